@@ -1,0 +1,2 @@
+//! qrstack
+fn main() {}

@@ -15,8 +15,8 @@ pub mod render;
 mod text;
 
 pub use error::{EncodeError, LoadError};
-pub use load::{Limits, Loaded, Orientation, load};
-pub use read::{Budget, Kinds, read};
+pub use load::{Format, Limits, Loaded, Orientation, load, probe};
+pub use read::{Budget, Kinds, Reading, read};
 
 /// A symbology.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

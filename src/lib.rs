@@ -1,6 +1,34 @@
-//! qrstack: several vendors' doors, one workshop behind them.
+//! qrstack: several vendors' doors, one workshop behind them. A door speaks one vendor's protocol to the letter; the
+//! workshop draws and reads symbols and has never heard of HTTP or of any vendor.
 //!
-//! [`codec`] draws and reads symbols; [`cli`] holds the subcommands.
+//! | module | holds |
+//! |---|---|
+//! | [`cli`] | one file a subcommand |
+//! | [`server`] | puts the house together; the only module that names providers |
+//! | [`providers`] | the doors: one folder a vendor, each with the same rooms |
+//! | [`shared`] | the handle that every provider gets |
+//! | [`intake`] | bodies, queries, hosts and forms, as every door needs them |
+//! | [`signing`], [`secret`] | what signatures and credentials are made of |
+//! | [`fetch`] | every request that we send out |
+//! | [`work`] | reading off the async threads, bounded |
+//! | [`store`] | the database |
+//! | [`clock`] | the only source of time and randomness |
+//! | [`config`] | every setting once |
+//! | [`codec`] | the workshop |
+//!
+//! Dependencies point one way: `cli → server → providers → shared → { work, fetch, store, clock, config }`, and
+//! providers use `codec`, `intake` and `signing` directly. No provider knows another.
 
 pub mod cli;
+pub mod clock;
 pub mod codec;
+pub mod config;
+pub mod fetch;
+pub mod intake;
+pub mod providers;
+pub mod secret;
+pub mod server;
+pub mod shared;
+pub mod signing;
+pub mod store;
+pub mod work;

@@ -1,0 +1,214 @@
+//! Where values come from: flag, then environment, then file, then default; and what is wrong with them.
+//!
+//! What a value means is `value.rs`; which settings exist is `mod.rs`.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use super::Setting;
+use super::value::Value;
+
+/// The variable that names the settings file, beside the flag `--config`.
+pub const CONFIG_VARIABLE: &str = "QRSTACK_CONFIG";
+
+const PREFIX: &str = "QRSTACK_";
+
+/// Where an effective value came from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// A flag of the command line.
+    Flag,
+    /// An environment variable.
+    Environment,
+    /// The settings file at this path.
+    File(PathBuf),
+    /// The built-in default.
+    Default,
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Flag => f.write_str("flag"),
+            Self::Environment => f.write_str("environment"),
+            Self::File(path) => write!(f, "file {}", path.display()),
+            Self::Default => f.write_str("default"),
+        }
+    }
+}
+
+/// A mistake in the settings, in a sentence for the operator that names the setting. Never shows the value of a secret.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Mistake(String);
+
+impl Mistake {
+    /// A mistake about `setting`, named as the operator wrote it.
+    pub fn new(setting: &str, what: impl fmt::Display) -> Self {
+        Self(format!("{setting}: {what}"))
+    }
+}
+
+impl fmt::Display for Mistake {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// The layers as found, before anything is checked.
+#[derive(Default)]
+pub struct Raw {
+    /// Flags by name of the setting (or `<name>_file`).
+    pub flags: BTreeMap<String, String>,
+    /// The whole environment; only names with the prefix count.
+    pub environment: BTreeMap<String, String>,
+    /// Path and text of the settings file.
+    pub file: Option<(PathBuf, String)>,
+}
+
+/// The layers with known names alone, strongest first.
+pub(super) struct Layers(Vec<Layer>);
+
+struct Layer {
+    source: Source,
+    values: BTreeMap<String, String>,
+}
+
+impl Layer {
+    /// The setting's name as the operator wrote it in this layer.
+    fn spelled(&self, name: &str) -> String {
+        match &self.source {
+            Source::Flag => format!("--{}", name.replace('_', "-")),
+            Source::Environment => format!("{PREFIX}{}", name.to_uppercase()),
+            Source::File(_) | Source::Default => name.to_owned(),
+        }
+    }
+}
+
+impl Raw {
+    /// Sorts out unknown names.
+    pub(super) fn check(self, settings: &[Setting]) -> (Layers, Vec<Mistake>) {
+        let mut mistakes = Vec::new();
+        let known: BTreeSet<String> = settings
+            .iter()
+            .flat_map(|setting| {
+                let file = setting.secret.then(|| format!("{}_file", setting.name));
+                std::iter::once(setting.name.to_owned()).chain(file)
+            })
+            .collect();
+
+        let mut environment = BTreeMap::new();
+        for (variable, value) in self.environment {
+            let Some(name) = variable.strip_prefix(PREFIX).map(str::to_lowercase) else { continue };
+            if known.contains(&name) {
+                environment.insert(name, value);
+            } else if variable != CONFIG_VARIABLE && !is_service_link(&name) {
+                mistakes.push(Mistake::new(&variable, "no such setting"));
+            }
+        }
+
+        let mut layers = vec![
+            Layer { source: Source::Flag, values: self.flags },
+            Layer { source: Source::Environment, values: environment },
+        ];
+        if let Some((path, text)) = self.file {
+            let values = read_toml(&path, &text, &known, &mut mistakes);
+            layers.push(Layer { source: Source::File(path), values });
+        }
+        (Layers(layers), mistakes)
+    }
+}
+
+/// Docker links and Kubernetes put the address of a service called `qrstack` into such variables of every container.
+fn is_service_link(name: &str) -> bool {
+    name == "port" || name == "name" || name.starts_with("port_") || name.starts_with("service_")
+}
+
+fn read_toml(
+    path: &Path,
+    text: &str,
+    known: &BTreeSet<String>,
+    mistakes: &mut Vec<Mistake>,
+) -> BTreeMap<String, String> {
+    let mut values = BTreeMap::new();
+    let table = match text.parse::<toml::Table>() {
+        Ok(table) => table,
+        Err(error) => {
+            mistakes.push(Mistake::new(&path.display().to_string(), error.message()));
+            return values;
+        }
+    };
+    for (name, value) in table {
+        if !known.contains(&name) {
+            mistakes.push(Mistake::new(&name, format_args!("no such setting, in {}", path.display())));
+            continue;
+        }
+        match plain_text(&value) {
+            Some(text) => drop(values.insert(name, text)),
+            None => mistakes.push(Mistake::new(&name, "takes a text, a number, true or false, or a list of these")),
+        }
+    }
+    values
+}
+
+/// A value of the file as one would write it in the environment; lists are joined by commas.
+fn plain_text(value: &toml::Value) -> Option<String> {
+    match value {
+        toml::Value::String(text) => Some(text.clone()),
+        toml::Value::Integer(number) => Some(number.to_string()),
+        toml::Value::Float(number) => Some(number.to_string()),
+        toml::Value::Boolean(flag) => Some(flag.to_string()),
+        toml::Value::Array(items) => Some(items.iter().map(plain_text).collect::<Option<Vec<_>>>()?.join(",")),
+        toml::Value::Datetime(_) | toml::Value::Table(_) => None,
+    }
+}
+
+impl Layers {
+    /// The value of `name` from the strongest layer that has it, and a note of which one that was.
+    pub(super) fn take<T: Value>(
+        &self,
+        name: &'static str,
+        default: &str,
+        sources: &mut BTreeMap<&'static str, Source>,
+        mistakes: &mut Vec<Mistake>,
+    ) -> Option<T> {
+        let file_name = format!("{name}_file");
+        for layer in &self.0 {
+            let spelled = match (layer.values.get(name), layer.values.get(&file_name)) {
+                (None, None) => continue,
+                (Some(_), Some(_)) => {
+                    let both = format!("{} and {}", layer.spelled(name), layer.spelled(&file_name));
+                    mistakes.push(Mistake::new(&both, "give one of the two"));
+                    return None;
+                }
+                (Some(_), None) => layer.spelled(name),
+                (None, Some(_)) => layer.spelled(&file_name),
+            };
+            let text = match (layer.values.get(name), layer.values.get(&file_name)) {
+                (Some(text), _) => Ok(text.clone()),
+                (None, Some(path)) => read_list(Path::new(path)),
+                (None, None) => continue,
+            };
+            sources.insert(name, layer.source.clone());
+            return parse(&spelled, text, mistakes);
+        }
+        parse(name, Ok(default.to_owned()), mistakes)
+    }
+}
+
+fn parse<T: Value>(spelled: &str, text: Result<String, String>, mistakes: &mut Vec<Mistake>) -> Option<T> {
+    match text.and_then(|text| T::parse(text.trim())) {
+        Ok(value) => Some(value),
+        Err(why) => {
+            mistakes.push(Mistake::new(spelled, why));
+            None
+        }
+    }
+}
+
+/// A file with one item a line; empty lines and lines that begin with `#` do not count.
+fn read_list(path: &Path) -> Result<String, String> {
+    let text = std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?;
+    let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
+    Ok(lines.collect::<Vec<_>>().join(","))
+}

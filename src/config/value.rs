@@ -1,0 +1,358 @@
+//! What the text of a setting means: one implementation of `Value` a type.
+//!
+//! Where the text comes from is `source.rs`.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use ipnet::IpNet;
+use url::Url;
+
+use crate::secret::Secret;
+
+/// A type that a setting can have.
+pub trait Value: Sized {
+    /// Whether the text must never be shown.
+    const SECRET: bool = false;
+
+    /// Reads the text, white space around it removed.
+    ///
+    /// # Errors
+    /// What is wrong, without the setting's name and without any secret.
+    fn parse(text: &str) -> Result<Self, String>;
+
+    /// The value as one would write it, secrets as `***`.
+    fn show(&self) -> String;
+}
+
+macro_rules! by_from_str {
+    ($($type:ty: $expected:literal,)+) => {
+        $(impl Value for $type {
+            fn parse(text: &str) -> Result<Self, String> {
+                text.parse().map_err(|_| format!("{text:?} is not {}", $expected))
+            }
+
+            fn show(&self) -> String {
+                self.to_string()
+            }
+        })+
+    };
+}
+
+by_from_str! {
+    SocketAddr: "an address with a port, such as 127.0.0.1:8080",
+    bool: "true or false",
+    u32: "a whole number",
+    u64: "a whole number",
+    usize: "a whole number",
+    IpNet: "a CIDR, such as 10.0.0.0/8",
+    String: "a text",
+}
+
+impl Value for PathBuf {
+    fn parse(text: &str) -> Result<Self, String> {
+        if text.is_empty() { Err("a path is needed".to_owned()) } else { Ok(text.into()) }
+    }
+
+    fn show(&self) -> String {
+        self.display().to_string()
+    }
+}
+
+impl Value for Duration {
+    fn parse(text: &str) -> Result<Self, String> {
+        let wrong = || format!("{text:?} is not a time, such as 500ms or 2s");
+        let (number, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit()).ok_or_else(wrong)?);
+        let number: u64 = number.parse().map_err(|_| wrong())?;
+        match unit {
+            "ms" => Ok(Self::from_millis(number)),
+            "s" => Ok(Self::from_secs(number)),
+            "m" => Ok(Self::from_secs(number.saturating_mul(60))),
+            _ => Err(wrong()),
+        }
+    }
+
+    fn show(&self) -> String {
+        if self.subsec_millis() == 0 { format!("{}s", self.as_secs()) } else { format!("{}ms", self.as_millis()) }
+    }
+}
+
+impl<T: Value> Value for Vec<T> {
+    const SECRET: bool = T::SECRET;
+
+    fn parse(text: &str) -> Result<Self, String> {
+        text.split(',').map(str::trim).filter(|item| !item.is_empty()).map(T::parse).collect()
+    }
+
+    fn show(&self) -> String {
+        self.iter().map(Value::show).collect::<Vec<_>>().join(",")
+    }
+}
+
+macro_rules! choices {
+    ($($(#[doc = $about:literal])+ $type:ident { $($(#[doc = $meaning:literal])+ $variant:ident = $text:literal,)+ })+) => {
+        $($(#[doc = $about])+
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum $type { $($(#[doc = $meaning])+ $variant,)+ }
+
+        impl Value for $type {
+            fn parse(text: &str) -> Result<Self, String> {
+                match text {
+                    $($text => Ok(Self::$variant),)+
+                    _ => Err(format!("{text:?} is none of {}", [$($text),+].join(", "))),
+                }
+            }
+
+            fn show(&self) -> String {
+                match self { $(Self::$variant => $text,)+ }.to_owned()
+            }
+        })+
+    };
+}
+
+choices! {
+    /// How credentials are treated.
+    Auth {
+        /// As the vendor does: signature, key, time, token.
+        Verify = "verify",
+        /// The shape is checked; signature, key and time are not.
+        Accept = "accept",
+        /// No credential is needed.
+        Open = "open",
+    }
+
+    /// The form of the log.
+    LogFormat {
+        /// Text on a terminal, JSON elsewhere.
+        Auto = "auto",
+        /// Text.
+        Text = "text",
+        /// A JSON object a line.
+        Json = "json",
+    }
+
+    /// What QrcodeOCR answers to a picture without a code.
+    NoCode {
+        /// `FailedOperation.ImageNoText`.
+        Error = "error",
+        /// Success with an empty list.
+        Empty = "empty",
+    }
+
+    /// What QueryBarCode answers to a code that is not in the catalogue.
+    UnknownProduct {
+        /// One record of empty fields, with `CheckResult` by the code's prefix.
+        Record = "record",
+        /// An empty list.
+        Empty = "empty",
+    }
+
+    /// How cli.im spells `provider`.
+    ProviderSpelling {
+        /// As its table has it: `Caoliao`.
+        Table = "table",
+        /// As its examples have it: `caoliao`.
+        Example = "example",
+    }
+}
+
+/// A key pair of Tencent Cloud, with the temporary token that must come with it, if it is a temporary one.
+#[derive(Clone)]
+pub struct TencentCredential {
+    /// `SecretId`; public.
+    pub id: String,
+    /// `SecretKey`.
+    pub key: Secret,
+    /// The token of a temporary key.
+    pub token: Option<Secret>,
+}
+
+impl Value for TencentCredential {
+    const SECRET: bool = true;
+
+    fn parse(text: &str) -> Result<Self, String> {
+        let mut parts = text.splitn(3, ':');
+        match (parts.next(), parts.next(), parts.next()) {
+            (Some(id), Some(key), token) if !id.is_empty() && !key.is_empty() => {
+                Ok(Self { id: id.to_owned(), key: Secret::new(key), token: token.map(Secret::new) })
+            }
+            _ => Err("each credential is SecretId:SecretKey or SecretId:SecretKey:token".to_owned()),
+        }
+    }
+
+    fn show(&self) -> String {
+        let token = if self.token.is_some() { ":***" } else { "" };
+        format!("{}:***{token}", self.id)
+    }
+}
+
+/// A WeChat account.
+#[derive(Clone)]
+pub struct WechatApp {
+    /// `appid`; public.
+    pub appid: String,
+    /// `secret`.
+    pub secret: Secret,
+}
+
+impl Value for WechatApp {
+    const SECRET: bool = true;
+
+    fn parse(text: &str) -> Result<Self, String> {
+        let (appid, secret) = pair(text, ':').ok_or("each account is appid:secret")?;
+        Ok(Self { appid: appid.to_owned(), secret: Secret::new(secret) })
+    }
+
+    fn show(&self) -> String {
+        format!("{}:***", self.appid)
+    }
+}
+
+/// A WeChat access token that never expires.
+#[derive(Clone)]
+pub struct WechatToken {
+    /// The account that it belongs to.
+    pub appid: String,
+    /// The token.
+    pub token: Secret,
+}
+
+impl Value for WechatToken {
+    const SECRET: bool = true;
+
+    fn parse(text: &str) -> Result<Self, String> {
+        let (appid, token) = pair(text, ':').ok_or("each token is appid:token")?;
+        Ok(Self { appid: appid.to_owned(), token: Secret::new(token) })
+    }
+
+    fn show(&self) -> String {
+        format!("{}:***", self.appid)
+    }
+}
+
+impl Value for Secret {
+    const SECRET: bool = true;
+
+    fn parse(text: &str) -> Result<Self, String> {
+        Ok(Self::new(text))
+    }
+
+    fn show(&self) -> String {
+        "***".to_owned()
+    }
+}
+
+/// A place that remote pictures may come from besides public addresses.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AllowRule {
+    /// A host by name, lower-case, whatever address it resolves to.
+    Host(String),
+    /// A range of addresses.
+    Net(IpNet),
+}
+
+impl Value for AllowRule {
+    fn parse(text: &str) -> Result<Self, String> {
+        if let Ok(net) = text.parse() {
+            return Ok(Self::Net(net));
+        }
+        if let Ok(address) = text.parse::<std::net::IpAddr>() {
+            return Ok(Self::Net(address.into()));
+        }
+        let host = text.trim_end_matches('.').to_lowercase();
+        if !host.is_empty() && host.chars().all(|c| c.is_ascii_alphanumeric() || "-._".contains(c)) {
+            return Ok(Self::Host(host));
+        }
+        Err(format!("{text:?} is neither a host name nor a CIDR"))
+    }
+
+    fn show(&self) -> String {
+        match self {
+            Self::Host(host) => host.clone(),
+            Self::Net(net) => net.to_string(),
+        }
+    }
+}
+
+/// A picture that is answered from a file instead of the network.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StandIn {
+    /// The address as clients send it.
+    pub url: Url,
+    /// The file that holds the picture.
+    pub file: PathBuf,
+}
+
+impl Value for StandIn {
+    fn parse(text: &str) -> Result<Self, String> {
+        // An address may hold `=` itself (in its query), a path rarely does: the last one divides.
+        let (url, file) = text.rsplit_once('=').ok_or("each stand-in is url=file")?;
+        let url = Url::parse(url).map_err(|error| format!("{url:?}: {error}"))?;
+        Ok(Self { url, file: PathBuf::parse(file)? })
+    }
+
+    fn show(&self) -> String {
+        format!("{}={}", self.url, self.file.display())
+    }
+}
+
+/// An error that an operation answers with whatever the request says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ForcedError {
+    /// The operation as its vendor calls it: `QrcodeOCR`, `qrcode/create`, `qrcode-generate` …
+    pub operation: String,
+    /// The vendor's code.
+    pub code: String,
+}
+
+impl Value for ForcedError {
+    fn parse(text: &str) -> Result<Self, String> {
+        let (operation, code) = pair(text, '=').ok_or("each forced error is operation=code")?;
+        Ok(Self { operation: operation.to_owned(), code: code.to_owned() })
+    }
+
+    fn show(&self) -> String {
+        format!("{}={}", self.operation, self.code)
+    }
+}
+
+fn pair(text: &str, divider: char) -> Option<(&str, &str)> {
+    text.split_once(divider).filter(|(left, right)| !left.is_empty() && !right.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_have_a_unit() {
+        for (text, expected) in [
+            ("500ms", Some(Duration::from_millis(500))),
+            ("2s", Some(Duration::from_secs(2))),
+            ("3m", Some(Duration::from_secs(180))),
+            ("2", None),
+            ("s", None),
+            ("-1s", None),
+            ("2h", None),
+        ] {
+            assert_eq!(Duration::parse(text).ok(), expected, "{text}");
+        }
+        assert_eq!(Duration::from_millis(1500).show(), "1500ms");
+    }
+
+    #[test]
+    fn hosts_and_ranges_are_told_apart() {
+        assert_eq!(AllowRule::parse("MinIO."), Ok(AllowRule::Host("minio".to_owned())));
+        assert_eq!(AllowRule::parse("10.0.0.0/8").map(|rule| rule.show()), Ok("10.0.0.0/8".to_owned()));
+        assert_eq!(AllowRule::parse("127.0.0.1").map(|rule| rule.show()), Ok("127.0.0.1/32".to_owned()));
+        assert!(AllowRule::parse("http://minio").is_err());
+    }
+
+    #[test]
+    fn a_stand_in_may_have_a_query() {
+        let stand_in = StandIn::parse("http://example.com/a?b=c=/tmp/x.png").expect("valid");
+        assert_eq!(stand_in.url.as_str(), "http://example.com/a?b=c");
+        assert_eq!(stand_in.file, PathBuf::from("/tmp/x.png"));
+    }
+}

@@ -1,0 +1,297 @@
+//! Every request that we send out: remote pictures. The only place that names `reqwest`.
+//!
+//! The way of one address: parsed once; answered by a stand-in if there is one, which opens no socket; else resolved,
+//! every address judged (`guard`), and exactly a judged address dialled; the same again at each redirect.
+
+mod error;
+mod guard;
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::Bytes;
+use futures_util::StreamExt;
+use reqwest::header::{ACCEPT_ENCODING, CONTENT_ENCODING, LOCATION};
+use rustls::ClientConfig;
+use rustls_platform_verifier::BuilderVerifierExt;
+use url::{Host, Url};
+
+pub use error::FetchError;
+use guard::Guard;
+
+use crate::config::AllowRule;
+
+/// How long a sender may pause.
+const IDLE: Duration = Duration::from_secs(2);
+
+/// What the caller's vendor grants a remote picture.
+#[derive(Clone, Copy, Debug)]
+pub struct FetchLimits {
+    /// Redirects that are followed.
+    pub redirects: usize,
+    /// Time from the first look-up to the last byte.
+    pub total: Duration,
+    /// Bytes of the answer.
+    pub max_bytes: usize,
+}
+
+/// A picture that is answered without the network.
+#[derive(Clone, Debug)]
+pub enum StandIn {
+    /// Bytes held in memory.
+    Bytes(Bytes),
+    /// A file, read at each request.
+    File(std::path::PathBuf),
+}
+
+/// Fetches remote pictures; clones share it.
+#[derive(Clone)]
+pub struct Fetch {
+    tls: ClientConfig,
+    guard: Guard,
+    stand_ins: Arc<HashMap<Url, StandIn>>,
+}
+
+impl Fetch {
+    /// Reaches public addresses and what `allow` names; `stand_ins` are consulted first.
+    ///
+    /// # Errors
+    /// Where TLS cannot be set up at all.
+    pub fn new(allow: &[AllowRule], stand_ins: HashMap<Url, StandIn>) -> Result<Self, FetchError> {
+        let tls = tls_config().map_err(|error| FetchError::Unreachable(chain(&error)))?;
+        Ok(Self { tls, guard: Guard::new(allow), stand_ins: Arc::new(stand_ins) })
+    }
+
+    /// Makes an address that we listen on unreachable for every picture address.
+    pub fn own_listener(&self, address: SocketAddr) {
+        self.guard.own_listener(address);
+    }
+
+    /// The bytes behind `address`.
+    ///
+    /// # Errors
+    /// Each way in which there is no picture to be had within `limits`; the status must be 200.
+    pub async fn image(&self, address: &str, limits: &FetchLimits) -> Result<Bytes, FetchError> {
+        let url = parse(address)?;
+        let fetched = tokio::time::timeout(limits.total, self.follow(url, limits)).await;
+        let result = fetched.unwrap_or(Err(FetchError::TooSlow));
+        if let Err(error) = &result {
+            tracing::info!(%error, "a remote picture could not be fetched");
+        }
+        result
+    }
+
+    async fn follow(&self, mut url: Url, limits: &FetchLimits) -> Result<Bytes, FetchError> {
+        for _ in 0..=limits.redirects {
+            if let Some(stand_in) = self.stand_ins.get(&url) {
+                return stand_in.read(limits).await;
+            }
+            let request = self.client_for(&url).await?.get(url.clone()).header(ACCEPT_ENCODING, "identity");
+            let answer = request.send().await.map_err(|error| unreachable_or_slow(&error))?;
+            match answer.status().as_u16() {
+                200 => return read(answer, limits).await,
+                301 | 302 | 303 | 307 | 308 => {
+                    let location = answer.headers().get(LOCATION).and_then(|value| value.to_str().ok());
+                    let next = location.and_then(|location| url.join(location).ok()).ok_or(FetchError::Redirects)?;
+                    url = parse(next.as_str()).map_err(|_| FetchError::Redirects)?;
+                }
+                status => return Err(FetchError::Status(status)),
+            }
+        }
+        Err(FetchError::Redirects)
+    }
+
+    /// A client that can reach the judged addresses of `url` and no other: the name is resolved here, once, and the
+    /// client is pinned to what was found. A name with one inner address among its addresses is not trusted at all.
+    async fn client_for(&self, url: &Url) -> Result<reqwest::Client, FetchError> {
+        let port = url.port_or_known_default().unwrap_or_default();
+        let client = reqwest::Client::builder()
+            .redirect(reqwest::redirect::Policy::none())
+            .no_proxy()
+            .referer(false)
+            .user_agent(concat!("qrstack/", env!("CARGO_PKG_VERSION")))
+            .read_timeout(IDLE)
+            .tls_backend_preconfigured(self.tls.clone());
+        let client = match url.host() {
+            Some(Host::Ipv4(ip)) => {
+                self.guard.judge(&ip.to_string(), SocketAddr::from((ip, port)))?;
+                client
+            }
+            Some(Host::Ipv6(ip)) => {
+                self.guard.judge(&ip.to_string(), SocketAddr::from((ip, port)))?;
+                client
+            }
+            Some(Host::Domain(name)) => {
+                let found = tokio::net::lookup_host((name, port)).await;
+                let found: Vec<_> = found.map_err(|error| FetchError::Unreachable(error.to_string()))?.collect();
+                found.iter().try_for_each(|address| self.guard.judge(name, *address))?;
+                client.resolve_to_addrs(name, &found)
+            }
+            None => return Err(FetchError::BadUrl("no host".to_owned())),
+        };
+        client.build().map_err(|error| FetchError::Unreachable(chain(&error)))
+    }
+}
+
+/// TLS with the certificates that this machine trusts; without any, pictures come by plain http alone.
+fn tls_config() -> Result<ClientConfig, rustls::Error> {
+    let ring = Arc::new(rustls::crypto::ring::default_provider());
+    let builder = || ClientConfig::builder_with_provider(Arc::clone(&ring)).with_safe_default_protocol_versions();
+    match builder()?.with_platform_verifier() {
+        Ok(config) => Ok(config.with_no_client_auth()),
+        Err(error) => {
+            tracing::warn!(%error, "this machine trusts no certificates: remote pictures come by plain http alone");
+            Ok(builder()?.with_root_certificates(rustls::RootCertStore::empty()).with_no_client_auth())
+        }
+    }
+}
+
+fn parse(address: &str) -> Result<Url, FetchError> {
+    let url = Url::parse(address.trim()).map_err(|error| FetchError::BadUrl(error.to_string()))?;
+    if !matches!(url.scheme(), "http" | "https") {
+        return Err(FetchError::BadUrl(format!("the scheme {} is not fetched", url.scheme())));
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err(FetchError::BadUrl("addresses with a user are not fetched".to_owned()));
+    }
+    if url.port() == Some(0) {
+        return Err(FetchError::BadUrl("port 0".to_owned()));
+    }
+    Ok(url)
+}
+
+async fn read(answer: reqwest::Response, limits: &FetchLimits) -> Result<Bytes, FetchError> {
+    if let Some(encoding) = answer.headers().get(CONTENT_ENCODING).filter(|value| value.as_bytes() != b"identity") {
+        return Err(FetchError::Encoded(String::from_utf8_lossy(encoding.as_bytes()).into_owned()));
+    }
+    let limit = limits.max_bytes;
+    // The announced length only saves the trouble; what arrives is counted.
+    if answer.content_length().is_some_and(|announced| announced > limit as u64) {
+        return Err(FetchError::TooLarge { limit });
+    }
+    let mut bytes = Vec::new();
+    let mut chunks = answer.bytes_stream();
+    while let Some(chunk) = chunks.next().await {
+        let chunk = chunk.map_err(|error| unreachable_or_slow(&error))?;
+        if bytes.len() + chunk.len() > limit {
+            return Err(FetchError::TooLarge { limit });
+        }
+        bytes.extend_from_slice(&chunk);
+    }
+    Ok(bytes.into())
+}
+
+impl StandIn {
+    async fn read(&self, limits: &FetchLimits) -> Result<Bytes, FetchError> {
+        let bytes = match self {
+            Self::Bytes(bytes) => bytes.clone(),
+            Self::File(path) => match tokio::fs::read(path).await {
+                Ok(bytes) => bytes.into(),
+                Err(error) => return Err(FetchError::Unreachable(format!("stand-in {}: {error}", path.display()))),
+            },
+        };
+        if bytes.len() > limits.max_bytes {
+            return Err(FetchError::TooLarge { limit: limits.max_bytes });
+        }
+        Ok(bytes)
+    }
+}
+
+fn unreachable_or_slow(error: &reqwest::Error) -> FetchError {
+    if error.is_timeout() { FetchError::TooSlow } else { FetchError::Unreachable(chain(error)) }
+}
+
+/// The message of an error with those of its causes.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(inner) = source {
+        text = format!("{text}: {inner}");
+        source = inner.source();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::Router;
+    use axum::http::StatusCode;
+    use axum::response::{IntoResponse, Redirect};
+    use axum::routing::get;
+
+    use super::*;
+
+    const LIMITS: FetchLimits = FetchLimits { redirects: 2, total: Duration::from_secs(5), max_bytes: 10 };
+
+    /// A picture host on loopback; gives its base address.
+    async fn host() -> String {
+        let routes = Router::new()
+            .route("/ten", get(|| async { "0123456789" }))
+            .route("/eleven", get(|| async { "0123456789a" }))
+            .route("/missing", get(|| async { StatusCode::NOT_FOUND }))
+            .route("/once", get(|| async { Redirect::to("/ten") }))
+            .route("/twice", get(|| async { Redirect::to("/once") }))
+            .route("/thrice", get(|| async { Redirect::to("/twice") }))
+            .route("/inner", get(|| async { Redirect::to("http://10.0.0.1/") }))
+            .route("/file", get(|| async { Redirect::to("file:///etc/passwd") }))
+            .route("/gzip", get(|| async { ([("content-encoding", "gzip")], "x").into_response() }));
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("bound");
+        let address = listener.local_addr().expect("an address");
+        tokio::spawn(async move { axum::serve(listener, routes).await });
+        format!("http://{address}")
+    }
+
+    fn loopback_allowed() -> Fetch {
+        let allow = [AllowRule::Net("127.0.0.1/32".parse().expect("a CIDR"))];
+        Fetch::new(&allow, HashMap::new()).expect("set up")
+    }
+
+    #[tokio::test]
+    async fn limits_hold_at_their_edges() {
+        let (host, fetch) = (host().await, loopback_allowed());
+        let get = async |path: &str| fetch.image(&format!("{host}{path}"), &LIMITS).await;
+        assert_eq!(get("/ten").await.expect("ten bytes").len(), 10);
+        assert!(matches!(get("/eleven").await, Err(FetchError::TooLarge { limit: 10 })));
+        assert!(matches!(get("/missing").await, Err(FetchError::Status(404))));
+        assert_eq!(get("/twice").await.expect("two redirects").len(), 10);
+        assert!(matches!(get("/thrice").await, Err(FetchError::Redirects)));
+        assert!(matches!(get("/inner").await, Err(FetchError::Refused { .. })));
+        assert!(matches!(get("/file").await, Err(FetchError::Redirects)));
+        assert!(matches!(get("/gzip").await, Err(FetchError::Encoded(_))));
+    }
+
+    #[tokio::test]
+    async fn nothing_inside_is_reached_unless_it_is_allowed() {
+        let host = host().await;
+        let strict = Fetch::new(&[], HashMap::new()).expect("set up");
+        let refused = strict.image(&format!("{host}/ten"), &LIMITS).await.expect_err("loopback");
+        assert!(refused.to_string().contains("QRSTACK_FETCH_ALLOW=127.0.0.1"), "{refused}");
+        for address in
+            ["file:///etc/passwd", "ftp://example.com/", "http://user@example.com/", "//x", "", "http://x:0/"]
+        {
+            assert!(matches!(strict.image(address, &LIMITS).await, Err(FetchError::BadUrl(_))), "{address}");
+        }
+        for address in
+            ["http://2130706433/", "http://0x7f.1/", "http://127.1/", "http://localhost/", "HTTP://[::ffff:7f00:1]/"]
+        {
+            assert!(matches!(strict.image(address, &LIMITS).await, Err(FetchError::Refused { .. })), "{address}");
+        }
+    }
+
+    #[tokio::test]
+    async fn our_own_listener_is_never_fetched() {
+        let (host, fetch) = (host().await, loopback_allowed());
+        fetch.own_listener(host.trim_start_matches("http://").parse().expect("an address"));
+        assert!(matches!(fetch.image(&format!("{host}/ten"), &LIMITS).await, Err(FetchError::Ourselves { .. })));
+    }
+
+    #[tokio::test]
+    async fn a_stand_in_answers_without_the_network() {
+        let url = Url::parse("https://example.invalid/a.png").expect("valid");
+        let stand_ins = HashMap::from([(url, StandIn::Bytes(Bytes::from_static(b"png")))]);
+        let fetch = Fetch::new(&[], stand_ins).expect("set up");
+        assert_eq!(fetch.image("https://example.invalid/a.png", &LIMITS).await.expect("answered").as_ref(), b"png");
+    }
+}

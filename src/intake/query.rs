@@ -1,0 +1,85 @@
+//! Queries and urlencoded bodies as pairs, each decoded once: `+` and `%20` are both a space.
+
+use percent_encoding::percent_decode;
+use thiserror::Error;
+
+/// Why a query could not be decoded.
+#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+pub enum QueryError {
+    /// `%` without two hexadecimal digits behind it.
+    #[error("a percent sign is not followed by two hexadecimal digits")]
+    BadPercent,
+    /// The decoded bytes are not UTF-8.
+    #[error("the decoded text is not UTF-8")]
+    NotUtf8,
+}
+
+/// The pairs in the order of the text; a key without `=` has an empty value; empty pieces between `&` do not count.
+///
+/// # Errors
+/// Where a percent sequence is broken, or a decoded text is not UTF-8.
+pub fn pairs(raw: &str) -> Result<Vec<(String, String)>, QueryError> {
+    raw.split('&')
+        .filter(|piece| !piece.is_empty())
+        .map(|piece| {
+            let (key, value) = piece.split_once('=').unwrap_or((piece, ""));
+            Ok((decode(key)?, decode(value)?))
+        })
+        .collect()
+}
+
+/// As [`pairs`], but never fails: broken percent sequences stay as they are, bytes that are not UTF-8 become U+FFFD.
+pub fn pairs_lossy(raw: &str) -> Vec<(String, String)> {
+    form_urlencoded::parse(raw.as_bytes()).into_owned().collect()
+}
+
+/// The value of the first pair with this key.
+pub fn first<'a>(pairs: &'a [(String, String)], key: &str) -> Option<&'a str> {
+    pairs.iter().find(|(name, _)| name == key).map(|(_, value)| value.as_str())
+}
+
+/// The value of the last pair with this key.
+pub fn last<'a>(pairs: &'a [(String, String)], key: &str) -> Option<&'a str> {
+    pairs.iter().rev().find(|(name, _)| name == key).map(|(_, value)| value.as_str())
+}
+
+fn decode(text: &str) -> Result<String, QueryError> {
+    let spaced = text.replace('+', " ");
+    let broken = spaced.split('%').skip(1).any(|behind| {
+        let digits = behind.as_bytes();
+        digits.len() < 2 || !digits[..2].iter().all(u8::is_ascii_hexdigit)
+    });
+    if broken {
+        return Err(QueryError::BadPercent);
+    }
+    let decoded = percent_decode(spaced.as_bytes()).decode_utf8().map_err(|_| QueryError::NotUtf8)?;
+    Ok(decoded.into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_spaces_and_a_literal_plus_are_told_apart() {
+        let decoded = pairs("a=1+2%203&b=%2B&c&=d&&a=%E4%BD%A0").expect("valid");
+        let expected = [("a", "1 2 3"), ("b", "+"), ("c", ""), ("", "d"), ("a", "你")];
+        assert_eq!(decoded, expected.map(|(key, value)| (key.to_owned(), value.to_owned())));
+        assert_eq!(first(&decoded, "a"), Some("1 2 3"));
+        assert_eq!(last(&decoded, "a"), Some("你"));
+    }
+
+    #[test]
+    fn broken_sequences_are_errors() {
+        for (raw, expected) in [
+            ("a=%", QueryError::BadPercent),
+            ("a=%4", QueryError::BadPercent),
+            ("a=%zz", QueryError::BadPercent),
+            ("a=%e4%bd", QueryError::NotUtf8),
+            ("%ff=1", QueryError::NotUtf8),
+        ] {
+            assert_eq!(pairs(raw), Err(expected), "{raw}");
+            let _never_fails = pairs_lossy(raw);
+        }
+    }
+}

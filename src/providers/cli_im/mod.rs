@@ -1,0 +1,63 @@
+//! cli.im (Caoliao) open API: reading the QR code behind a public picture address.
+//!
+//! Documented: "QR Code Scanning (via URL)", open API v1, read 2025-10; neighbouring pages of the same API for errors.
+//! There is no SDK; clients are the vendor's samples and a Dify plugin.
+//!
+//! | part of the request | |
+//! |---|---|
+//! | `POST /api/v1/qrcode/scan_url`, also `/qrcode/scan_url` | honoured; other methods get code 405 |
+//! | `Authorization: Bearer <key>` | honoured |
+//! | `url`, in JSON or urlencoded | honoured |
+//! | further fields | ignored |
+//! | multipart body | refused with code 400 |
+//! | `Upgrade: h2c` | ignored |
+//!
+//! Known difference: the numbers 401, 405, 429 and 1030–1032 are ours; the vendor publishes none for these cases.
+
+mod auth;
+mod error;
+mod example;
+mod routes;
+mod wire;
+
+use std::collections::HashMap;
+
+use axum::http::request::Parts;
+use url::Url;
+
+use crate::codec::{encode, render};
+use crate::fetch::StandIn;
+use crate::providers::{Door, Vendor};
+use crate::shared::Shared;
+
+/// The name of the one operation.
+const SCAN_URL: &str = "scan_url";
+
+/// The picture of the vendor's own sample; its code says `https://cli.im`.
+pub(super) const SAMPLE_PICTURE: &str = "https://gstatic.clewm.net/caoliao-resource/250221/80bc7c_be831017.png";
+
+/// cli.im.
+pub const VENDOR: Vendor = Vendor {
+    name: "cli_im",
+    migrations: &[],
+    forceable: error::forceable,
+    stand_ins,
+    examples: &[example::SCAN_URL],
+    open,
+};
+
+fn open(shared: &Shared) -> Door {
+    Door {
+        routes: routes::routes(shared.clone()),
+        elsewhere: routes::elsewhere(),
+        operation: |_: &Parts| SCAN_URL,
+        defect: |_| error::defect(),
+    }
+}
+
+fn stand_ins() -> HashMap<Url, StandIn> {
+    let url = Url::parse(SAMPLE_PICTURE).expect("the address is a constant and valid");
+    let code = encode::qr("https://cli.im", &encode::QrOptions::default()).expect("a short text fits");
+    let picture = render::png(&render::place(&code, 8, 264, 264));
+    HashMap::from([(url, StandIn::Bytes(picture.into()))])
+}

@@ -1,0 +1,84 @@
+//! The doors: one folder a vendor, each with the same rooms. No door knows another.
+//!
+//! | room | holds |
+//! |---|---|
+//! | `mod.rs` | what the vendor documents, what is honoured, ignored and refused; its [`Vendor`] |
+//! | `routes.rs` | one handler an operation |
+//! | `wire.rs` | what is on the wire, and conversions from and to `codec` |
+//! | `auth.rs` | credentials and signatures |
+//! | `error.rs` | every answer the vendor can give, in one table |
+//! | `example.rs` | freshly signed commands for `qrstack example` |
+//!
+//! To read first: `cli_im`, the smallest.
+
+pub mod cli_im;
+
+use std::collections::HashMap;
+
+use axum::Router;
+use axum::http::request::Parts;
+use axum::response::Response;
+use url::Url;
+
+use crate::clock::{Clock, Ids};
+use crate::config::Config;
+use crate::fetch::StandIn;
+use crate::shared::Shared;
+use crate::store::Migration;
+
+/// What `server` needs to know of a vendor before any door is open.
+#[derive(Clone, Copy)]
+pub struct Vendor {
+    /// Name in logs: `tencent_cos`, `wechat` …
+    pub name: &'static str,
+    /// Steps of the vendor's own tables.
+    pub migrations: &'static [Migration],
+    /// Every code that each operation can be forced to answer with: operation and codes.
+    pub forceable: fn() -> Vec<(&'static str, Vec<String>)>,
+    /// Pictures of the vendor's own samples, which are answered without the network.
+    pub stand_ins: fn() -> HashMap<Url, StandIn>,
+    /// Commands for `qrstack example`.
+    pub examples: &'static [Example],
+    /// Opens the door.
+    pub open: fn(&Shared) -> Door,
+}
+
+/// An open door.
+pub struct Door {
+    /// The vendor's own paths. Every method of them is answered.
+    pub routes: Router,
+    /// Answers requests that are the vendor's although no route has their path.
+    pub elsewhere: Router,
+    /// The operation that a request asks for, for the log.
+    pub operation: fn(&Parts) -> &'static str,
+    /// The vendor's answer where we failed: a handler panicked or took too long.
+    pub defect: fn(&Shared) -> Response,
+}
+
+/// A command that shows one operation at work.
+#[derive(Clone, Copy)]
+pub struct Example {
+    /// Its name: `cos`, `wechat-scan` …
+    pub name: &'static str,
+    /// What it shows, in a few words.
+    pub about: &'static str,
+    /// The command for a POSIX shell, signed at this moment.
+    pub command: fn(&ExampleContext<'_>) -> String,
+}
+
+/// What a command is made from.
+pub struct ExampleContext<'a> {
+    /// Credentials.
+    pub config: &'a Config,
+    /// `http://host:port`, without a slash at the end.
+    pub base: &'a str,
+    /// The moment of the signature.
+    pub clock: &'a Clock,
+    /// Nonces.
+    pub ids: &'a Ids,
+}
+
+/// `text` as one word of a POSIX shell.
+pub fn shell_word(text: &str) -> String {
+    format!("'{}'", text.replace('\'', r"'\''"))
+}

@@ -1,0 +1,53 @@
+//! Our own end points, under `/_qrstack/` alone: `livez`, `readyz`, `version`.
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use axum::{Json, Router};
+use serde::Serialize;
+
+use crate::shared::Shared;
+
+#[derive(Serialize)]
+struct Ready {
+    store: bool,
+    workers: bool,
+}
+
+#[derive(Serialize)]
+struct Version {
+    name: &'static str,
+    version: &'static str,
+}
+
+#[derive(Serialize)]
+struct Failure {
+    error: &'static str,
+}
+
+pub(super) fn routes(shared: Shared) -> Router {
+    let own = Router::new()
+        .route("/livez", get(async || "ok\n"))
+        .route("/readyz", get(readyz))
+        .route("/version", get(version))
+        .method_not_allowed_fallback(async || failure(StatusCode::METHOD_NOT_ALLOWED, "method not allowed"))
+        .fallback(async || failure(StatusCode::NOT_FOUND, "no such path under /_qrstack/"))
+        .with_state(shared);
+    Router::new().nest("/_qrstack", own)
+}
+
+/// Ready to serve: the store answers and pictures can be read.
+async fn readyz(State(shared): State<Shared>) -> Response {
+    let ready = Ready { store: shared.store().is_healthy().await, workers: shared.work().is_alive() };
+    let status = if ready.store && ready.workers { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    (status, Json(ready)).into_response()
+}
+
+async fn version() -> Json<Version> {
+    Json(Version { name: env!("CARGO_PKG_NAME"), version: env!("CARGO_PKG_VERSION") })
+}
+
+fn failure(status: StatusCode, error: &'static str) -> Response {
+    (status, Json(Failure { error })).into_response()
+}

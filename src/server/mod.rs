@@ -1,0 +1,117 @@
+//! Puts the house together: opens every door, decides who owns a request, and attends to all of them alike. The only
+//! module that names providers.
+
+mod attend;
+mod health;
+mod listener;
+mod root;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use axum::Router;
+use thiserror::Error;
+
+pub use listener::{Listener, bind};
+
+use crate::clock::{Clock, Ids};
+use crate::config::{Config, Mistake};
+use crate::fetch::{Fetch, FetchError, StandIn};
+use crate::providers::{self, Vendor};
+use crate::shared::{Parts, Shared};
+use crate::store::{Access, Migration, OpenError, Store};
+use crate::work::Work;
+
+/// Every vendor, in the order in which the root asks them.
+pub const VENDORS: &[Vendor] = &[providers::cli_im::VENDOR];
+
+/// Why the house cannot be put together.
+#[derive(Debug, Error)]
+pub enum StartError {
+    /// Settings that only the vendors can judge.
+    #[error("{}", join(.0))]
+    Settings(Vec<Mistake>),
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] OpenError),
+    /// The way out.
+    #[error("remote pictures cannot be set up: {0}")]
+    Fetch(#[from] FetchError),
+}
+
+fn join(mistakes: &[Mistake]) -> String {
+    mistakes.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+}
+
+/// The whole server, ready to answer.
+#[derive(Clone)]
+pub struct App {
+    /// What it runs on.
+    pub shared: Shared,
+    /// What it answers.
+    pub router: Router,
+}
+
+/// All steps of the store's schema.
+pub fn migrations() -> Vec<Migration> {
+    VENDORS.iter().flat_map(|vendor| vendor.migrations).copied().collect()
+}
+
+/// Opens the store of `config`.
+///
+/// # Errors
+/// As [`Store::open`].
+pub async fn open_store(config: &Config, access: Access) -> Result<Store, OpenError> {
+    Store::open(&config.data_dir, &migrations(), access).await
+}
+
+/// Puts the server together on an open store.
+///
+/// # Errors
+/// Where a setting names what no vendor has, or remote pictures cannot be set up.
+pub fn open(config: Config, store: Store, clock: Clock, ids: Ids) -> Result<App, StartError> {
+    check_forced(&config)?;
+    let mut stand_ins: HashMap<_, _> = VENDORS.iter().flat_map(|vendor| (vendor.stand_ins)()).collect();
+    stand_ins.extend(config.fetch_stand_ins.iter().map(|item| (item.url.clone(), StandIn::File(item.file.clone()))));
+    let shared = Shared::new(Parts {
+        fetch: Fetch::new(&config.fetch_allow, stand_ins)?,
+        work: Work::new(config.read_threads, config.read_memory_mib, config.read_queue),
+        store,
+        clock,
+        ids,
+        config,
+    });
+
+    let mut router = health::routes(shared.clone());
+    let mut owners = HashMap::new();
+    for vendor in VENDORS {
+        let door = (vendor.open)(&shared);
+        let attendant =
+            Arc::new(attend::Attendant { vendor: vendor.name, operation: door.operation, shared: shared.clone() });
+        router = router.merge(attend::attend(door.routes, Arc::clone(&attendant), door.defect));
+        owners.insert(vendor.name, attend::attend(door.elsewhere, attendant, door.defect));
+    }
+    Ok(App { router: router.fallback_service(root::Root::new(owners)), shared })
+}
+
+/// Every forced error must be one that its operation can give.
+fn check_forced(config: &Config) -> Result<(), StartError> {
+    let known: HashMap<_, _> = VENDORS.iter().flat_map(|vendor| (vendor.forceable)()).collect();
+    let mistakes: Vec<_> = config
+        .force_error
+        .iter()
+        .filter_map(|forced| match known.get(forced.operation.as_str()) {
+            None => {
+                let mut operations: Vec<_> = known.keys().copied().collect();
+                operations.sort_unstable();
+                Some(format!("no operation {:?}; there are {}", forced.operation, operations.join(", ")))
+            }
+            Some(codes) if !codes.contains(&forced.code) => {
+                Some(format!("{} has no error {:?}; it has {}", forced.operation, forced.code, codes.join(", ")))
+            }
+            Some(_) => None,
+        })
+        .map(|what| Mistake::new("force_error", what))
+        .collect();
+    if mistakes.is_empty() { Ok(()) } else { Err(StartError::Settings(mistakes)) }
+}

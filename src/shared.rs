@@ -1,0 +1,140 @@
+//! [`Shared`]: the handle that every provider gets. It has no vendor's fields and names no provider.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use thiserror::Error;
+
+use crate::clock::{Clock, Ids};
+use crate::codec::{self, Budget, Kinds, Limits, LoadError, Orientation, Symbol};
+use crate::config::Config;
+use crate::fetch::Fetch;
+use crate::store::Store;
+use crate::work::{Work, WorkError};
+
+/// Everything that doors share; cheap to clone.
+#[derive(Clone)]
+pub struct Shared(Arc<Parts>);
+
+/// What [`Shared`] is made of.
+pub struct Parts {
+    /// The effective settings.
+    pub config: Config,
+    /// The way out, to remote pictures.
+    pub fetch: Fetch,
+    /// The bounded pool for reading.
+    pub work: Work,
+    /// The database.
+    pub store: Store,
+    /// The time.
+    pub clock: Clock,
+    /// Randomness.
+    pub ids: Ids,
+}
+
+/// What was found in a picture. Coordinates are pixels of the picture as stored.
+#[derive(Clone, Debug)]
+pub struct Decoded {
+    /// Width as stored, in pixels.
+    pub width: u32,
+    /// Height as stored, in pixels.
+    pub height: u32,
+    /// How the stored picture is to be turned for display.
+    pub orientation: Orientation,
+    /// From top to bottom, then from left to right.
+    pub symbols: Vec<Symbol>,
+}
+
+/// Why a picture could not be read. A picture without a code is no error.
+#[derive(Debug, Error)]
+pub enum DecodeError {
+    /// The bytes are no picture within the limits.
+    #[error(transparent)]
+    Load(#[from] LoadError),
+    /// The queue is full, or the reader died.
+    #[error(transparent)]
+    Work(#[from] WorkError),
+}
+
+/// What the request log says of an answer beyond its status; providers put it into the answer's extensions.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    /// The vendor's own code, or `ok`.
+    pub code: Cow<'static, str>,
+    /// The vendor's name of the operation, where the answer knows better than the path.
+    pub operation: Option<&'static str>,
+}
+
+impl Shared {
+    /// Shares `parts`.
+    pub fn new(parts: Parts) -> Self {
+        Self(Arc::new(parts))
+    }
+
+    /// The effective settings.
+    pub fn config(&self) -> &Config {
+        &self.0.config
+    }
+
+    /// The way out, to remote pictures.
+    pub fn fetch(&self) -> &Fetch {
+        &self.0.fetch
+    }
+
+    /// The bounded pool for reading.
+    pub fn work(&self) -> &Work {
+        &self.0.work
+    }
+
+    /// The database.
+    pub fn store(&self) -> &Store {
+        &self.0.store
+    }
+
+    /// The time.
+    pub fn clock(&self) -> &Clock {
+        &self.0.clock
+    }
+
+    /// Randomness.
+    pub fn ids(&self) -> &Ids {
+        &self.0.ids
+    }
+
+    /// The limits of pictures that hold for all vendors.
+    pub fn limits(&self) -> Limits {
+        Limits { max_side: self.0.config.max_side, max_pixels: self.0.config.max_pixels, ..Limits::default() }
+    }
+
+    /// Reads the codes of `kinds` in a picture, off the async threads.
+    ///
+    /// A picture that spends its budget gives what was found until then, and a line in the log.
+    ///
+    /// # Errors
+    /// Where the bytes are no picture within `limits`, the queue is full, or the reader died.
+    pub async fn decode(
+        &self,
+        bytes: impl AsRef<[u8]> + Send + 'static,
+        limits: Limits,
+        kinds: Kinds,
+    ) -> Result<Decoded, DecodeError> {
+        // The header alone tells how much memory the job takes, before it takes any.
+        let (width, height) = codec::probe(bytes.as_ref(), &limits)?;
+        let budget = Budget { cpu: self.0.config.read_budget };
+        let job = move || -> Result<Decoded, LoadError> {
+            let loaded = codec::load(bytes.as_ref(), &limits)?;
+            let reading = codec::read(&loaded.luma, kinds, &budget);
+            if reading.budget_spent {
+                tracing::warn!(width, height, found = reading.symbols.len(), "reading a picture took its whole budget");
+            }
+            let (width, height) = (loaded.luma.width(), loaded.luma.height());
+            Ok(Decoded { width, height, orientation: loaded.orientation, symbols: reading.symbols })
+        };
+        Ok(self.0.work.run(memory_of(width, height), job).await??)
+    }
+}
+
+/// Bytes that loading and reading take at most for a picture: its decoded colours, the luma and the reader's layers.
+fn memory_of(width: u32, height: u32) -> u64 {
+    u64::from(width) * u64::from(height) * 8
+}

@@ -1,0 +1,168 @@
+//! The database: connection, migrations, health, and the lock that keeps two servers off one store.
+//!
+//! No vendor's queries: each provider keeps its own SQL and migrations in its rooms and hands the migrations in.
+//! SQLite in WAL mode, written so that the same queries run on PostgreSQL (`$1` placeholders, `ON CONFLICT`).
+
+mod error;
+
+use std::fs::File;
+use std::path::Path;
+use std::time::Duration;
+
+use sqlx::SqlSafeStr;
+use sqlx::migrate::{MigrationType, Migrator};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
+
+pub use error::OpenError;
+
+/// The store's file in the data folder.
+const FILE: &str = "qrstack.sqlite";
+/// Its lock, in the data folder.
+const LOCK: &str = "qrstack.lock";
+/// How long a query waits for a connection, and for the write lock of another process.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// A step of the schema. Steps are never changed once released; the next one gets the next version.
+#[derive(Clone, Copy, Debug)]
+pub struct Migration {
+    /// Unique over all providers: date and number, for instance 2026112101.
+    pub version: i64,
+    /// What it does.
+    pub about: &'static str,
+    /// One or more statements.
+    pub sql: &'static str,
+}
+
+/// Who else may have the store open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// Nobody else who wants it alone: `serve`.
+    Alone,
+    /// Anybody: `products import` beside a running server.
+    Beside,
+}
+
+/// The open store; clones share it.
+#[derive(Clone)]
+pub struct Store {
+    pool: SqlitePool,
+    /// Held until the last clone is gone.
+    _lock: Option<std::sync::Arc<File>>,
+}
+
+impl Store {
+    /// Opens the store in `folder`, which is made if it is missing, and brings the schema up to date.
+    ///
+    /// # Errors
+    /// Where the folder or the file cannot be used, another server has it, or its schema is newer than `migrations`.
+    /// Nothing is ever wiped.
+    pub async fn open(folder: &Path, migrations: &[Migration], access: Access) -> Result<Self, OpenError> {
+        std::fs::create_dir_all(folder).map_err(|source| OpenError::Folder { path: folder.to_owned(), source })?;
+        let lock = match access {
+            Access::Alone => Some(lock(&folder.join(LOCK))?.into()),
+            Access::Beside => None,
+        };
+        let path = folder.join(FILE);
+        let options = SqliteConnectOptions::new()
+            .filename(&path)
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            // An acknowledged ticket is on the disk, not just with the operating system.
+            .synchronous(SqliteSynchronous::Full)
+            .busy_timeout(PATIENCE)
+            .foreign_keys(true);
+        let pool = SqlitePoolOptions::new().max_connections(8).acquire_timeout(PATIENCE).connect_with(options).await;
+        let pool = pool.map_err(|source| OpenError::Database { path: path.clone(), source })?;
+        let store = Self { pool, _lock: lock };
+        store.migrate(&path, migrations).await?;
+        Ok(store)
+    }
+
+    /// A store that lives as long as it is held and touches no disk.
+    ///
+    /// # Errors
+    /// Where the migrations themselves are wrong.
+    pub async fn in_memory(migrations: &[Migration]) -> Result<Self, OpenError> {
+        // One connection that never ends: each connection to `:memory:` is a database of its own.
+        let path = Path::new(":memory:");
+        let options = SqlitePoolOptions::new().max_connections(1).idle_timeout(None).max_lifetime(None);
+        let pool = options.connect_with(SqliteConnectOptions::new().in_memory(true)).await;
+        let pool = pool.map_err(|source| OpenError::Database { path: path.to_owned(), source })?;
+        let store = Self { pool, _lock: None };
+        store.migrate(path, migrations).await?;
+        Ok(store)
+    }
+
+    /// The connections, for a provider's queries.
+    pub fn pool(&self) -> &SqlitePool {
+        &self.pool
+    }
+
+    /// Whether the store answers.
+    pub async fn is_healthy(&self) -> bool {
+        sqlx::query("SELECT 1").execute(&self.pool).await.is_ok()
+    }
+
+    /// Writes what is pending and closes; the lock goes with the last clone.
+    pub async fn close(&self) {
+        self.pool.close().await;
+    }
+
+    async fn migrate(&self, path: &Path, migrations: &[Migration]) -> Result<(), OpenError> {
+        let steps = migrations.iter().map(|step| {
+            let kind = MigrationType::Simple;
+            sqlx::migrate::Migration::new(step.version, step.about.into(), kind, step.sql.into_sql_str(), false)
+        });
+        let result = Migrator::with_migrations(steps.collect()).run(&self.pool).await;
+        result.map_err(|source| OpenError::Schema { path: path.to_owned(), source })
+    }
+}
+
+fn lock(path: &Path) -> Result<File, OpenError> {
+    let unusable = |source| OpenError::Folder { path: path.to_owned(), source };
+    let file = File::options().create(true).truncate(false).write(true).open(path).map_err(unusable)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(std::fs::TryLockError::WouldBlock) => Err(OpenError::Taken { path: path.to_owned() }),
+        Err(std::fs::TryLockError::Error(source)) => Err(unusable(source)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ONE: Migration = Migration { version: 1, about: "one", sql: "CREATE TABLE one (a INTEGER)" };
+    const TWO: Migration = Migration { version: 2, about: "two", sql: "CREATE TABLE two (a INTEGER)" };
+
+    #[tokio::test]
+    async fn a_store_has_one_server_and_any_number_of_guests() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let server = Store::open(folder.path(), &[ONE], Access::Alone).await.expect("opened");
+        assert!(matches!(Store::open(folder.path(), &[ONE], Access::Alone).await, Err(OpenError::Taken { .. })));
+        let guest = Store::open(folder.path(), &[ONE], Access::Beside).await.expect("opened");
+        sqlx::query("INSERT INTO one VALUES ($1)").bind(7).execute(guest.pool()).await.expect("written");
+        let seen: i64 = sqlx::query_scalar("SELECT a FROM one").fetch_one(server.pool()).await.expect("read");
+        assert_eq!(seen, 7);
+        drop(server);
+    }
+
+    #[tokio::test]
+    async fn a_newer_schema_is_refused_and_kept() {
+        let folder = tempfile::tempdir().expect("a folder");
+        Store::open(folder.path(), &[ONE, TWO], Access::Alone).await.expect("opened").close().await;
+        let refused = Store::open(folder.path(), &[ONE], Access::Alone).await.err().expect("refused");
+        assert!(refused.to_string().contains("newer"), "{refused}");
+        Store::open(folder.path(), &[ONE, TWO], Access::Alone).await.expect("still there");
+    }
+
+    #[tokio::test]
+    async fn a_file_that_is_no_store_is_refused_and_kept() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join(FILE);
+        std::fs::write(&path, vec![b'x'; 8192]).expect("written");
+        let refused = Store::open(folder.path(), &[ONE], Access::Alone).await.err().expect("refused");
+        assert!(matches!(refused, OpenError::Database { .. } | OpenError::Schema { .. }), "{refused}");
+        assert_eq!(std::fs::read(&path).expect("kept"), vec![b'x'; 8192]);
+    }
+}

@@ -1,0 +1,5 @@
+//! Everything over HTTP, against the router in this process: one file a provider.
+
+mod cli_im;
+mod server;
+mod support;

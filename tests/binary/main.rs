@@ -18,7 +18,9 @@ fn run(arguments: &[&str], environment: &[(&str, &str)]) -> Output {
 #[test]
 fn it_starts_without_anything_says_what_comes_next_and_stops_on_sigterm() {
     let program = Program::start(&[]);
-    for expected in ["AKIDEMUexample0123456789ABCDEFGHIJKL", "wx0123456789abcdef", "Abc123456", "qrstack example cli-im"] {
+    for expected in
+        ["AKIDEMUexample0123456789ABCDEFGHIJKL", "wx0123456789abcdef", "Abc123456", "qrstack example cli-im"]
+    {
         assert!(program.banner.contains(expected), "{expected} in {}", program.banner);
     }
     let (status, body) = program.get("/_qrstack/readyz");

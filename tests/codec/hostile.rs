@@ -1,0 +1,1 @@
+//! Pictures that are broken, oversized or made to harm.

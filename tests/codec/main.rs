@@ -16,6 +16,11 @@ pub fn corpora() -> Option<PathBuf> {
     None
 }
 
+/// The folder of small pictures stored in many ways.
+pub fn fixtures() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/images/loading")
+}
+
 /// Every file below `folder` with one of these endings, sorted.
 pub fn files(folder: &Path, endings: &[&str]) -> Vec<PathBuf> {
     let mut found = Vec::new();

@@ -137,17 +137,17 @@ impl RowToGrey {
     fn new(info: &Info<'_>) -> Self {
         let sixteen = info.bit_depth == BitDepth::Sixteen;
         let bits = info.bit_depth as usize;
+        // The decoder has reduced it to one byte a sample where samples are no longer.
         let trns = info.trns.as_deref().unwrap_or_default();
         match info.color_type {
             ColorType::Grayscale if sixteen => Self::Grey16 { transparent: trns.first_chunk().copied() },
-            ColorType::Grayscale => Self::Table { bits, table: grey_table(bits, trns.get(1).copied()) },
+            ColorType::Grayscale => Self::Table { bits, table: grey_table(bits, trns.first().copied()) },
             ColorType::Indexed => {
                 Self::Table { bits, table: palette_table(info.palette.as_deref().unwrap_or_default(), trns) }
             }
             ColorType::GrayscaleAlpha => Self::GreyAlpha { bytes: bits / 8 },
             ColorType::Rgb if sixteen => Self::Rgb16 { transparent: trns.first_chunk().copied() },
-            // The chunk holds sixteen bits a sample in any case.
-            ColorType::Rgb => Self::Rgb8 { transparent: trns.first_chunk().map(|&[_, r, _, g, _, b]| [r, g, b]) },
+            ColorType::Rgb => Self::Rgb8 { transparent: trns.first_chunk().copied() },
             ColorType::Rgba if sixteen => Self::Rgba16,
             ColorType::Rgba => Self::Rgba8,
         }

@@ -96,7 +96,7 @@ impl Format {
     }
 
     /// The error of broken data, with the decoder's words.
-    fn broken(self, reason: impl ToString) -> LoadError {
+    fn broken(self, reason: &(impl std::fmt::Display + ?Sized)) -> LoadError {
         LoadError::Broken { format: self.name(), reason: reason.to_string() }
     }
 }
@@ -165,7 +165,7 @@ fn header(bytes: &[u8], limits: &Limits) -> Result<(Format, (u32, u32)), LoadErr
         Format::Bmp => bmp::size(bytes),
     }?;
     if width == 0 || height == 0 {
-        return Err(format.broken(format_args!("the size is {width} × {height}")));
+        return Err(format.broken(&format_args!("the size is {width} × {height}")));
     }
     limits.check(width, height)?;
     Ok((format, (width, height)))

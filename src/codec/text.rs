@@ -15,7 +15,6 @@ const BYTE_ORDER_MARK: char = '\u{FEFF}';
 /// The text that `bytes` most likely spell: UTF-8 if valid (a byte order mark at its head is dropped), else the likeliest
 /// of GB18030, Big5, Shift-JIS, EUC-KR and Windows-1252, else Latin-1, which carries every byte as the character of
 /// the same number.
-#[cfg_attr(not(test), expect(dead_code, reason = "the reader calls it"))]
 pub(crate) fn guess(bytes: &[u8]) -> String {
     if let Ok(text) = std::str::from_utf8(bytes) {
         return text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text).to_owned();

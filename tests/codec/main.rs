@@ -1,0 +1,3 @@
+//! Tests of the workshop as a whole.
+
+mod corpus;

@@ -5,7 +5,7 @@
 //! are compared as the corpora's README lays down, in a simplified form that forgives no more than it does.
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -44,14 +44,7 @@ struct Score {
 
 /// The pictures of a set, or `None` where the corpora are absent.
 fn pictures(set: &str) -> Option<Vec<Picture>> {
-    let root = [Path::new(env!("CARGO_MANIFEST_DIR")), Path::new("/")]
-        .iter()
-        .flat_map(|base| base.ancestors().map(|a| a.join("shared/corpora")).collect::<Vec<_>>())
-        .find(|root| root.join("manifest.jsonl").exists());
-    let Some(root) = root else {
-        println!("skipped: ../shared/corpora is absent, the reading rates of {set} were not checked");
-        return None;
-    };
+    let root = crate::corpora()?;
     let manifest = std::fs::read_to_string(root.join("manifest.jsonl")).expect("manifest is readable");
     let strings = |v: &serde_json::Value| -> Vec<String> {
         v.as_array().into_iter().flatten().filter_map(|t| t.as_str().map(str::to_owned)).collect()

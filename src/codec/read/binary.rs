@@ -60,6 +60,74 @@ impl Bits {
         Some(matrix)
     }
 
+    pub(super) fn width(&self) -> u32 {
+        self.width
+    }
+
+    pub(super) fn height(&self) -> u32 {
+        self.height
+    }
+
+    /// Whether the pixel at a place is black; `None` outside.
+    pub(super) fn at(&self, x: f32, y: f32) -> Option<bool> {
+        (x >= 0.0 && y >= 0.0 && x < self.width as f32 && y < self.height as f32)
+            .then(|| self.words[y as usize * self.stride + x as usize / 64] >> (x as usize % 64) & 1 == 1)
+    }
+
+    /// The lengths of the runs of row `y`: white first (perhaps of no length), then by turns.
+    pub(super) fn row_runs(&self, y: u32, runs: &mut Vec<u32>) {
+        runs.clear();
+        let row = &self.words[y as usize * self.stride..(y as usize + 1) * self.stride];
+        let (mut start, mut carry) = (0, 0);
+        for (k, &word) in row.iter().enumerate() {
+            let mut changes = word ^ (word << 1 | carry);
+            carry = word >> 63;
+            while changes != 0 {
+                let place = (64 * k) as u32 + changes.trailing_zeros();
+                if place >= self.width {
+                    break;
+                }
+                runs.push(place - start);
+                start = place;
+                changes &= changes - 1;
+            }
+        }
+        runs.push(self.width - start);
+    }
+
+    /// The lengths of the runs of column `x`, likewise.
+    pub(super) fn column_runs(&self, x: u32, runs: &mut Vec<u32>) {
+        runs.clear();
+        let (word, bit) = (x as usize / 64, x % 64);
+        let (mut start, mut black) = (0, 0);
+        for y in 0..self.height {
+            let now = self.words[y as usize * self.stride + word] >> bit & 1;
+            if now != black {
+                runs.push(y - start);
+                (start, black) = (y, now);
+            }
+        }
+        runs.push(self.height - start);
+    }
+
+    /// Turned a quarter clockwise.
+    pub(super) fn turned(&self) -> Self {
+        let stride = (self.height as usize).div_ceil(64);
+        let mut words = vec![0u64; stride * self.width as usize];
+        for y in 0..self.height as usize {
+            let to = self.height as usize - 1 - y;
+            for (k, &word) in self.words[y * self.stride..(y + 1) * self.stride].iter().enumerate() {
+                let mut left = word;
+                while left != 0 {
+                    let x = 64 * k + left.trailing_zeros() as usize;
+                    words[x * stride + to / 64] |= 1 << (to % 64);
+                    left &= left - 1;
+                }
+            }
+        }
+        Self { width: self.height, height: self.width, stride, words }
+    }
+
     /// Black and white exchanged.
     pub(super) fn inverted(&self) -> Self {
         let mut words: Vec<u64> = self.words.iter().map(|w| !w).collect();

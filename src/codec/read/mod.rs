@@ -7,10 +7,12 @@ mod aztec;
 mod binary;
 mod datamatrix;
 mod found;
+mod grid;
 mod kinds;
 mod layer;
 mod linear;
 mod pdf417;
+mod plane;
 mod qr;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -23,6 +25,7 @@ use binary::{Bits, Threshold};
 use found::Found;
 pub use kinds::Kinds;
 use layer::Layer;
+use linear::Where;
 
 /// How much a reading may cost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,7 +95,7 @@ impl Stages {
     fn run(&mut self, luma: &Luma) {
         let whole = Layer::of(luma);
         if luma.width().min(luma.height()) < THINNEST {
-            self.linear(&whole, 1);
+            self.linear(&whole, Where::Upright, 1);
             return;
         }
         // The pyramid: halves until modules of any code that fills the picture are small.
@@ -107,15 +110,18 @@ impl Stages {
         let base = pyramid.iter().position(|l| pixels(l) <= MODEST).unwrap_or(pyramid.len() - 1);
 
         // First round: every layer for QR codes, the base for all else.
-        self.linear(&pyramid[base], 1);
+        self.linear(&pyramid[base], Where::Upright, 1);
         self.flat(&pyramid[base], Threshold::Block, true);
         for (k, layer) in pyramid.iter().enumerate() {
             if k != base && self.affordable() {
                 self.flat(layer, Threshold::Block, false);
             }
         }
+        if self.wanting() {
+            self.linear(&pyramid[base], Where::Located, 3);
+        }
         if base > 0 && self.wanting() {
-            self.linear(&pyramid[base - 1], 1);
+            self.linear(&pyramid[base - 1], Where::Located, 3);
         }
         self.second_round(&pyramid, base);
     }
@@ -123,31 +129,31 @@ impl Stages {
     /// Dearer tries, while nothing was found.
     fn second_round(&mut self, pyramid: &[Layer<'_>], base: usize) {
         let layer = &pyramid[base];
-        let small = layer.luma.width().max(layer.luma.height()) <= 1000;
-        if self.wanting() && layer.luma.width().max(layer.luma.height()) <= 200 {
+        let longest = layer.luma.width().max(layer.luma.height());
+        if self.wanting() && longest <= 200 {
             self.flat(&layer.repeated(4, 8), Threshold::Block, true);
-        }
-        if self.wanting() && small {
-            let larger = layer.enlarged(2.0);
-            self.linear(&larger, 1);
-            self.flat(&larger, Threshold::Block, true);
         }
         for layer in &pyramid[base..] {
             if self.wanting() {
-                self.flat(layer, Threshold::Window(20), true);
+                self.flat(layer, Threshold::Window(20), false);
+            }
+        }
+        if self.wanting() && longest <= 1000 {
+            let larger = layer.enlarged(2.0);
+            self.linear(&larger, Where::Located, 5);
+            if longest <= 500 {
+                self.linear(&larger, Where::Upright, 3);
+                self.flat(&larger, Threshold::Block, true);
             }
         }
         if self.wanting() {
-            self.linear(layer, 5);
-        }
-        if self.wanting() {
             let sharp = layer.sharpened();
-            self.linear(&sharp, 3);
-            self.flat(&sharp, Threshold::Block, true);
+            self.linear(&sharp, Where::Located, 7);
+            self.flat(&sharp, Threshold::Block, false);
         }
         for layer in &pyramid[base..] {
             if self.wanting() {
-                self.flat(layer, Threshold::Global, true);
+                self.flat(layer, Threshold::Global, false);
             }
         }
         for layer in &pyramid[base..] {
@@ -157,14 +163,14 @@ impl Stages {
         }
         if self.wanting() {
             let inverted = layer.inverted();
-            self.linear(&inverted, 1);
-            self.flat(&inverted, Threshold::Block, true);
+            self.linear(&inverted, Where::Upright, 1);
+            self.flat(&inverted, Threshold::Block, longest <= 400);
         }
     }
 
-    fn linear(&mut self, layer: &Layer<'_>, thickness: u32) {
+    fn linear(&mut self, layer: &Layer<'_>, which: Where, thickness: u32) {
         if self.kinds.meets(Kinds::linear()) {
-            let symbols = linear::scan(&layer.luma, self.kinds, linear::Sweep { thickness });
+            let symbols = linear::scan(&layer.luma, self.kinds, which, thickness);
             self.found.add(symbols, layer);
         }
     }
@@ -186,10 +192,10 @@ impl Stages {
             self.found.add(datamatrix::scan(&matrix), layer);
         }
         if self.kinds.contains(Kind::Aztec) && self.affordable() {
-            self.found.add(aztec::scan(&matrix), layer);
+            self.found.add(aztec::scan(bits), layer);
         }
         if self.kinds.contains(Kind::Pdf417) && self.affordable() {
-            self.found.add(pdf417::scan(&matrix), layer);
+            self.found.add(pdf417::scan(bits), layer);
         }
     }
 }

@@ -9,12 +9,15 @@ mod code39;
 mod code93;
 mod databar;
 mod edges;
+mod frame;
 mod itf;
+mod locate;
 mod retail;
 
 use super::Kinds;
-use crate::codec::{Corners, Kind, Luma, Point, Symbol};
+use crate::codec::{Corners, Kind, Luma, Symbol};
 use edges::{Cut, Runs, cut};
+use frame::Frame;
 
 /// A symbol read on one line.
 #[derive(Debug)]
@@ -28,13 +31,6 @@ struct Decoded {
     error: f32,
 }
 
-/// Which way lines run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Axis {
-    Rows,
-    Columns,
-}
-
 /// A reading and the lines that agree on it.
 #[derive(Debug)]
 struct Candidate {
@@ -42,7 +38,7 @@ struct Candidate {
     bytes: Vec<u8>,
     /// Place of the line, start and end along it, of each line that read it; ascending by line.
     lines: Vec<(f32, f32, f32)>,
-    /// Read against the direction of the axis.
+    /// Read against the direction of the lines.
     backwards: bool,
     error: f32,
 }
@@ -54,30 +50,38 @@ impl Candidate {
     }
 }
 
-/// Most lines looked at in each direction; more are asked where one line read something.
-const LINES: u32 = 96;
+/// Most rows and columns looked at, and lines across a located region; more are asked where one line read something.
+const ROWS: u32 = 64;
+const REGION_LINES: u32 = 20;
 
-/// How lines are taken from the picture.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Sweep {
-    /// Each line is the mean of this many neighbouring ones, which takes noise out of bars that stand upright.
-    pub(super) thickness: u32,
+/// Which lines are looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Where {
+    /// Rows and columns of the whole picture.
+    Upright,
+    /// Lines across places that look like bars, at any angle.
+    Located,
 }
 
-/// Reads the linear symbols of `luma` among `kinds`; corners are in its pixels.
-pub(super) fn scan(luma: &Luma, kinds: Kinds, sweep: Sweep) -> Vec<Symbol> {
+/// Reads the linear symbols of `luma` among `kinds`; corners are in its pixels. Each line is the mean of `thickness`
+/// neighbouring ones, which takes noise out of bars that stand across it.
+pub(super) fn scan(luma: &Luma, kinds: Kinds, which: Where, thickness: u32) -> Vec<Symbol> {
     let mut symbols = Vec::new();
-    for axis in [Axis::Rows, Axis::Columns] {
-        Scan::new(luma, kinds, axis, sweep).run(&mut symbols);
+    let (frames, lines) = match which {
+        Where::Upright => (vec![Frame::rows(luma), Frame::columns(luma)], ROWS),
+        Where::Located => (locate::regions(luma), REGION_LINES),
+    };
+    for frame in frames {
+        Scan::new(luma, kinds, frame, thickness).run(lines, &mut symbols);
     }
     symbols
 }
 
-/// One sweep over a picture along one axis.
+/// One sweep over the lines of a frame.
 struct Scan<'a> {
     luma: &'a Luma,
     kinds: Kinds,
-    axis: Axis,
+    frame: Frame,
     thickness: u32,
     candidates: Vec<Candidate>,
     pool: databar::Pool,
@@ -87,12 +91,12 @@ struct Scan<'a> {
 }
 
 impl<'a> Scan<'a> {
-    fn new(luma: &'a Luma, kinds: Kinds, axis: Axis, sweep: Sweep) -> Self {
+    fn new(luma: &'a Luma, kinds: Kinds, frame: Frame, thickness: u32) -> Self {
         Self {
             luma,
             kinds,
-            axis,
-            thickness: sweep.thickness,
+            frame,
+            thickness,
             candidates: Vec::new(),
             pool: databar::Pool::default(),
             profile: Vec::new(),
@@ -101,17 +105,13 @@ impl<'a> Scan<'a> {
         }
     }
 
-    /// Number of lines along the axis.
     fn lines(&self) -> u32 {
-        match self.axis {
-            Axis::Rows => self.luma.height(),
-            Axis::Columns => self.luma.width(),
-        }
+        self.frame.lines()
     }
 
-    fn run(&mut self, symbols: &mut Vec<Symbol>) {
+    fn run(&mut self, most: u32, symbols: &mut Vec<Symbol>) {
         let lines = self.lines();
-        let step = lines.div_ceil(LINES).max(1);
+        let step = lines.div_ceil(most).max(1);
         let mut line = step / 2;
         while line < lines {
             self.read_line(line);
@@ -125,7 +125,7 @@ impl<'a> Scan<'a> {
 
     /// Reads line `line`: all symbols on it go to the candidates.
     fn read_line(&mut self, line: u32) {
-        self.take(line);
+        self.frame.take(self.luma, line, self.thickness, &mut self.profile);
         let (low, high) = self.profile.iter().fold((255.0f32, 0.0f32), |(l, h), &v| (l.min(v), h.max(v)));
         if high - low < 24.0 {
             return;
@@ -141,36 +141,6 @@ impl<'a> Scan<'a> {
             }
             self.runs = runs;
             self.reversed = reversed;
-        }
-    }
-
-    /// Copies a line into the profile.
-    fn take(&mut self, line: u32) {
-        self.profile.clear();
-        let (w, h) = (self.luma.width() as usize, self.luma.height() as usize);
-        let from = line.saturating_sub(self.thickness / 2);
-        let to = (from + self.thickness).min(self.lines());
-        let share = 1.0 / (to - from) as f32;
-        let pixels = self.luma.pixels();
-        match self.axis {
-            Axis::Rows => {
-                self.profile.extend(self.luma.row(from).iter().map(|&v| f32::from(v)));
-                for y in from + 1..to {
-                    for (sum, &v) in self.profile.iter_mut().zip(self.luma.row(y)) {
-                        *sum += f32::from(v);
-                    }
-                }
-                if to - from > 1 {
-                    self.profile.iter_mut().for_each(|v| *v *= share);
-                }
-            }
-            Axis::Columns => {
-                for y in 0..h {
-                    let row = &pixels[y * w..(y + 1) * w];
-                    let sum: u32 = row[from as usize..to as usize].iter().map(|&v| u32::from(v)).sum();
-                    self.profile.push(sum as f32 * share);
-                }
-            }
         }
     }
 
@@ -285,18 +255,10 @@ impl<'a> Scan<'a> {
 
     /// The corners of a symbol from its first to its last line (place, start, end).
     fn corners(&self, first: (f32, f32, f32), last: (f32, f32, f32), backwards: bool) -> Corners {
-        let at = |line: f32, along: f32| match self.axis {
-            Axis::Rows => Point { x: along, y: line },
-            Axis::Columns => Point { x: line, y: along },
-        };
+        let at = |across: f32, along: f32| self.frame.point(along, across);
         let [a, b, c, d] = [at(first.0, first.1), at(first.0, first.2), at(last.0, last.2), at(last.0, last.1)];
-        // Clockwise from where reading begins. Down a column the first line is at the symbol's lower side.
-        Corners(match (self.axis, backwards) {
-            (Axis::Rows, false) => [a, b, c, d],
-            (Axis::Rows, true) => [c, d, a, b],
-            (Axis::Columns, false) => [d, c, b, a],
-            (Axis::Columns, true) => [b, a, d, c],
-        })
+        // Clockwise from where reading begins.
+        Corners(if backwards { [c, d, a, b] } else { [a, b, c, d] })
     }
 }
 

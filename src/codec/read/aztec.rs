@@ -5,10 +5,9 @@
 //! perspective from which modules are sampled.
 
 use rxing::aztec::decoder::highLevelDecode;
-use rxing::common::cpp_essentials::FitQadrilateralToPoints;
 use rxing::common::reedsolomon::{PredefinedGenericGF, ReedSolomonDecoder};
 
-use super::{binary::Bits, grid, guarded, plane::Perspective};
+use super::{binary::Bits, grid, guarded, outline, plane::Perspective};
 use crate::codec::{Corners, Kind, Point, Symbol};
 
 /// Bull's eyes tried in one picture.
@@ -130,14 +129,13 @@ fn read(bits: &Bits, eye: Eye) -> Option<Symbol> {
     for k in 0..96 {
         let (dy, dx) = (k as f32 / 96.0 * std::f32::consts::TAU).sin_cos();
         if let Some(edges) = ray(bits, eye.x, eye.y, dx, dy, 12.0 * eye.module, 4) {
-            points.push(rxing::Point { x: eye.x + dx * edges[3], y: eye.y + dy * edges[3] });
+            points.push(Point { x: eye.x + dx * edges[3], y: eye.y + dy * edges[3] });
         }
     }
     if points.len() < 72 {
         return None;
     }
-    let quad = FitQadrilateralToPoints(rxing::Point { x: eye.x, y: eye.y }, &mut points)?;
-    let corners = quad.0.map(|p| Point { x: p.x, y: p.y });
+    let corners = outline::quadrilateral(Point { x: eye.x, y: eye.y }, &points)?;
     let square = |r: f32| [(-r, -r), (r, -r), (r, r), (-r, r)].map(|(x, y)| Point { x, y });
     let seen = Perspective::between(square(TRACED), corners)?;
     let dark = |view: &Perspective, x: i32, y: i32| {
@@ -158,6 +156,11 @@ fn read(bits: &Bits, eye: Eye) -> Option<Symbol> {
             continue;
         }
         let Some(mode) = mode(compact, |x, y| dark(&view, x, y)) else { continue };
+        // Around a rune all is light.
+        let bare = || ring(6).filter(|&(x, y)| dark(&view, x, y) == Some(true)).count() < 3;
+        if matches!(mode, Mode::Rune(_)) && (wrong > 0 || !bare()) {
+            continue;
+        }
         if let Some(symbol) = symbol(bits, &view, &mode, mirrored) {
             return Some(symbol);
         }
@@ -226,7 +229,9 @@ fn mode(compact: bool, dark: impl Fn(i32, i32) -> Option<bool>) -> Option<Mode> 
     }
     // A rune has every second bit of its message inverted.
     let mut corrected: Vec<i32> = nibbles.iter().map(|n| n ^ 0b1010).collect();
-    (compact && decoder.decode(&mut corrected, errors).is_ok()).then(|| Mode::Rune(joined(&corrected) as u8))
+    // It has no other check, so every bit must be right.
+    (compact && decoder.decode(&mut corrected, errors).is_ok_and(|count| count == 0))
+        .then(|| Mode::Rune(joined(&corrected) as u8))
 }
 
 fn symbol(bits: &Bits, view: &Perspective, mode: &Mode, mirrored: bool) -> Option<Symbol> {

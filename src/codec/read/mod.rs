@@ -11,6 +11,7 @@ mod grid;
 mod kinds;
 mod layer;
 mod linear;
+mod outline;
 mod pdf417;
 mod plane;
 mod qr;
@@ -65,7 +66,8 @@ const MODEST: u64 = 1_600_000;
 /// assert!(read(&blank, Kinds::ALL, &Budget::default()).symbols.is_empty());
 /// ```
 pub fn read(luma: &Luma, kinds: Kinds, budget: &Budget) -> Reading {
-    let mut stages = Stages { kinds, start: ThreadTime::now(), budget: *budget, found: Found::default(), spent: false };
+    let mut stages =
+        Stages { kinds, start: ThreadTime::now(), budget: *budget, found: Found::default(), finders: 0, spent: false };
     stages.run(luma);
     Reading { symbols: stages.found.into_symbols(), budget_spent: stages.spent }
 }
@@ -75,6 +77,8 @@ struct Stages {
     start: ThreadTime,
     budget: Budget,
     found: Found,
+    /// Most QR finders seen in a layer: without any, the dearer tries for QR codes are in vain.
+    finders: usize,
     spent: bool,
 }
 
@@ -183,7 +187,9 @@ impl Stages {
     fn binary(&mut self, bits: &Bits, layer: &Layer<'_>, all: bool) {
         let Some(matrix) = bits.matrix() else { return };
         if self.kinds.meets(Kinds::QR) {
-            self.found.add(qr::scan(&matrix, self.kinds).symbols, layer);
+            let pass = qr::scan(bits, self.kinds, !all || self.found.is_empty());
+            self.finders = self.finders.max(pass.finders);
+            self.found.add(pass.symbols, layer);
         }
         if !all {
             return;

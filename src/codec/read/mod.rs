@@ -67,9 +67,20 @@ const MODEST: u64 = 1_600_000;
 /// ```
 pub fn read(luma: &Luma, kinds: Kinds, budget: &Budget) -> Reading {
     let mut stages =
-        Stages { kinds, start: ThreadTime::now(), budget: *budget, found: Found::default(), finders: 0, spent: false };
+        Stages { kinds, start: ThreadTime::now(), budget: *budget, found: Found::default(), finders: 0, grids: 0, spent: false };
     stages.run(luma);
     Reading { symbols: stages.found.into_symbols(), budget_spent: stages.spent }
+}
+
+/// Which symbologies a black and white layer is searched for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum All {
+    /// Every one.
+    Yes,
+    /// QR codes on flat paper.
+    Qr,
+    /// QR codes, grids bent where they do not fit.
+    Bent,
 }
 
 struct Stages {
@@ -79,6 +90,8 @@ struct Stages {
     found: Found,
     /// Most QR finders seen in a layer: without any, the dearer tries for QR codes are in vain.
     finders: usize,
+    /// Most QR grids seen in a layer that could not be decoded as they were.
+    grids: usize,
     spent: bool,
 }
 
@@ -115,10 +128,10 @@ impl Stages {
 
         // First round: every layer for QR codes, the base for all else.
         self.linear(&pyramid[base], Where::Upright, 1);
-        self.flat(&pyramid[base], Threshold::Block, true);
+        self.flat(&pyramid[base], Threshold::Block, All::Yes);
         for (k, layer) in pyramid.iter().enumerate() {
             if k != base && self.affordable() {
-                self.flat(layer, Threshold::Block, false);
+                self.flat(layer, Threshold::Block, All::Qr);
             }
         }
         if self.wanting() {
@@ -127,19 +140,27 @@ impl Stages {
         if base > 0 && self.wanting() {
             self.linear(&pyramid[base - 1], Where::Located, 3);
         }
-        self.second_round(&pyramid, base);
+        if self.wanting() {
+            self.second_round(&pyramid, base);
+        }
     }
 
     /// Dearer tries, while nothing was found.
     fn second_round(&mut self, pyramid: &[Layer<'_>], base: usize) {
         let layer = &pyramid[base];
         let longest = layer.luma.width().max(layer.luma.height());
-        if self.wanting() && longest <= 200 {
-            self.flat(&layer.repeated(4, 8), Threshold::Block, true);
+        if longest <= 200 {
+            self.flat(&layer.repeated(4, 8), Threshold::Block, All::Yes);
+        }
+        // Grids that were there but did not fit.
+        for layer in &pyramid[base.saturating_sub(1)..] {
+            if self.grids > 0 && self.wanting() {
+                self.flat(layer, Threshold::Block, All::Bent);
+            }
         }
         for layer in &pyramid[base..] {
             if self.wanting() {
-                self.flat(layer, Threshold::Window(20), false);
+                self.flat(layer, Threshold::Window(20), if self.finders > 0 { All::Bent } else { All::Qr });
             }
         }
         if self.wanting() && longest <= 1000 {
@@ -147,28 +168,32 @@ impl Stages {
             self.linear(&larger, Where::Located, 5);
             if longest <= 500 {
                 self.linear(&larger, Where::Upright, 3);
-                self.flat(&larger, Threshold::Block, true);
+                self.flat(&larger, Threshold::Block, All::Yes);
+            } else if self.finders > 0 {
+                self.flat(&larger, Threshold::Block, All::Bent);
             }
         }
         if self.wanting() {
             let sharp = layer.sharpened();
             self.linear(&sharp, Where::Located, 7);
-            self.flat(&sharp, Threshold::Block, false);
-        }
-        for layer in &pyramid[base..] {
-            if self.wanting() {
-                self.flat(layer, Threshold::Global, false);
+            if self.finders > 0 {
+                self.flat(&sharp, Threshold::Block, All::Bent);
             }
         }
         for layer in &pyramid[base..] {
-            if self.wanting() {
-                self.binary(&Bits::of(&layer.luma, Threshold::Block).closed(), layer, false);
+            if self.finders > 0 && self.wanting() {
+                self.flat(layer, Threshold::Global, All::Bent);
+            }
+        }
+        for layer in &pyramid[base..] {
+            if self.finders > 0 && self.wanting() {
+                self.binary(&Bits::of(&layer.luma, Threshold::Block).closed(), layer, All::Bent);
             }
         }
         if self.wanting() {
             let inverted = layer.inverted();
             self.linear(&inverted, Where::Upright, 1);
-            self.flat(&inverted, Threshold::Block, longest <= 400);
+            self.flat(&inverted, Threshold::Block, if longest <= 400 { All::Yes } else { All::Qr });
         }
     }
 
@@ -179,19 +204,20 @@ impl Stages {
         }
     }
 
-    fn flat(&mut self, layer: &Layer<'_>, threshold: Threshold, all: bool) {
+    fn flat(&mut self, layer: &Layer<'_>, threshold: Threshold, all: All) {
         self.binary(&Bits::of(&layer.luma, threshold), layer, all);
     }
 
     /// The symbologies that are read from black and white: QR, or `all` of them.
-    fn binary(&mut self, bits: &Bits, layer: &Layer<'_>, all: bool) {
+    fn binary(&mut self, bits: &Bits, layer: &Layer<'_>, all: All) {
         let Some(matrix) = bits.matrix() else { return };
         if self.kinds.meets(Kinds::QR) {
-            let pass = qr::scan(bits, self.kinds, !all || self.found.is_empty());
+            let pass = qr::scan(bits, self.kinds, all == All::Bent);
             self.finders = self.finders.max(pass.finders);
+            self.grids = self.grids.max(pass.grids);
             self.found.add(pass.symbols, layer);
         }
-        if !all {
+        if all != All::Yes {
             return;
         }
         if self.kinds.contains(Kind::DataMatrix) && self.affordable() {

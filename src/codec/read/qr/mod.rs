@@ -15,6 +15,8 @@ use sample::{Finder, Grid};
 
 /// Sets of three finders tried in one picture: more come from noise.
 const MOST_SETS: usize = 400;
+/// Grids that are moved and bent in one picture.
+const MOST_BENT: usize = 8;
 
 /// What a pass saw.
 #[derive(Debug, Default)]
@@ -22,6 +24,8 @@ pub(super) struct Pass {
     pub(super) symbols: Vec<Symbol>,
     /// How many finders there are, or look like finders.
     pub(super) finders: usize,
+    /// Grids whose timing patterns are there, but that could not be decoded as they are.
+    pub(super) grids: usize,
 }
 
 /// Reads all symbols of the QR family among `kinds`; corners are in pixels of `bits`. With `thorough`, paper that is not
@@ -39,29 +43,53 @@ pub(super) fn scan(bits: &Bits, kinds: Kinds, thorough: bool) -> Pass {
             .enumerate()
             .filter_map(|(k, f)| Some((k, Finder::trace(bits, f.p.x, f.p.y, f.size as f32)?)))
             .collect();
-        let free = |used: &[ConcentricPattern], three: [&ConcentricPattern; 3]| three.iter().all(|f| !used.contains(f));
+        let outlines: Vec<Finder> = traced.iter().map(|t| t.1).collect();
+        let place = |f: &ConcentricPattern| traced.iter().position(|t| finders[t.0] == *f);
+        // Sets by distance and angle, then those whose finders point at each other; rxing's own sampling helps where an
+        // outline could not be traced, and knows alignment patterns.
+        let mut later = Vec::new();
         for set in sets.iter().take(MOST_SETS) {
-            if !free(&used, [&set.bl, &set.tl, &set.tr]) {
+            let patterns = [set.tl, set.tr, set.bl];
+            if patterns.iter().any(|f| used.contains(f)) {
                 continue;
             }
-            let own = |f: &ConcentricPattern| traced.iter().find(|t| finders[t.0] == *f).map(|t| &t.1);
-            let three = || Some([own(&set.tl)?, own(&set.tr)?, own(&set.bl)?]);
-            let found = three()
-                .and_then(|three| measured(bits, three, thorough))
+            let places = || Some([place(&set.tl)?, place(&set.tr)?, place(&set.bl)?]);
+            let grids = places().map(|p| sample::grids(bits, p.map(|k| &outlines[k]))).unwrap_or_default();
+            let found = grids
+                .iter()
+                .find_map(|grid| decoded(bits, grid))
                 .or_else(|| guarded(|| symbol(&SampleQR(&matrix, set).ok()?, Kind::QrCode)));
             if let Some(symbol) = found {
-                used.extend([set.bl, set.tl, set.tr]);
+                used.extend(patterns);
                 pass.symbols.push(symbol);
+            } else {
+                later.extend(grids.into_iter().map(|grid| (grid, patterns)));
             }
         }
-        let outlines: Vec<Finder> = traced.iter().map(|t| t.1).collect();
         for set in sample::sets(&outlines).into_iter().take(MOST_SETS) {
-            let three = set.map(|k| &finders[traced[k].0]);
-            if free(&used, three)
-                && let Some(symbol) = measured(bits, set.map(|k| &outlines[k]), thorough)
-            {
-                used.extend(three);
+            let patterns = set.map(|k| finders[traced[k].0]);
+            if patterns.iter().any(|f| used.contains(f)) {
+                continue;
+            }
+            let grids = sample::grids(bits, set.map(|k| &outlines[k]));
+            if let Some(symbol) = grids.iter().find_map(|grid| decoded(bits, grid)) {
+                used.extend(patterns);
                 pass.symbols.push(symbol);
+            } else {
+                later.extend(grids.into_iter().map(|grid| (grid, patterns)));
+            }
+        }
+        pass.grids = later.iter().filter(|(_, patterns)| patterns.iter().all(|f| !used.contains(f))).count();
+        if thorough {
+            later.sort_by(|a, b| b.0.timing.total_cmp(&a.0.timing));
+            for (grid, patterns) in later.into_iter().take(MOST_BENT) {
+                if patterns.iter().any(|f| used.contains(f)) {
+                    continue;
+                }
+                if let Some(symbol) = moved(bits, &grid) {
+                    used.extend(patterns);
+                    pass.symbols.push(symbol);
+                }
             }
         }
     }
@@ -79,17 +107,14 @@ pub(super) fn scan(bits: &Bits, kinds: Kinds, thorough: bool) -> Pass {
     pass
 }
 
-/// The symbol that three traced finders belong to.
-fn measured(bits: &Bits, finders: [&Finder; 3], thorough: bool) -> Option<Symbol> {
-    for grid in sample::grids(bits, finders) {
-        let flat = || decoded(bits, &grid);
-        let settled = || decoded(bits, &grid.settled(bits)?);
-        let bent = || decoded(bits, &grid.settled(bits)?.bent(bits)).or_else(|| decoded(bits, &grid.bent(bits)));
-        if let Some(symbol) = flat().or_else(settled).or_else(|| if thorough { bent() } else { None }) {
-            return Some(symbol);
-        }
-    }
-    None
+/// The symbol of a grid that does not fit as it is.
+fn moved(bits: &Bits, grid: &Grid) -> Option<Symbol> {
+    let settled = grid.settled(bits);
+    settled
+        .as_ref()
+        .and_then(|s| decoded(bits, s))
+        .or_else(|| decoded(bits, &settled.as_ref()?.bent(bits)))
+        .or_else(|| decoded(bits, &grid.bent(bits)))
 }
 
 fn decoded(bits: &Bits, grid: &Grid) -> Option<Symbol> {

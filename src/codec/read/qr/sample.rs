@@ -134,6 +134,8 @@ pub(super) struct Grid {
     /// Modules a side.
     pub(super) size: u32,
     view: Perspective,
+    /// How well the timing patterns alternate, 0 to 1.
+    pub(super) timing: f32,
     /// Shifts in pixels at nodes every [`MESH`] modules, row by row.
     bends: Option<Vec<Point>>,
 }
@@ -164,7 +166,7 @@ pub(super) fn grids(bits: &Bits, finders: [&Finder; 3]) -> Vec<Grid> {
     let guess = f32::midpoint(across, along);
     let nearest = ((guess - 17.0) / 4.0).round() as i32;
     let reach = if nearest > 6 { 2 } else { 1 };
-    let mut grids: Vec<(f32, Grid)> = (nearest - reach..=nearest + reach)
+    let mut grids: Vec<Grid> = (nearest - reach..=nearest + reach)
         .filter(|v| (1..=40).contains(v))
         .filter_map(|version| {
             let size = (17 + 4 * version) as u32;
@@ -176,14 +178,15 @@ pub(super) fn grids(bits: &Bits, finders: [&Finder; 3]) -> Vec<Grid> {
                 .map(|(x, y)| Point { x, y })
                 .collect();
             let view = Perspective::fitted(&from, &corners.concat())?;
-            let grid = Grid { size, view, bends: None };
-            Some((grid.timing(bits), grid))
+            let mut grid = Grid { size, view, timing: 0.0, bends: None };
+            grid.timing = grid.alternation(bits);
+            Some(grid)
         })
-        .filter(|(timing, _)| *timing >= TIMING)
+        .filter(|grid| grid.timing >= TIMING)
         .collect();
-    grids.sort_by(|a, b| b.0.total_cmp(&a.0));
+    grids.sort_by(|a, b| b.timing.total_cmp(&a.timing));
     grids.truncate(2);
-    grids.into_iter().map(|g| g.1).collect()
+    grids
 }
 
 impl Grid {
@@ -214,7 +217,7 @@ impl Grid {
     }
 
     /// How well the timing patterns alternate, 0 to 1.
-    fn timing(&self, bits: &Bits) -> f32 {
+    fn alternation(&self, bits: &Bits) -> f32 {
         let (mut right, mut all) = (0, 0);
         for k in 8..self.size - 8 {
             let dark = Some(k % 2 == 0);
@@ -255,7 +258,7 @@ impl Grid {
         let mut corners = square.map(|p| self.view.map(p.x, p.y));
         let module = distance(corners[0], corners[1]) / far;
         let score = |view: &Perspective| {
-            let grid = Self { size: self.size, view: *view, bends: None };
+            let grid = Self { view: *view, bends: None, ..*self };
             let from = self.size as i32 / 3;
             (from..self.size as i32)
                 .flat_map(|y| (from..self.size as i32).map(move |x| (x, y)))
@@ -277,7 +280,7 @@ impl Grid {
                 }
             }
         }
-        Some(Self { size: self.size, view: best.1, bends: None })
+        Some(Self { view: best.1, bends: None, ..*self })
     }
 
     /// How plain module (x, y) is: 0 to 4 places with the colour of the middle; modules whose colour is known count

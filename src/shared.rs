@@ -134,7 +134,7 @@ impl Shared {
     }
 }
 
-/// Bytes that loading and reading take at most for a picture: its decoded colours, the luma and the reader's layers.
+/// Bytes that loading and reading take at most for a picture.
 fn memory_of(width: u32, height: u32) -> u64 {
-    u64::from(width) * u64::from(height) * 8
+    u64::from(width) * u64::from(height) * codec::PEAK_BYTES_PER_PIXEL
 }

@@ -1,0 +1,361 @@
+//! Aztec Code and Aztec runes (ISO/IEC 24778).
+//!
+//! rxing looks for one symbol in the middle of the picture; here every bull's eye is found wherever it lies: rows are
+//! searched for seven runs of equal length, the square ring around is traced by rays, and its corners give the
+//! perspective from which modules are sampled.
+
+use rxing::aztec::decoder::highLevelDecode;
+use rxing::common::reedsolomon::{PredefinedGenericGF, ReedSolomonDecoder};
+
+use super::{binary::Bits, grid, guarded, outline, plane::Perspective};
+use crate::codec::{Corners, Kind, Point, Symbol};
+
+/// Bull's eyes tried in one picture.
+const MOST: usize = 64;
+
+/// Reads the symbols of `bits`; corners are in its pixels.
+pub(super) fn scan(bits: &Bits) -> Vec<Symbol> {
+    let mut symbols = Vec::new();
+    for eye in eyes(bits) {
+        if let Some(symbol) = guarded(|| read(bits, eye)) {
+            symbols.push(symbol);
+        }
+    }
+    symbols
+}
+
+/// A place that looks like the middle of a bull's eye.
+#[derive(Clone, Copy, Debug)]
+struct Eye {
+    x: f32,
+    y: f32,
+    module: f32,
+}
+
+/// Centres of seven equal runs, light outside, dark in the middle, across as well as down.
+fn eyes(bits: &Bits) -> Vec<Eye> {
+    let mut found: Vec<Eye> = Vec::new();
+    let mut runs = Vec::new();
+    for y in (0..bits.height()).step_by(2) {
+        bits.row_runs(y, &mut runs);
+        let mut end = 0;
+        // Runs begin with a light one (perhaps of no length), so odd ones are dark.
+        for (i, &run) in runs.iter().enumerate() {
+            end += run;
+            if i < 6 || i % 2 != 0 {
+                continue;
+            }
+            let seven = &runs[i - 6..=i];
+            if !equal(seven) {
+                continue;
+            }
+            let total: u32 = seven.iter().sum();
+            let x = end as f32 - total as f32 / 2.0;
+            let near = |e: &Eye| (e.x - x).abs() < 2.0 * e.module && (e.y - y as f32).abs() < 2.0 * e.module;
+            if found.len() < MOST
+                && !found.iter().any(near)
+                && let Some(eye) = crossed(bits, x, y as f32 + 0.5, total as f32 / 7.0)
+            {
+                found.push(eye);
+            }
+        }
+    }
+    found
+}
+
+/// Whether seven runs are of about the same length.
+fn equal(runs: &[u32]) -> bool {
+    let total: u32 = runs.iter().sum();
+    let least = runs[1..6].iter().min().copied().unwrap_or(0);
+    let most = runs[1..6].iter().max().copied().unwrap_or(0);
+    // Ink makes dark runs wider than light ones: neighbours are compared as pairs.
+    let pairs = runs[1..6].windows(2).map(|p| p[0] + p[1]);
+    let (low, high) = (pairs.clone().min().unwrap_or(0), pairs.max().unwrap_or(0));
+    total >= 7
+        && least * 4 >= most
+        && high * 2 <= low * 3 + 4
+        && runs[0] * 7 >= total / 2
+        && runs[6] * 7 >= total / 2
+        && runs[0] * 7 <= total * 3
+        && runs[6] * 7 <= total * 3
+}
+
+/// The eye at a place, if the column through it shows the same pattern.
+fn crossed(bits: &Bits, x: f32, y: f32, module: f32) -> Option<Eye> {
+    // The first edge lies half a module from the centre, the next ones a module each from there on.
+    let edges = |dx: f32, dy: f32, x: f32, y: f32| -> Option<[f32; 3]> {
+        let e: [f32; 3] = ray(bits, x, y, dx, dy, 9.0 * module, 3)?.try_into().ok()?;
+        let unit = (e[2] - e[0]) / 2.0;
+        let regular = (e[1] - e[0] - unit).abs() < 0.5 * unit + 0.5 && e[0] < 1.3 * unit + 0.5;
+        regular.then_some(e)
+    };
+    let (up, down) = (edges(0.0, -1.0, x, y)?, edges(0.0, 1.0, x, y)?);
+    let middle = y + (down[2] - up[2]) / 2.0;
+    let (left, right) = (edges(-1.0, 0.0, x, middle)?, edges(1.0, 0.0, x, middle)?);
+    let (wide, tall) = (left[2] + right[2], up[2] + down[2]);
+    let even = |a: f32, b: f32| a < 2.2 * b && b < 2.2 * a;
+    // The third edge lies at two and a half modules.
+    (even(wide, tall)
+        && even(wide, 5.0 * module)
+        && even(up[2] + 1.0, down[2] + 1.0)
+        && even(left[2] + 1.0, right[2] + 1.0))
+    .then(|| Eye { x: x + (right[2] - left[2]) / 2.0, y: middle, module: (wide + tall) / 10.0 })
+}
+
+/// Distances from a dark place to the first `count` changes of colour along a direction.
+fn ray(bits: &Bits, x: f32, y: f32, dx: f32, dy: f32, reach: f32, count: usize) -> Option<Vec<f32>> {
+    let mut dark = true;
+    let mut found = Vec::with_capacity(count);
+    let mut at = 0.0;
+    while at < reach {
+        let now = bits.at(x + dx * at, y + dy * at)?;
+        if now != dark {
+            found.push(at - 0.25);
+            if found.len() == count {
+                return Some(found);
+            }
+            dark = now;
+        }
+        at += 0.5;
+    }
+    None
+}
+
+/// Half the side, in modules, of the square whose outline is traced: the inner side of the fourth ring.
+const TRACED: f32 = 3.5;
+
+fn read(bits: &Bits, eye: Eye) -> Option<Symbol> {
+    let mut points = Vec::new();
+    for k in 0..96 {
+        let (dy, dx) = (k as f32 / 96.0 * std::f32::consts::TAU).sin_cos();
+        if let Some(edges) = ray(bits, eye.x, eye.y, dx, dy, 12.0 * eye.module, 4) {
+            points.push(Point { x: eye.x + dx * edges[3], y: eye.y + dy * edges[3] });
+        }
+    }
+    if points.len() < 72 {
+        return None;
+    }
+    let corners = outline::quadrilateral(Point { x: eye.x, y: eye.y }, &points)?;
+    let square = |r: f32| [(-r, -r), (r, -r), (r, r), (-r, r)].map(|(x, y)| Point { x, y });
+    let seen = Perspective::between(square(TRACED), corners)?;
+    let dark = |view: &Perspective, x: i32, y: i32| {
+        let p = view.map(x as f32, y as f32);
+        bits.at(p.x, p.y)
+    };
+    // The fifth ring is light in a full symbol; in a compact one it holds the mode message.
+    let fifth = ring(5).filter_map(|(x, y)| dark(&seen, x, y)).filter(|&d| d).count();
+    let compact = fifth > 5;
+    let r = if compact { 5 } else { 7 };
+    for (view, mirrored) in turns(corners, square(TRACED)) {
+        let view = view?;
+        let marks = [(-r, -r), (1 - r, -r), (-r, 1 - r), (r, -r), (r, 1 - r), (r, r - 1)];
+        let blanks = [(r - 1, -r), (r, r), (r - 1, r), (-r, r), (1 - r, r), (-r, r - 1)];
+        let wrong = marks.iter().filter(|&&(x, y)| dark(&view, x, y) == Some(false)).count()
+            + blanks.iter().filter(|&&(x, y)| dark(&view, x, y) == Some(true)).count();
+        if wrong > 2 {
+            continue;
+        }
+        let Some(mode) = mode(compact, |x, y| dark(&view, x, y)) else { continue };
+        // Around a rune all is light.
+        let bare = || ring(6).filter(|&(x, y)| dark(&view, x, y) == Some(true)).count() < 3;
+        if matches!(mode, Mode::Rune(_)) && (wrong > 0 || !bare()) {
+            continue;
+        }
+        if let Some(symbol) = symbol(bits, &view, &mode, mirrored) {
+            return Some(symbol);
+        }
+    }
+    None
+}
+
+/// The eight ways a square can lie: four turns, and the same in a mirror.
+fn turns(corners: [Point; 4], square: [Point; 4]) -> impl Iterator<Item = (Option<Perspective>, bool)> {
+    (0..8).map(move |k| {
+        let mut to: [Point; 4] = std::array::from_fn(|i| corners[(i + k) % 4]);
+        if k >= 4 {
+            to.reverse();
+        }
+        (Perspective::between(square, to), k >= 4)
+    })
+}
+
+/// The modules at distance `r`, clockwise from the top left.
+fn ring(r: i32) -> impl Iterator<Item = (i32, i32)> {
+    (0..8 * r).map(move |k| {
+        let (side, along) = (k / (2 * r), k % (2 * r));
+        match side {
+            0 => (along - r, -r),
+            1 => (r, along - r),
+            2 => (r - along, r),
+            _ => (-r, r - along),
+        }
+    })
+}
+
+/// What the mode message says.
+enum Mode {
+    Symbol { compact: bool, layers: u32, blocks: u32 },
+    Rune(u8),
+}
+
+fn mode(compact: bool, dark: impl Fn(i32, i32) -> Option<bool>) -> Option<Mode> {
+    let (r, half, words, data) = if compact { (5, 3, 7, 2) } else { (7, 5, 10, 4) };
+    // Beside the corners' marks, and in a full symbol without the reference grid in the middle.
+    let along: Vec<i32> = (-half..=half).filter(|&k| compact || k != 0).collect();
+    let back = || along.iter().rev();
+    let places = along
+        .iter()
+        .map(|&k| (k, -r))
+        .chain(along.iter().map(|&k| (r, k)))
+        .chain(back().map(|&k| (k, r)))
+        .chain(back().map(|&k| (-r, k)));
+    let mut nibbles = vec![0i32; words];
+    for (k, (x, y)) in places.enumerate() {
+        nibbles[k / 4] = nibbles[k / 4] << 1 | i32::from(dark(x, y)?);
+    }
+    let decoder = ReedSolomonDecoder::new(PredefinedGenericGF::AztecParam.into());
+    let errors = (words - data) as i32;
+    let joined = |nibbles: &[i32]| nibbles[..data].iter().fold(0u32, |all, &n| all << 4 | n as u32);
+    let mut corrected = nibbles.clone();
+    if decoder.decode(&mut corrected, errors).is_ok() {
+        let value = joined(&corrected);
+        // A number of blocks that such a symbol cannot hold marks one that sets up readers.
+        let (layers, blocks, setup) = if compact {
+            ((value >> 6) + 1, value & 0x3F, if value >> 6 == 0 { 0x20 } else { 0 })
+        } else {
+            ((value >> 11) + 1, value & 0x7FF, if value >> 11 < 22 { 0x400 } else { 0 })
+        };
+        return Some(Mode::Symbol { compact, layers, blocks: (blocks & !setup) + 1 });
+    }
+    // A rune has every second bit of its message inverted.
+    let mut corrected: Vec<i32> = nibbles.iter().map(|n| n ^ 0b1010).collect();
+    // It has no other check, so every bit must be right.
+    (compact && decoder.decode(&mut corrected, errors).is_ok_and(|count| count == 0))
+        .then(|| Mode::Rune(joined(&corrected) as u8))
+}
+
+fn symbol(bits: &Bits, view: &Perspective, mode: &Mode, mirrored: bool) -> Option<Symbol> {
+    let mut refined = *view;
+    let (dimension, text) = match *mode {
+        Mode::Rune(value) => (11, format!("{value:03}")),
+        Mode::Symbol { compact, layers, blocks } => {
+            let dimension = if compact { 4 * layers + 11 } else { 4 * layers + 2 * ((2 * layers + 6) / 15) + 15 };
+            if let Some(text) = content(bits, view, dimension, compact, layers, blocks) {
+                (dimension, text)
+            } else {
+                let known = if compact { 5.0 } else { 7.0 };
+                refined = grid::grown(*view, known, dimension as f32 / 2.0, |p| bits.at(p.x, p.y))?;
+                (dimension, content(bits, &refined, dimension, compact, layers, blocks)?)
+            }
+        }
+    };
+    let half = dimension as f32 / 2.0;
+    let mut corners = [(-half, -half), (half, -half), (half, half), (-half, half)].map(|(x, y)| refined.map(x, y));
+    if mirrored {
+        corners.swap(1, 3);
+    }
+    Some(Symbol { kind: Kind::Aztec, bytes: text.clone().into_bytes(), text, corners: Some(Corners(corners)) })
+}
+
+fn content(bits: &Bits, view: &Perspective, dimension: u32, compact: bool, layers: u32, blocks: u32) -> Option<String> {
+    let half = (dimension as i32 - 1) / 2;
+    // A margin of the symbol may lie outside the picture; errors there are corrected.
+    let dark = |x: i32, y: i32| {
+        let p = view.map((x - half) as f32, (y - half) as f32);
+        bits.at(p.x, p.y).unwrap_or(false)
+    };
+    let bits = corrected(&spiral(compact, layers, dark), layers, blocks)?;
+    let text = highLevelDecode(&bits).ok()?;
+    // Structured append begins with two shifts that say nothing, then perhaps a name between spaces, then place and
+    // count as letters: none of it is content.
+    if bits.starts_with(&[true, true, true, false, true, true, true, true, false, true]) {
+        let header = text.strip_prefix(' ').and_then(|t| t.split_once(' ')).map_or(text.as_str(), |(_, rest)| rest);
+        return Some(header.get(2..).unwrap_or(header).to_owned());
+    }
+    Some(text)
+}
+
+/// The modules of the data layers in their order: outermost layer first, each side two modules wide, anticlockwise from
+/// the top left.
+fn spiral(compact: bool, layers: u32, dark: impl Fn(i32, i32) -> bool) -> Vec<bool> {
+    let base = layers as i32 * 4 + if compact { 11 } else { 14 };
+    // A full symbol has a line of its reference grid after every 15 modules from the centre.
+    let place = |k: i32| {
+        if compact {
+            return k;
+        }
+        let (middle, centre) = (base / 2, i32::midpoint(base + 1 + 2 * ((base / 2 - 1) / 15), 0));
+        if k < middle {
+            centre - (middle - 1 - k) - (middle - 1 - k) / 15 - 1
+        } else {
+            centre + (k - middle) + (k - middle) / 15 + 1
+        }
+    };
+    let mut bits = Vec::new();
+    for layer in 0..layers as i32 {
+        let side = (layers as i32 - layer) * 4 + if compact { 9 } else { 12 };
+        let (low, high) = (2 * layer, base - 1 - 2 * layer);
+        let mut walk = |at: &dyn Fn(i32, i32) -> (i32, i32)| {
+            for j in 0..side {
+                for k in 0..2 {
+                    let (x, y) = at(j, k);
+                    bits.push(dark(place(x), place(y)));
+                }
+            }
+        };
+        walk(&|j, k| (low + k, low + j));
+        walk(&|j, k| (low + j, high - k));
+        walk(&|j, k| (high - k, high - j));
+        walk(&|j, k| (high - j, low + k));
+    }
+    bits
+}
+
+/// The data bits after error correction, without the stuffed ones.
+fn corrected(raw: &[bool], layers: u32, blocks: u32) -> Option<Vec<bool>> {
+    let (size, field) = match layers {
+        0..=2 => (6, PredefinedGenericGF::AztecData6),
+        3..=8 => (8, PredefinedGenericGF::AztecData8),
+        9..=22 => (10, PredefinedGenericGF::AztecData10),
+        23.. => (12, PredefinedGenericGF::AztecData12),
+    };
+    let join = |part: &[bool]| part.iter().fold(0i32, |word, &bit| word << 1 | i32::from(bit));
+    let mut words: Vec<i32> = raw[raw.len() % size..].chunks_exact(size).map(join).collect();
+    let check = words.len().checked_sub(blocks as usize).filter(|&c| c > 0)?;
+    ReedSolomonDecoder::new(field.into()).decode(&mut words, check as i32).ok()?;
+    let full = (1 << size) - 1;
+    let mut bits = Vec::with_capacity(raw.len());
+    for &word in &words[..blocks as usize] {
+        match word {
+            // Never written: a run of equal bits is broken by a stuffed one.
+            0 => return None,
+            w if w == full => return None,
+            1 => bits.extend(std::iter::repeat_n(false, size - 1)),
+            w if w == full - 1 => bits.extend(std::iter::repeat_n(true, size - 1)),
+            w => bits.extend((0..size).rev().map(|k| w >> k & 1 == 1)),
+        }
+    }
+    Some(bits)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_ring_goes_clockwise_through_its_corners() {
+        let places: Vec<(i32, i32)> = ring(5).collect();
+        assert_eq!(
+            (places.len(), places[0], places[10], places[20], places[30]),
+            (40, (-5, -5), (5, -5), (5, 5), (-5, 5))
+        );
+    }
+
+    #[test]
+    fn equal_runs_are_told_from_others() {
+        assert!(equal(&[3, 3, 3, 3, 3, 3, 3]));
+        assert!(equal(&[6, 4, 2, 4, 2, 4, 5]));
+        assert!(!equal(&[3, 3, 3, 9, 3, 3, 3]));
+        assert!(!equal(&[30, 3, 3, 3, 3, 3, 3]));
+    }
+}

@@ -1,0 +1,359 @@
+//! Grey to black and white. Each way sees codes that the others lose.
+
+use rxing::common::{BitArray, BitMatrix};
+
+use crate::codec::Luma;
+
+/// A way to decide what is black.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Threshold {
+    /// Against the mean of the 40 × 40 pixels around, by blocks of 8 × 8: the ordinary case, and the cheapest.
+    Block,
+    /// Against the mean of a window of the given width: small modules under uneven light.
+    Window(u32),
+    /// One limit for the whole picture, between the two heaps of its histogram: glossy and low-contrast pictures.
+    Global,
+}
+
+/// One bit a pixel, black is 1; rows begin at a word, the lowest bit is the leftmost pixel.
+#[derive(Clone, Debug)]
+pub(super) struct Bits {
+    width: u32,
+    height: u32,
+    stride: usize,
+    words: Vec<u64>,
+}
+
+impl Bits {
+    /// Applies a threshold.
+    pub(super) fn of(luma: &Luma, threshold: Threshold) -> Self {
+        match threshold {
+            Threshold::Block => by_block(luma),
+            Threshold::Window(width) => by_window(luma, width),
+            Threshold::Global => {
+                let limit = valley(luma);
+                by_row(luma, |_, limits| limits.fill(limit))
+            }
+        }
+    }
+
+    fn empty(luma: &Luma) -> Self {
+        let stride = (luma.width() as usize).div_ceil(64);
+        Self {
+            width: luma.width(),
+            height: luma.height(),
+            stride,
+            words: Vec::with_capacity(stride * luma.height() as usize),
+        }
+    }
+
+    /// For rxing.
+    pub(super) fn matrix(&self) -> Option<BitMatrix> {
+        let mut matrix = BitMatrix::new(self.width, self.height).ok()?;
+        let mut row = BitArray::with_size(self.width as usize);
+        for (y, words) in self.words.chunks_exact(self.stride).enumerate() {
+            for (k, &word) in words.iter().enumerate() {
+                row.setBulk(64 * k, word as usize);
+            }
+            matrix.setRow(y as u32, &row);
+        }
+        Some(matrix)
+    }
+
+    pub(super) fn width(&self) -> u32 {
+        self.width
+    }
+
+    pub(super) fn height(&self) -> u32 {
+        self.height
+    }
+
+    /// Whether the pixel at a place is black; `None` outside.
+    pub(super) fn at(&self, x: f32, y: f32) -> Option<bool> {
+        (x >= 0.0 && y >= 0.0 && x < self.width as f32 && y < self.height as f32)
+            .then(|| self.words[y as usize * self.stride + x as usize / 64] >> (x as usize % 64) & 1 == 1)
+    }
+
+    /// The lengths of the runs of row `y`: white first (perhaps of no length), then by turns.
+    pub(super) fn row_runs(&self, y: u32, runs: &mut Vec<u32>) {
+        runs.clear();
+        let row = &self.words[y as usize * self.stride..(y as usize + 1) * self.stride];
+        let (mut start, mut carry) = (0, 0);
+        for (k, &word) in row.iter().enumerate() {
+            let mut changes = word ^ (word << 1 | carry);
+            carry = word >> 63;
+            while changes != 0 {
+                let place = (64 * k) as u32 + changes.trailing_zeros();
+                if place >= self.width {
+                    break;
+                }
+                runs.push(place - start);
+                start = place;
+                changes &= changes - 1;
+            }
+        }
+        runs.push(self.width - start);
+    }
+
+    /// The lengths of the runs of column `x`, likewise.
+    pub(super) fn column_runs(&self, x: u32, runs: &mut Vec<u32>) {
+        runs.clear();
+        let (word, bit) = (x as usize / 64, x % 64);
+        let (mut start, mut black) = (0, 0);
+        for y in 0..self.height {
+            let now = self.words[y as usize * self.stride + word] >> bit & 1;
+            if now != black {
+                runs.push(y - start);
+                (start, black) = (y, now);
+            }
+        }
+        runs.push(self.height - start);
+    }
+
+    /// Turned a quarter clockwise.
+    pub(super) fn turned(&self) -> Self {
+        let stride = (self.height as usize).div_ceil(64);
+        let mut words = vec![0u64; stride * self.width as usize];
+        for y in 0..self.height as usize {
+            let to = self.height as usize - 1 - y;
+            for (k, &word) in self.words[y * self.stride..(y + 1) * self.stride].iter().enumerate() {
+                let mut left = word;
+                while left != 0 {
+                    let x = 64 * k + left.trailing_zeros() as usize;
+                    words[x * stride + to / 64] |= 1 << (to % 64);
+                    left &= left - 1;
+                }
+            }
+        }
+        Self { width: self.height, height: self.width, stride, words }
+    }
+
+    /// Black and white exchanged.
+    pub(super) fn inverted(&self) -> Self {
+        let mut words: Vec<u64> = self.words.iter().map(|w| !w).collect();
+        let rest = self.width % 64;
+        if rest > 0 {
+            words.chunks_exact_mut(self.stride).for_each(|row| row[self.stride - 1] &= (1 << rest) - 1);
+        }
+        Self { words, ..*self }
+    }
+
+    /// White gaps of one or two pixels closed: dotted, scratched and screen-door modules become whole.
+    pub(super) fn closed(&self) -> Self {
+        self.grown(true).grown(false)
+    }
+
+    /// Black grown (or shrunk) by one pixel in all four directions.
+    fn grown(&self, black: bool) -> Self {
+        let flip = if black { 0 } else { u64::MAX };
+        let s = self.stride;
+        let mut words = Vec::with_capacity(self.words.len());
+        for y in 0..self.height as usize {
+            for k in 0..s {
+                let at = |y: usize, k: usize| self.words[y * s + k] ^ flip;
+                let v = at(y, k);
+                let left = v << 1 | if k > 0 { at(y, k - 1) >> 63 } else { 0 };
+                let right = v >> 1 | if k + 1 < s { at(y, k + 1) << 63 } else { 0 };
+                let up = if y > 0 { at(y - 1, k) } else { 0 };
+                let down = if y + 1 < self.height as usize { at(y + 1, k) } else { 0 };
+                words.push((v | left | right | up | down) ^ flip);
+            }
+        }
+        let rest = self.width % 64;
+        if rest > 0 {
+            words.chunks_exact_mut(s).for_each(|row| row[s - 1] &= (1 << rest) - 1);
+        }
+        Self { words, ..*self }
+    }
+}
+
+/// Eight comparisons as eight bits.
+fn pack(pixels: &[u8], limits: &[u8]) -> u64 {
+    let mut black = [0u8; 8];
+    for ((b, p), l) in black.iter_mut().zip(pixels).zip(limits) {
+        *b = u8::from(p <= l);
+    }
+    // The product collects the lowest bits of all bytes in the topmost byte.
+    u64::from_le_bytes(black).wrapping_mul(0x0102_0408_1020_4080) >> 56
+}
+
+/// Applies a row of limits, one a pixel, to each row.
+fn by_row(luma: &Luma, mut limits_of: impl FnMut(u32, &mut [u8])) -> Bits {
+    let mut bits = Bits::empty(luma);
+    let mut limits = vec![0u8; luma.width() as usize];
+    for y in 0..luma.height() {
+        limits_of(y, &mut limits);
+        for (pixels, limits) in luma.row(y).chunks(64).zip(limits.chunks(64)) {
+            let word = pixels.chunks(8).zip(limits.chunks(8)).enumerate();
+            bits.words.push(word.fold(0, |word, (k, (p, l))| word | pack(p, l) << (8 * k)));
+        }
+    }
+    bits
+}
+
+const BLOCK: usize = 8;
+/// Difference of the lightest and the darkest pixel below which a block has no edge in it.
+const FLAT: u8 = 24;
+
+fn by_block(luma: &Luma) -> Bits {
+    let (w, h) = (luma.width() as usize, luma.height() as usize);
+    let (bw, bh) = (w.div_ceil(BLOCK), h.div_ceil(BLOCK));
+    let mut points = vec![0u8; bw * bh];
+    let (mut sums, mut low, mut high) = (vec![0u16; w], vec![0u8; w], vec![0u8; w]);
+    for by in 0..bh {
+        // The last blocks overlap their neighbours rather than stick out.
+        let top = (by * BLOCK).min(h.saturating_sub(BLOCK));
+        let rows = BLOCK.min(h);
+        sums.fill(0);
+        low.fill(255);
+        high.fill(0);
+        for y in top..top + rows {
+            for (((s, l), g), &v) in sums.iter_mut().zip(&mut low).zip(&mut high).zip(luma.row(y as u32)) {
+                *s += u16::from(v);
+                *l = (*l).min(v);
+                *g = (*g).max(v);
+            }
+        }
+        for bx in 0..bw {
+            let left = (bx * BLOCK).min(w.saturating_sub(BLOCK));
+            let range = left..left + BLOCK.min(w);
+            let sum: u32 = sums[range.clone()].iter().map(|&s| u32::from(s)).sum();
+            let least = low[range.clone()].iter().copied().min().unwrap_or(0);
+            let most = high[range.clone()].iter().copied().max().unwrap_or(0);
+            points[by * bw + bx] = if most - least > FLAT {
+                (sum / (rows * range.len()) as u32) as u8
+            } else {
+                // No edge in the block: it is white, unless the blocks before it say that black is lighter than this.
+                let white = least / 2;
+                if by > 0 && bx > 0 {
+                    let (up, left, corner) =
+                        (points[(by - 1) * bw + bx], points[by * bw + bx - 1], points[(by - 1) * bw + bx - 1]);
+                    let around = ((u16::from(up) + 2 * u16::from(left) + u16::from(corner)) / 4) as u8;
+                    if least < around { around } else { white }
+                } else {
+                    white
+                }
+            };
+        }
+    }
+    let mut by_last = usize::MAX;
+    let mut limits_of_row = vec![0u8; w];
+    by_row(luma, |y, limits| {
+        let by = y as usize / BLOCK;
+        if by != by_last {
+            by_last = by;
+            let rows = by.saturating_sub(2).min(bh.saturating_sub(5))..(by + 3).max(5).min(bh);
+            for (bx, part) in limits_of_row.chunks_mut(BLOCK).enumerate() {
+                let columns = bx.saturating_sub(2).min(bw.saturating_sub(5))..(bx + 3).max(5).min(bw);
+                let count = rows.len() * columns.len();
+                let sum: usize =
+                    rows.clone().map(|r| columns.clone().map(|c| usize::from(points[r * bw + c])).sum::<usize>()).sum();
+                part.fill((sum / count) as u8);
+            }
+        }
+        limits.copy_from_slice(&limits_of_row);
+    })
+}
+
+fn by_window(luma: &Luma, width: u32) -> Bits {
+    let (w, h) = (luma.width() as usize, luma.height() as usize);
+    let reach = (width as usize / 2).max(1);
+    // Sums of a window's columns, moved down row by row; the window's own sum moves along the row.
+    let mut columns = vec![0u32; w];
+    for y in 0..reach.min(h) {
+        columns.iter_mut().zip(luma.row(y as u32)).for_each(|(c, &v)| *c += u32::from(v));
+    }
+    let mut prefix = vec![0u32; w + 1];
+    by_row(luma, |y, limits| {
+        let y = y as usize;
+        if y + reach < h {
+            columns.iter_mut().zip(luma.row((y + reach) as u32)).for_each(|(c, &v)| *c += u32::from(v));
+        }
+        if y > reach {
+            columns.iter_mut().zip(luma.row((y - reach - 1) as u32)).for_each(|(c, &v)| *c -= u32::from(v));
+        }
+        let rows = (y + reach).min(h - 1) + 1 - y.saturating_sub(reach);
+        let mut sum = 0u32;
+        for (x, c) in columns.iter().enumerate() {
+            sum = sum.wrapping_add(*c);
+            prefix[x + 1] = sum;
+        }
+        let full = 1.0 / (rows * (2 * reach + 1)) as f32;
+        for (x, limit) in limits.iter_mut().enumerate() {
+            let (from, to) = (x.saturating_sub(reach), (x + reach + 1).min(w));
+            let share = if to - from == 2 * reach + 1 { full } else { 1.0 / (rows * (to - from)) as f32 };
+            let mean = prefix[to].wrapping_sub(prefix[from]) as f32 * share;
+            // A little below the mean, so that plain paper stays white.
+            *limit = (mean - 4.0).max(0.0) as u8;
+        }
+    })
+}
+
+/// The grey level that parts the histogram into two heaps that differ most (Otsu's criterion).
+fn valley(luma: &Luma) -> u8 {
+    let mut counts = [0u32; 256];
+    for row in (0..luma.height()).step_by(2) {
+        for &v in luma.row(row) {
+            counts[usize::from(v)] += 1;
+        }
+    }
+    let total: f64 = counts.iter().map(|&c| f64::from(c)).sum();
+    let sum: f64 = counts.iter().enumerate().map(|(v, &c)| v as f64 * f64::from(c)).sum();
+    let (mut weight, mut part, mut best, mut limit) = (0.0, 0.0, -1.0, 127);
+    for (v, &c) in counts.iter().enumerate().take(255) {
+        weight += f64::from(c);
+        part += v as f64 * f64::from(c);
+        if weight == 0.0 || weight == total {
+            continue;
+        }
+        let apart = part / weight - (sum - part) / (total - weight);
+        let score = weight * (total - weight) * apart * apart;
+        if score > best {
+            (best, limit) = (score, v);
+        }
+    }
+    limit as u8
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn chessboard(light: u8, dark: u8) -> Luma {
+        let pixels = (0..80 * 70).map(|i| if (i % 80 / 5 + i / 80 / 5) % 2 == 0 { dark } else { light }).collect();
+        Luma::new(80, 70, pixels)
+    }
+
+    #[test]
+    fn every_threshold_tells_black_from_white() {
+        let luma = chessboard(200, 90);
+        for threshold in [Threshold::Block, Threshold::Window(20), Threshold::Global] {
+            let matrix = Bits::of(&luma, threshold).matrix().expect("has pixels");
+            for y in 0..70 {
+                for x in 0..80 {
+                    assert_eq!(matrix.get(x, y), luma.row(y)[x as usize] == 90, "{threshold:?} at {x}, {y}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn inverting_keeps_the_padding_white() {
+        let bits = Bits::of(&chessboard(200, 90), Threshold::Global);
+        let twice = bits.inverted().inverted();
+        assert_eq!(bits.words, twice.words);
+        assert_eq!(bits.inverted().words[1] >> 16, 0);
+    }
+
+    #[test]
+    fn closing_fills_a_gap_of_one_pixel_and_leaves_the_rest() {
+        let mut luma = vec![255u8; 30 * 30];
+        for y in 10..20 {
+            for x in 10..20 {
+                luma[y * 30 + x] = if x == 15 { 255 } else { 0 };
+            }
+        }
+        let closed = Bits::of(&Luma::new(30, 30, luma), Threshold::Global).closed().matrix().expect("has pixels");
+        assert!(closed.get(15, 14) && !closed.get(8, 14) && !closed.get(21, 14));
+    }
+}

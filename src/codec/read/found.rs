@@ -1,0 +1,88 @@
+//! What the stages found: each symbol once, in reading order.
+
+use super::layer::Layer;
+use crate::codec::{Corners, Symbol};
+
+/// The symbols found so far, in pixels of the received picture.
+#[derive(Debug, Default)]
+pub(super) struct Found {
+    symbols: Vec<Symbol>,
+}
+
+impl Found {
+    pub(super) fn is_empty(&self) -> bool {
+        self.symbols.is_empty()
+    }
+
+    /// Takes symbols found in `layer`; those known already are left out.
+    pub(super) fn add(&mut self, symbols: Vec<Symbol>, layer: &Layer<'_>) {
+        for mut symbol in symbols {
+            symbol.corners = symbol.corners.map(|c| layer.corners(c));
+            let known = self.symbols.iter().any(|old| {
+                old.kind == symbol.kind
+                    && old.bytes == symbol.bytes
+                    && meet(old.corners.as_ref(), symbol.corners.as_ref())
+            });
+            if !known {
+                self.symbols.push(symbol);
+            }
+        }
+    }
+
+    /// All symbols, from top to bottom and, at about the same height, from left to right.
+    pub(super) fn into_symbols(mut self) -> Vec<Symbol> {
+        // Rows first: a symbol whose centre is above the middle of the row's first one belongs to that row.
+        let top = |s: &Symbol| s.corners.map_or(0.0, |c| c.centre().y);
+        let left = |s: &Symbol| s.corners.map_or(0.0, |c| c.centre().x);
+        self.symbols.sort_by(|a, b| top(a).total_cmp(&top(b)));
+        let mut start = 0;
+        while start < self.symbols.len() {
+            let first = &self.symbols[start];
+            let limit = top(first) + first.corners.map_or(0.0, |c| bounds(&c).3 - bounds(&c).1) / 2.0;
+            let end = start + self.symbols[start..].iter().take_while(|s| top(s) <= limit).count().max(1);
+            self.symbols[start..end].sort_by(|a, b| left(a).total_cmp(&left(b)));
+            start = end;
+        }
+        self.symbols
+    }
+}
+
+/// Left, top, right, bottom.
+fn bounds(c: &Corners) -> (f32, f32, f32, f32) {
+    c.0.iter().fold((f32::INFINITY, f32::INFINITY, f32::NEG_INFINITY, f32::NEG_INFINITY), |b, p| {
+        (b.0.min(p.x), b.1.min(p.y), b.2.max(p.x), b.3.max(p.y))
+    })
+}
+
+/// Whether the same symbol can lie at both places: the centre of one is within the other.
+fn meet(a: Option<&Corners>, b: Option<&Corners>) -> bool {
+    let (Some(a), Some(b)) = (a, b) else { return true };
+    let within = |c: &Corners, other: &Corners| {
+        let (p, (l, t, r, b)) = (c.centre(), bounds(other));
+        p.x >= l - 2.0 && p.x <= r + 2.0 && p.y >= t - 2.0 && p.y <= b + 2.0
+    };
+    within(a, b) || within(b, a)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::codec::{Kind, Luma, Point};
+
+    fn symbol(text: &str, x: f32, y: f32) -> Symbol {
+        let at = |dx: f32, dy: f32| Point { x: x + dx, y: y + dy };
+        let corners = Corners([at(0.0, 0.0), at(10.0, 0.0), at(10.0, 10.0), at(0.0, 10.0)]);
+        Symbol { kind: Kind::QrCode, text: text.to_owned(), bytes: text.as_bytes().to_vec(), corners: Some(corners) }
+    }
+
+    #[test]
+    fn symbols_come_in_reading_order_and_once() {
+        let luma = Luma::new(1, 1, vec![0]);
+        let layer = Layer::of(&luma);
+        let mut found = Found::default();
+        found.add(vec![symbol("d", 0.0, 50.0), symbol("b", 40.0, 2.0), symbol("a", 0.0, 4.0)], &layer);
+        found.add(vec![symbol("b", 41.0, 2.0), symbol("c", 80.0, 1.0), symbol("a", 60.0, 52.0)], &layer);
+        let texts: Vec<String> = found.into_symbols().into_iter().map(|s| s.text).collect();
+        assert_eq!(texts, ["a", "b", "c", "d", "a"]);
+    }
+}

@@ -1,0 +1,155 @@
+//! Versions of a picture at other sizes, and the way back from their pixels to the picture's.
+
+use std::borrow::Cow;
+
+use crate::codec::{Corners, Luma, Point};
+
+/// A picture at some size. Layer pixels × `scale` + `offset` = pixels of the picture as received.
+#[derive(Clone, Debug)]
+pub(super) struct Layer<'a> {
+    pub(super) luma: Cow<'a, Luma>,
+    scale: f32,
+    offset: f32,
+}
+
+impl<'a> Layer<'a> {
+    /// The picture itself.
+    pub(super) fn of(luma: &'a Luma) -> Self {
+        Self { luma: Cow::Borrowed(luma), scale: 1.0, offset: 0.0 }
+    }
+
+    /// Pixels of the received picture that a pixel of this layer is wide.
+    pub(super) fn scale(&self) -> f32 {
+        self.scale
+    }
+
+    fn make(&self, luma: Luma, scale: f32) -> Layer<'static> {
+        Layer { luma: Cow::Owned(luma), scale: self.scale * scale, offset: self.offset }
+    }
+
+    /// Half the size: each pixel the mean of four. Takes noise and moiré away and makes modules of large codes small
+    /// enough for a window of fixed size.
+    pub(super) fn halved(&self) -> Layer<'static> {
+        let (w, h) = ((self.luma.width() / 2) as usize, (self.luma.height() / 2) as usize);
+        let mut out = vec![0u8; w * h];
+        for (y, row) in out.chunks_exact_mut(w.max(1)).enumerate() {
+            let (a, b) = (self.luma.row(2 * y as u32), self.luma.row(2 * y as u32 + 1));
+            for ((v, a), b) in row.iter_mut().zip(a.chunks_exact(2)).zip(b.chunks_exact(2)) {
+                let sum = u16::from(a[0]) + u16::from(a[1]) + u16::from(b[0]) + u16::from(b[1]);
+                *v = ((sum + 2) >> 2) as u8;
+            }
+        }
+        self.make(Luma::new(w as u32, h as u32, out), 2.0)
+    }
+
+    /// Enlarged by `factor`, bilinear: bars of little more than a pixel get room for their edges.
+    pub(super) fn enlarged(&self, factor: f32) -> Layer<'static> {
+        let (w, h) = (self.luma.width(), self.luma.height());
+        let (nw, nh) = ((w as f32 * factor) as u32, (h as f32 * factor) as u32);
+        let (sx, sy) = (w as f32 / nw as f32, h as f32 / nh as f32);
+        // Places and weights along a row are the same for all rows: computed once, in 8-bit fractions.
+        let place = |i: u32, s: f32, n: u32| {
+            let at = ((i as f32 + 0.5) * s - 0.5).clamp(0.0, (n - 1) as f32);
+            let low = (at as u32).min(n.saturating_sub(2));
+            (low, ((at - low as f32) * 256.0) as u32)
+        };
+        let columns: Vec<(u32, u32)> = (0..nw).map(|x| place(x, sx, w)).collect();
+        let mut out = Vec::with_capacity(nw as usize * nh as usize);
+        let mut mixed: Vec<u32> = Vec::with_capacity(w as usize);
+        for y in 0..nh {
+            let (low, part) = place(y, sy, h);
+            let (a, b) = (self.luma.row(low), self.luma.row((low + 1).min(h - 1)));
+            mixed.clear();
+            mixed.extend(a.iter().zip(b).map(|(&a, &b)| u32::from(a) * (256 - part) + u32::from(b) * part));
+            out.extend(columns.iter().map(|&(x, part)| {
+                let (a, b) = (mixed[x as usize], mixed[(x as usize + 1).min(mixed.len() - 1)]);
+                ((a * (256 - part) + b * part + (1 << 15)) >> 16) as u8
+            }));
+        }
+        // Both axes share one scale; the sizes are rounded, which moves corners by less than a pixel of this layer.
+        self.make(Luma::new(nw, nh, out), sx)
+    }
+
+    /// Every pixel repeated `times` × `times`, with a white margin of `margin` pixels of the received picture: for
+    /// drawings of one pixel a module without quiet zone.
+    pub(super) fn repeated(&self, times: u32, margin: u32) -> Layer<'static> {
+        let (w, h) = (self.luma.width() + 2 * margin, self.luma.height() + 2 * margin);
+        let mut out = Vec::with_capacity((w * h * times * times) as usize);
+        for y in 0..h {
+            let inside = y >= margin && y < margin + self.luma.height();
+            let start = out.len();
+            for x in 0..w {
+                let v = if inside && x >= margin && x < margin + self.luma.width() {
+                    self.luma.row(y - margin)[(x - margin) as usize]
+                } else {
+                    255
+                };
+                out.extend(std::iter::repeat_n(v, times as usize));
+            }
+            let end = out.len();
+            for _ in 1..times {
+                out.extend_from_within(start..end);
+            }
+        }
+        let mut layer = self.make(Luma::new(w * times, h * times, out), 1.0 / times as f32);
+        layer.offset -= margin as f32 * self.scale;
+        layer
+    }
+
+    /// Black and white exchanged.
+    pub(super) fn inverted(&self) -> Layer<'static> {
+        let pixels = self.luma.pixels().iter().map(|v| 255 - v).collect();
+        self.make(Luma::new(self.luma.width(), self.luma.height(), pixels), 1.0)
+    }
+
+    /// Edges made steeper by taking out a part of what the neighbours have in common: a remedy for blur.
+    pub(super) fn sharpened(&self) -> Layer<'static> {
+        let (w, h) = (self.luma.width() as usize, self.luma.height() as usize);
+        let mut out = self.luma.pixels().to_vec();
+        for y in 1..h.saturating_sub(1) {
+            let (a, b, c) = (self.luma.row(y as u32 - 1), self.luma.row(y as u32), self.luma.row(y as u32 + 1));
+            let row = &mut out[y * w..(y + 1) * w];
+            for x in 1..w.saturating_sub(1) {
+                let cross = i32::from(a[x]) + i32::from(c[x]) + i32::from(b[x - 1]) + i32::from(b[x + 1]);
+                row[x] = (2 * i32::from(b[x]) - cross / 4 + i32::from(b[x]) - cross / 4).clamp(0, 255) as u8;
+            }
+        }
+        self.make(Luma::new(w as u32, h as u32, out), 1.0)
+    }
+
+    /// A point of this layer in pixels of the received picture.
+    pub(super) fn point(&self, p: Point) -> Point {
+        Point { x: p.x * self.scale + self.offset, y: p.y * self.scale + self.offset }
+    }
+
+    /// Corners in this layer in pixels of the received picture.
+    pub(super) fn corners(&self, corners: Corners) -> Corners {
+        Corners(corners.0.map(|p| self.point(p)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn picture() -> Luma {
+        Luma::new(4, 2, vec![0, 100, 200, 40, 100, 200, 40, 0])
+    }
+
+    #[test]
+    fn points_of_every_layer_come_back_to_the_picture() {
+        let luma = picture();
+        let base = Layer::of(&luma);
+        for layer in [base.halved(), base.enlarged(1.5), base.repeated(3, 5), base.inverted(), base.sharpened()] {
+            let (w, h) = (layer.luma.width() as f32, layer.luma.height() as f32);
+            let centre = layer.point(Point { x: w / 2.0, y: h / 2.0 });
+            assert!((centre.x - 2.0).abs() < 0.1 && (centre.y - 1.0).abs() < 0.1, "{centre:?}");
+        }
+    }
+
+    #[test]
+    fn a_halved_pixel_is_the_mean_of_four() {
+        let luma = picture();
+        assert_eq!(Layer::of(&luma).halved().luma.pixels(), [100, 70]);
+    }
+}

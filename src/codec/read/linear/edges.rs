@@ -1,0 +1,225 @@
+//! From a line of grey values to bars and spaces, measured to a fraction of a pixel.
+//!
+//! A global or block threshold loses narrow bars as soon as they are blurred: their depth is a part of a wide bar's. Here
+//! a bar is any dip deep enough in comparison with its neighbourhood, and its edges are where the profile crosses the
+//! middle between the dip and the peak beside it, interpolated between pixels.
+
+/// The bars and spaces of one line, in the direction of reading.
+///
+/// `edges` alternate: white to dark first, dark to white last. Run `i` reaches from edge `i` to edge `i + 1`; even runs
+/// are dark. Unit: pixels along the line.
+#[derive(Debug, Default)]
+pub(super) struct Runs {
+    /// Places of the edges.
+    pub(super) edges: Vec<f32>,
+    /// Length of each run: one fewer than the edges.
+    pub(super) widths: Vec<f32>,
+    /// Length of the line.
+    pub(super) length: f32,
+}
+
+impl Runs {
+    /// White in front of dark run `i`; unlimited at the end of the picture, where a quiet zone may have been cut off.
+    pub(super) fn quiet_before(&self, i: usize) -> f32 {
+        if i == 0 { f32::INFINITY } else { self.widths[i - 1] }
+    }
+
+    /// White behind dark run `i`.
+    pub(super) fn quiet_after(&self, i: usize) -> f32 {
+        self.widths.get(i + 1).copied().unwrap_or(f32::INFINITY)
+    }
+
+    /// Length of `count` runs from run `i` on.
+    pub(super) fn span(&self, i: usize, count: usize) -> f32 {
+        self.edges[i + count] - self.edges[i]
+    }
+
+    /// The same line read from its other end.
+    pub(super) fn reversed_into(&self, other: &mut Self) {
+        other.length = self.length;
+        other.edges.clear();
+        other.edges.extend(self.edges.iter().rev().map(|e| self.length - e));
+        other.widths.clear();
+        other.widths.extend(self.widths.iter().rev());
+    }
+
+    fn close(&mut self) {
+        self.widths.clear();
+        self.widths.extend(self.edges.windows(2).map(|e| e[1] - e[0]));
+    }
+}
+
+/// How a profile is cut into runs; each sees bars that the other misses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Cut {
+    /// Halfway between each dip and the peaks beside it: narrow bars under blur and uneven light.
+    Extrema,
+    /// Where the profile crosses the mean of its neighbourhood: true widths in sharp, noisy or low-resolution pictures.
+    Level,
+}
+
+/// Depth, as a part of the contrast around, that a dip must have to be a bar.
+const DEPTH: f32 = 0.20;
+/// Grey levels below which everything is noise.
+const NOISE: f32 = 9.0;
+
+/// Cuts `profile`; `runs` is empty afterwards if there are no bars.
+pub(super) fn cut(profile: &[f32], how: Cut, runs: &mut Runs) {
+    runs.edges.clear();
+    runs.length = profile.len() as f32;
+    match how {
+        Cut::Extrema => by_extrema(profile, &mut runs.edges),
+        Cut::Level => by_level(profile, &mut runs.edges),
+    }
+    runs.close();
+}
+
+fn by_extrema(profile: &[f32], edges: &mut Vec<f32>) {
+    let Some(&first) = profile.first() else { return };
+    let (mut low, mut high) = ((first, 0), (first, 0)); // candidates for the next dip and peak: value and place
+    let mut rising = None; // unknown until the first step that is more than noise
+    let mut contrast = NOISE / DEPTH;
+    let mut last = (first, 0); // the extremum before the current candidate
+    for (i, &v) in profile.iter().enumerate().skip(1) {
+        let step = (contrast * DEPTH).max(NOISE);
+        match rising {
+            None => {
+                if v < low.0 {
+                    low = (v, i);
+                }
+                if v > high.0 {
+                    high = (v, i);
+                }
+                if high.0 - v > step {
+                    (rising, last, low) = (Some(false), high, (v, i));
+                } else if v - low.0 > step {
+                    // The line begins dark: its first bar begins at the end of the picture.
+                    edges.push(0.0);
+                    (rising, last, high) = (Some(true), low, (v, i));
+                }
+            }
+            Some(true) => {
+                if v > high.0 {
+                    high = (v, i);
+                } else if high.0 - v > step {
+                    contrast = (contrast * 0.9).max(high.0 - last.0);
+                    edges.push(crossing(profile, last, high));
+                    (rising, last, low) = (Some(false), high, (v, i));
+                }
+            }
+            Some(false) => {
+                if v < low.0 {
+                    low = (v, i);
+                } else if v - low.0 > step {
+                    contrast = (contrast * 0.9).max(last.0 - low.0);
+                    edges.push(crossing(profile, last, low));
+                    (rising, last, high) = (Some(true), low, (v, i));
+                }
+            }
+        }
+    }
+    match rising {
+        Some(true) => edges.push(crossing(profile, last, high)),
+        Some(false) => {
+            edges.push(crossing(profile, last, low));
+            edges.push(profile.len() as f32);
+        }
+        None => {}
+    }
+}
+
+/// Where the profile crosses the middle between two neighbouring extrema: the mean of the first and the last crossing.
+fn crossing(profile: &[f32], from: (f32, usize), to: (f32, usize)) -> f32 {
+    let level = f32::midpoint(from.0, to.0);
+    let falls = from.0 > to.0;
+    let beyond = |v: f32| (v < level) == falls;
+    let at = |i: usize| {
+        let (a, b) = (profile[i - 1], profile[i]);
+        i as f32 - 0.5 + if (b - a).abs() > 1e-3 { ((level - a) / (b - a)).clamp(0.0, 1.0) } else { 0.5 }
+    };
+    let first = (from.1 + 1..=to.1).find(|&i| beyond(profile[i])).unwrap_or(to.1);
+    let last = (from.1 + 1..=to.1).rev().find(|&i| !beyond(profile[i - 1])).unwrap_or(first);
+    if first == last { at(first) } else { f32::midpoint(at(first), at(last)) }
+}
+
+/// Half the width of the neighbourhood, in pixels: wide enough for a bar code's wide spaces, narrow enough for shadows.
+const REACH: usize = 24;
+
+fn by_level(profile: &[f32], edges: &mut Vec<f32>) {
+    let n = profile.len();
+    if n < 3 {
+        return;
+    }
+    let reach = REACH.min(n / 2).max(1);
+    let mut sum: f32 = profile[..reach].iter().sum();
+    let mut count = reach as f32;
+    let mut dark = false;
+    let (mut before, mut before_level) = (profile[0], profile[0]);
+    for (i, &v) in profile.iter().enumerate() {
+        if i + reach < n {
+            sum += profile[i + reach];
+            count += 1.0;
+        }
+        if i > reach {
+            sum -= profile[i - reach - 1];
+            count -= 1.0;
+        }
+        let level = sum / count;
+        // A dead band keeps paper grain from becoming bars.
+        let is_dark = if dark { v < level + 3.0 } else { v < level - 3.0 };
+        if is_dark != dark {
+            let place = if i == 0 {
+                0.0
+            } else {
+                let (a, b) = (before - before_level, v - level);
+                i as f32 - 0.5 + if (b - a).abs() > 1e-3 { (-a / (b - a)).clamp(0.0, 1.0) } else { 0.5 }
+            };
+            edges.push(place);
+            dark = is_dark;
+        }
+        (before, before_level) = (v, level);
+    }
+    if dark {
+        edges.push(n as f32);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Bars of the given widths in pixels, white first, blurred by a box of `blur` samples at eight samples a pixel.
+    fn profile(widths: &[f32], blur: usize) -> Vec<f32> {
+        let mut fine = Vec::new();
+        for (i, w) in widths.iter().enumerate() {
+            fine.extend(std::iter::repeat_n(if i % 2 == 0 { 220.0 } else { 30.0 }, (w * 8.0) as usize));
+        }
+        let smooth: Vec<f32> = (0..fine.len())
+            .map(|i| {
+                let part = &fine[i.saturating_sub(blur)..(i + blur + 1).min(fine.len())];
+                part.iter().sum::<f32>() / part.len() as f32
+            })
+            .collect();
+        smooth.chunks_exact(8).map(|c| c.iter().sum::<f32>() / 8.0).collect()
+    }
+
+    #[test]
+    fn edges_are_measured_to_a_fraction_of_a_pixel() {
+        let widths = [10.0, 2.25, 2.5, 4.75, 2.0, 7.5, 3.0, 2.0, 10.0];
+        for how in [Cut::Extrema, Cut::Level] {
+            let mut runs = Runs::default();
+            cut(&profile(&widths, 4), how, &mut runs);
+            assert_eq!(runs.widths.len(), 7, "{how:?} finds every bar");
+            for (found, drawn) in runs.widths.iter().zip(&widths[1..8]) {
+                assert!((found - drawn).abs() < 0.3, "{how:?}: {found} for {drawn}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_bar_cut_by_the_end_of_the_picture_begins_there() {
+        let mut runs = Runs::default();
+        cut(&[20.0, 20.0, 200.0, 200.0, 20.0, 20.0], Cut::Extrema, &mut runs);
+        assert_eq!(runs.edges, [0.0, 2.0, 4.0, 6.0]);
+    }
+}

@@ -1,0 +1,115 @@
+//! Parallel lines across a picture, in any direction.
+
+use crate::codec::{Luma, Point};
+
+/// A family of parallel lines, one pixel apart, covering a rectangle that may be turned.
+///
+/// A place is given by its distance along the lines and across them, in pixels from `origin`. `across` is `along` turned
+/// a quarter clockwise.
+#[derive(Clone, Debug)]
+pub(super) struct Frame {
+    origin: Point,
+    along: (f32, f32),
+    length: usize,
+    lines: u32,
+}
+
+impl Frame {
+    /// All rows of a picture, from left to right.
+    pub(super) fn rows(luma: &Luma) -> Self {
+        Self {
+            origin: Point { x: 0.0, y: 0.0 },
+            along: (1.0, 0.0),
+            length: luma.width() as usize,
+            lines: luma.height(),
+        }
+    }
+
+    /// All columns, from top to bottom; the rightmost is the first line.
+    pub(super) fn columns(luma: &Luma) -> Self {
+        Self {
+            origin: Point { x: luma.width() as f32, y: 0.0 },
+            along: (0.0, 1.0),
+            length: luma.height() as usize,
+            lines: luma.width(),
+        }
+    }
+
+    /// A turned rectangle, from its middle, the direction of its lines and its sides.
+    pub(super) fn turned(middle: Point, along: (f32, f32), length: f32, lines: f32) -> Self {
+        let across = (-along.1, along.0);
+        let origin = Point {
+            x: middle.x - along.0 * length / 2.0 - across.0 * lines / 2.0,
+            y: middle.y - along.1 * length / 2.0 - across.1 * lines / 2.0,
+        };
+        Self { origin, along, length: length.ceil() as usize, lines: lines.ceil().max(1.0) as u32 }
+    }
+
+    pub(super) fn lines(&self) -> u32 {
+        self.lines
+    }
+
+    /// Where a place along a line and across lies in the picture.
+    pub(super) fn point(&self, along: f32, across: f32) -> Point {
+        let (ux, uy) = self.along;
+        Point { x: self.origin.x + ux * along - uy * across, y: self.origin.y + uy * along + ux * across }
+    }
+
+    /// Writes the grey values of line `line` into `profile`, each the mean of `thickness` lines around.
+    pub(super) fn take(&self, luma: &Luma, line: u32, thickness: u32, profile: &mut Vec<f32>) {
+        profile.clear();
+        let first = line.saturating_sub(thickness / 2).min(self.lines.saturating_sub(thickness));
+        let last = (first + thickness).min(self.lines);
+        let share = 1.0 / (last - first) as f32;
+        if self.along == (1.0, 0.0) {
+            profile.resize(self.length, 0.0);
+            for y in first..last {
+                profile.iter_mut().zip(luma.row(y)).for_each(|(sum, &v)| *sum += f32::from(v) * share);
+            }
+        } else if self.along == (0.0, 1.0) {
+            let w = luma.width() as usize;
+            let from = w - last as usize..w - first as usize;
+            let rows = luma.pixels().chunks_exact(w);
+            profile.extend(rows.map(|row| row[from.clone()].iter().map(|&v| u32::from(v)).sum::<u32>() as f32 * share));
+        } else {
+            profile.resize(self.length, 0.0);
+            for line in first..last {
+                for (k, sum) in profile.iter_mut().enumerate() {
+                    let p = self.point(k as f32 + 0.5, line as f32 + 0.5);
+                    *sum += between(luma, p) * share;
+                }
+            }
+        }
+    }
+}
+
+/// The grey value at a place, between the four pixels around it; places outside have that of the nearest pixel.
+fn between(luma: &Luma, p: Point) -> f32 {
+    let (w, h) = (luma.width() as usize, luma.height() as usize);
+    let (x, y) = ((p.x - 0.5).clamp(0.0, (w - 1) as f32), (p.y - 0.5).clamp(0.0, (h - 1) as f32));
+    let (x0, y0) = (x as usize, y as usize);
+    let (fx, fy) = (x - x0 as f32, y - y0 as f32);
+    let (x1, y1) = ((x0 + 1).min(w - 1), (y0 + 1).min(h - 1));
+    let pixels = luma.pixels();
+    let at = |x: usize, y: usize| f32::from(pixels[y * w + x]);
+    let (top, bottom) = (at(x0, y0) * (1.0 - fx) + at(x1, y0) * fx, at(x0, y1) * (1.0 - fx) + at(x1, y1) * fx);
+    top * (1.0 - fy) + bottom * fy
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_columns_and_turned_frames_see_the_same_pixels() {
+        let luma = Luma::new(4, 3, (0..12).map(|v| v * 10).collect());
+        let mut profile = Vec::new();
+        Frame::rows(&luma).take(&luma, 1, 1, &mut profile);
+        assert_eq!(profile, [40.0, 50.0, 60.0, 70.0]);
+        Frame::columns(&luma).take(&luma, 0, 1, &mut profile);
+        assert_eq!(profile, [30.0, 70.0, 110.0], "the first column is the rightmost");
+        let frame = Frame::turned(Point { x: 2.0, y: 1.5 }, (-1.0, 0.0), 4.0, 3.0);
+        frame.take(&luma, 0, 1, &mut profile);
+        assert_eq!(profile.iter().map(|v| v.round()).collect::<Vec<_>>(), [110.0, 100.0, 90.0, 80.0]);
+    }
+}

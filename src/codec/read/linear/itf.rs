@@ -1,0 +1,63 @@
+//! Interleaved 2 of 5 (ISO/IEC 16390), ITF-14 among it.
+//!
+//! The code has no check of its own and a part of a symbol is a symbol, so quiet zones on both sides are demanded, and
+//! short texts are not believed.
+
+use super::{Decoded, edges::Runs};
+use crate::codec::Kind;
+
+/// Which of the five elements are wide, first in the highest bit.
+const WIDE: [u8; 10] = [0b00110, 0b10001, 0b01001, 0b11000, 0b00101, 0b10100, 0b01100, 0b00011, 0b10010, 0b01010];
+
+/// Reads the symbol whose first bar is run `i`.
+pub(super) fn decode(runs: &Runs, i: usize) -> Option<Decoded> {
+    let w = &runs.widths[i..];
+    if w.len() < 4 + 30 + 3 {
+        return None; // start, six digits, stop
+    }
+    let start: f32 = w[..4].iter().sum();
+    let narrow = start / 4.0;
+    if runs.quiet_before(i) < 5.0 * narrow || w[..4].iter().any(|x| (x - narrow).abs() > 0.55 * narrow) {
+        return None;
+    }
+    let mut digits = Vec::new();
+    let (mut at, mut error, mut previous) = (4, 0.0f32, 0.0);
+    while let Some(pair) = w.get(at..at + 10) {
+        let sum: f32 = pair.iter().sum();
+        // Three wide of two to three narrow widths and two narrow ones, twice.
+        if !(12.0..24.0).contains(&(sum / narrow)) || (previous > 0.0 && (sum - previous).abs() > 0.2 * previous) {
+            break;
+        }
+        let Some((bars, spaces, margin)) = pair_of_digits(pair) else { break };
+        digits.extend([b'0' + bars, b'0' + spaces]);
+        error = error.max(1.0 - margin);
+        previous = sum;
+        at += 10;
+    }
+    let stop = w.get(at..at + 3)?;
+    let wide = stop[0] > 1.5 * stop[1] && stop[0] > 1.5 * stop[2] && stop[1].max(stop[2]) < 1.7 * narrow;
+    let whole = digits.len() >= 6 && wide && runs.quiet_after(i + at + 2) >= 5.0 * narrow;
+    whole.then_some(Decoded { kind: Kind::Itf, bytes: digits, runs: at + 3, error })
+}
+
+/// A digit in the bars and one in the spaces of ten runs, and how clearly wide is told from narrow, 0 to 1.
+fn pair_of_digits(w: &[f32]) -> Option<(u8, u8, f32)> {
+    let (bars, a) = digit([w[0], w[2], w[4], w[6], w[8]])?;
+    let (spaces, b) = digit([w[1], w[3], w[5], w[7], w[9]])?;
+    Some((bars, spaces, a.min(b)))
+}
+
+fn digit(w: [f32; 5]) -> Option<(u8, f32)> {
+    let mut sorted = w;
+    sorted.sort_by(f32::total_cmp);
+    let [n0, _, n2, w0, w1] = sorted;
+    // Two are wide: the largest two, clearly apart from the rest.
+    let limit = f32::midpoint(n2, w0);
+    let narrow = (n0 + n2) / 2.0;
+    if w0 < 1.3 * n2 || w1 > 5.0 * narrow || w1 > 1.7 * w0 {
+        return None;
+    }
+    let mask = w.iter().fold(0, |m, &x| m << 1 | u8::from(x > limit));
+    let value = WIDE.iter().position(|&p| p == mask)? as u8;
+    Some((value, ((w0 / n2 - 1.0) / 1.2).min(1.0)))
+}

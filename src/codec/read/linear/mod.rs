@@ -1,0 +1,302 @@
+//! Linear symbols: rows and columns of the picture cut into bars, every symbology tried where a bar follows white.
+//!
+//! Here: which lines are looked at, and how lines that say the same become a symbol. One line is never enough for a code
+//! whose check is weak: its neighbours are asked, and those that say something else count against it.
+
+mod codabar;
+mod code128;
+mod code39;
+mod code93;
+mod databar;
+mod edges;
+mod frame;
+mod itf;
+mod locate;
+mod retail;
+
+use super::Kinds;
+use crate::codec::{Corners, Kind, Luma, Symbol};
+use edges::{Cut, Runs, cut};
+use frame::Frame;
+
+/// A symbol read on one line.
+#[derive(Debug)]
+struct Decoded {
+    kind: Kind,
+    /// Its text, in ASCII but for Code 128's upper half (Latin-1).
+    bytes: Vec<u8>,
+    /// Runs from its first bar to its last.
+    runs: usize,
+    /// How far the bars are from ideal; comparable within a symbology.
+    error: f32,
+}
+
+/// A reading and the lines that agree on it.
+#[derive(Debug)]
+struct Candidate {
+    kind: Kind,
+    bytes: Vec<u8>,
+    /// Place of the line, start and end along it, of each line that read it; ascending by line.
+    lines: Vec<(f32, f32, f32)>,
+    /// Read against the direction of the lines.
+    backwards: bool,
+    error: f32,
+}
+
+impl Candidate {
+    /// The part of the line that all its lines share, roughly.
+    fn overlaps(&self, start: f32, end: f32) -> bool {
+        self.lines.iter().any(|&(_, s, e)| s.max(start) < e.min(end))
+    }
+}
+
+/// Most rows and columns looked at, and lines across a located region; more are asked where one line read something.
+const ROWS: u32 = 64;
+const REGION_LINES: u32 = 20;
+
+/// Which lines are looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Where {
+    /// Rows and columns of the whole picture.
+    Upright,
+    /// Lines across places that look like bars, at any angle.
+    Located,
+}
+
+/// Reads the linear symbols of `luma` among `kinds`; corners are in its pixels. Each line is the mean of `thickness`
+/// neighbouring ones, which takes noise out of bars that stand across it.
+pub(super) fn scan(luma: &Luma, kinds: Kinds, which: Where, thickness: u32) -> Vec<Symbol> {
+    let mut symbols = Vec::new();
+    let (frames, lines) = match which {
+        Where::Upright => (vec![Frame::rows(luma), Frame::columns(luma)], ROWS),
+        Where::Located => (locate::regions(luma), REGION_LINES),
+    };
+    for frame in frames {
+        Scan::new(luma, kinds, frame, thickness).run(lines, &mut symbols);
+    }
+    symbols
+}
+
+/// One sweep over the lines of a frame.
+struct Scan<'a> {
+    luma: &'a Luma,
+    kinds: Kinds,
+    frame: Frame,
+    thickness: u32,
+    candidates: Vec<Candidate>,
+    pool: databar::Pool,
+    profile: Vec<f32>,
+    runs: Runs,
+    reversed: Runs,
+}
+
+impl<'a> Scan<'a> {
+    fn new(luma: &'a Luma, kinds: Kinds, frame: Frame, thickness: u32) -> Self {
+        Self {
+            luma,
+            kinds,
+            frame,
+            thickness,
+            candidates: Vec::new(),
+            pool: databar::Pool::default(),
+            profile: Vec::new(),
+            runs: Runs::default(),
+            reversed: Runs::default(),
+        }
+    }
+
+    fn lines(&self) -> u32 {
+        self.frame.lines()
+    }
+
+    fn run(&mut self, most: u32, symbols: &mut Vec<Symbol>) {
+        let lines = self.lines();
+        let step = lines.div_ceil(most).max(1);
+        let mut line = step / 2;
+        while line < lines {
+            self.read_line(line);
+            line += step;
+        }
+        if step > 1 {
+            self.ask_neighbours(step);
+        }
+        self.accept(symbols);
+    }
+
+    /// Reads line `line`: all symbols on it go to the candidates.
+    fn read_line(&mut self, line: u32) {
+        self.frame.take(self.luma, line, self.thickness, &mut self.profile);
+        let (low, high) = self.profile.iter().fold((255.0f32, 0.0f32), |(l, h), &v| (l.min(v), h.max(v)));
+        if high - low < 24.0 {
+            return;
+        }
+        for how in [Cut::Extrema, Cut::Level] {
+            let mut runs = std::mem::take(&mut self.runs);
+            let mut reversed = std::mem::take(&mut self.reversed);
+            cut(&self.profile, how, &mut runs);
+            runs.reversed_into(&mut reversed);
+            for (runs, backwards) in [(&runs, false), (&reversed, true)] {
+                self.read_runs(runs, line, backwards);
+                self.pool.feed(runs, line as f32 + 0.5, backwards);
+            }
+            self.runs = runs;
+            self.reversed = reversed;
+        }
+    }
+
+    fn read_runs(&mut self, runs: &Runs, line: u32, backwards: bool) {
+        let mut i = 0;
+        while i + 24 < runs.widths.len() {
+            // In front of any symbol there is more white than its first bar and its first space have.
+            if runs.quiet_before(i) > 1.1 * runs.widths[i].max(runs.widths[i + 1])
+                && let Some(found) = decode(runs, i)
+                && self.kinds.contains(found.kind)
+            {
+                let (start, end) = (runs.edges[i], runs.edges[i + found.runs]);
+                let next = i + found.runs;
+                let (start, end) = if backwards { (runs.length - end, runs.length - start) } else { (start, end) };
+                self.vote(found, (line as f32 + 0.5, start, end), backwards);
+                i = next + next % 2;
+                continue;
+            }
+            i += 2;
+        }
+    }
+
+    fn vote(&mut self, found: Decoded, at: (f32, f32, f32), backwards: bool) {
+        let same = |c: &&mut Candidate| {
+            c.kind == found.kind && c.backwards == backwards && c.bytes == found.bytes && c.overlaps(at.1, at.2)
+        };
+        if let Some(old) = self.candidates.iter_mut().find(same) {
+            old.error = old.error.min(found.error);
+            if !old.lines.iter().any(|l| (l.0 - at.0).abs() < 0.1) {
+                old.lines.push(at);
+            }
+        } else {
+            self.candidates.push(Candidate {
+                kind: found.kind,
+                bytes: found.bytes,
+                lines: vec![at],
+                backwards,
+                error: found.error,
+            });
+        }
+    }
+
+    /// Reads further lines beside those that read something too seldom to be believed.
+    fn ask_neighbours(&mut self, step: u32) {
+        let mut asked = std::collections::BTreeSet::new();
+        for candidate in &self.candidates {
+            if candidate.lines.len() >= 2 * needed(candidate.kind) {
+                continue;
+            }
+            for &(line, ..) in &candidate.lines {
+                let line = line as u32;
+                asked.extend(
+                    (line.saturating_sub(step - 1)..line + step).filter(|&l| l != line && l < self.lines()).take(12),
+                );
+            }
+        }
+        for line in asked.into_iter().take(200) {
+            self.read_line(line);
+        }
+    }
+
+    /// Turns candidates with enough lines, and more than those that contradict them, into symbols.
+    fn accept(&mut self, symbols: &mut Vec<Symbol>) {
+        let mut candidates = std::mem::take(&mut self.candidates);
+        // The best supported first: what lies where an accepted one lies must be a misreading.
+        candidates.sort_by(|a, b| b.lines.len().cmp(&a.lines.len()).then(a.error.total_cmp(&b.error)));
+        let mut taken: Vec<&Candidate> = Vec::new();
+        for candidate in &candidates {
+            if candidate.lines.len() < needed(candidate.kind).min(self.lines() as usize) {
+                continue;
+            }
+            let disputed = taken.iter().any(|other| {
+                candidate.lines.iter().any(|&(_, s, e)| other.overlaps(s, e))
+                    && between(other, candidate.lines[0].0)
+                    && candidate.lines.len() * 4 < other.lines.len() * 3
+            });
+            let same = candidates.iter().any(|other| {
+                !std::ptr::eq(other, candidate)
+                    && other.lines.len() * 2 > candidate.lines.len()
+                    && other.bytes != candidate.bytes
+                    && candidate.lines.iter().any(|&(_, s, e)| other.overlaps(s, e))
+                    && between(candidate, other.lines[0].0)
+            });
+            if disputed || same {
+                continue;
+            }
+            taken.push(candidate);
+        }
+        symbols.extend(taken.into_iter().map(|c| self.symbol(c)));
+        let extents = self.pool.symbols(2);
+        symbols.extend(extents.into_iter().filter(|s| self.kinds.contains(s.kind)).map(|s| Symbol {
+            kind: s.kind,
+            bytes: s.text.clone().into_bytes(),
+            text: s.text,
+            corners: Some(self.corners(
+                (s.extent.first_line - 0.5, s.extent.start, s.extent.end),
+                (s.extent.last_line + 0.5, s.extent.start, s.extent.end),
+                s.extent.backwards,
+            )),
+        }));
+    }
+
+    fn symbol(&self, candidate: &Candidate) -> Symbol {
+        let by_line = |a: &&(f32, f32, f32), b: &&(f32, f32, f32)| a.0.total_cmp(&b.0);
+        let (first, last) = (candidate.lines.iter().min_by(by_line), candidate.lines.iter().max_by(by_line));
+        let corners = first
+            .zip(last)
+            .map(|(f, l)| self.corners((f.0 - 0.5, f.1, f.2), (l.0 + 0.5, l.1, l.2), candidate.backwards));
+        let text = candidate.bytes.iter().map(|&b| char::from(b)).collect();
+        Symbol { kind: candidate.kind, text, bytes: candidate.bytes.clone(), corners }
+    }
+
+    /// The corners of a symbol from its first to its last line (place, start, end).
+    fn corners(&self, first: (f32, f32, f32), last: (f32, f32, f32), backwards: bool) -> Corners {
+        let at = |across: f32, along: f32| self.frame.point(along, across);
+        let [a, b, c, d] = [at(first.0, first.1), at(first.0, first.2), at(last.0, last.2), at(last.0, last.1)];
+        // Clockwise from where reading begins.
+        Corners(if backwards { [c, d, a, b] } else { [a, b, c, d] })
+    }
+}
+
+/// Whether a line lies between the first and the last line of a candidate.
+fn between(candidate: &Candidate, line: f32) -> bool {
+    let (low, high) =
+        candidate.lines.iter().fold((f32::INFINITY, f32::NEG_INFINITY), |(l, h), c| (l.min(c.0), h.max(c.0)));
+    line >= low && line <= high
+}
+
+/// How many lines must agree: the weaker a symbology's own check, the more.
+fn needed(kind: Kind) -> usize {
+    match kind {
+        Kind::Code128 | Kind::Code93 | Kind::Ean13 | Kind::UpcA => 2,
+        Kind::Ean8 | Kind::Code39 => 3,
+        Kind::Itf | Kind::Codabar | Kind::UpcE => 4,
+        Kind::QrCode
+        | Kind::MicroQrCode
+        | Kind::RmqrCode
+        | Kind::DataMatrix
+        | Kind::Aztec
+        | Kind::MaxiCode
+        | Kind::Pdf417
+        | Kind::UpcEanExtension
+        | Kind::Rss14
+        | Kind::RssLimited
+        | Kind::RssExpanded
+        | Kind::Telepen
+        | Kind::DxFilmEdge => 3,
+    }
+}
+
+/// The symbol whose first bar is run `i`, of whichever symbology: strong checks first.
+fn decode(runs: &Runs, i: usize) -> Option<Decoded> {
+    retail::decode(runs, i)
+        .or_else(|| code128::decode(runs, i))
+        .or_else(|| code93::decode(runs, i))
+        .or_else(|| code39::decode(runs, i))
+        .or_else(|| codabar::decode(runs, i))
+        .or_else(|| itf::decode(runs, i))
+}

@@ -1,0 +1,114 @@
+//! PDF417.
+
+use rxing::Point as RxingPoint;
+use rxing::common::BitMatrix;
+use rxing::pdf417::{decoder::pdf_417_scanning_decoder, detector::pdf_417_detector};
+
+use super::{binary::Bits, guarded};
+use crate::codec::{Corners, Kind, Point, Symbol};
+
+/// Modules of a codeword and of the stop pattern.
+const CODEWORD_MODULES: f32 = 17.0;
+const STOP_MODULES: f32 = 18.0;
+
+/// Lines looked at in each direction for a start or stop pattern, before the costly search begins.
+const LINES: u32 = 64;
+
+/// Reads the symbols of `bits`; corners are in its pixels.
+pub(super) fn scan(bits: &Bits) -> Vec<Symbol> {
+    let (w, h) = (bits.width() as f32, bits.height() as f32);
+    let mut symbols = Vec::new();
+    for (turns, _) in directions(bits).iter().enumerate().filter(|d| *d.1) {
+        let turned = (0..turns).fold(None, |t: Option<Bits>, _| Some(t.as_ref().unwrap_or(bits).turned()));
+        let Some(matrix) = turned.as_ref().unwrap_or(bits).matrix() else { continue };
+        let back = |p: Point| match turns {
+            0 => p,
+            1 => Point { x: p.y, y: h - p.x },
+            2 => Point { x: w - p.x, y: h - p.y },
+            _ => Point { x: w - p.y, y: p.x },
+        };
+        let found = guarded(|| Some(upright(&matrix))).unwrap_or_default();
+        symbols.extend(found.into_iter().map(|s| Symbol { corners: s.corners.map(|c| Corners(c.0.map(back))), ..s }));
+    }
+    symbols
+}
+
+/// In which of the four directions (turns of the picture clockwise that bring it upright) a start or stop pattern was
+/// seen.
+fn directions(bits: &Bits) -> [bool; 4] {
+    let mut seen = [false; 4];
+    let mut runs = Vec::new();
+    for y in (0..bits.height()).step_by((bits.height() / LINES).max(1) as usize) {
+        bits.row_runs(y, &mut runs);
+        let (forwards, backwards) = guards(&runs);
+        seen[0] |= forwards;
+        seen[2] |= backwards;
+    }
+    for x in (0..bits.width()).step_by((bits.width() / LINES).max(1) as usize) {
+        bits.column_runs(x, &mut runs);
+        let (forwards, backwards) = guards(&runs);
+        // A symbol read downwards is upright after three quarters clockwise.
+        seen[3] |= forwards;
+        seen[1] |= backwards;
+    }
+    seen
+}
+
+/// Whether a line has a start or stop pattern, read forwards and read backwards.
+fn guards(runs: &[u32]) -> (bool, bool) {
+    let (mut forwards, mut backwards) = (false, false);
+    for (k, w) in runs.windows(9).enumerate() {
+        if k % 2 == 0 {
+            continue; // begins light
+        }
+        let mirrored: [u32; 9] = std::array::from_fn(|i| w[8 - i]);
+        forwards |= fits(&w[..8], &START) || fits(w, &STOP);
+        backwards |= fits(&mirrored, &STOP);
+        // A start pattern ends light, so read backwards it begins one run later.
+        if k + 10 <= runs.len() {
+            let start: [u32; 8] = std::array::from_fn(|i| runs[k + 8 - i]);
+            backwards |= fits(&start, &START);
+        }
+    }
+    (forwards, backwards)
+}
+
+const START: [u32; 8] = [8, 1, 1, 1, 1, 1, 1, 3];
+const STOP: [u32; 9] = [7, 1, 1, 3, 1, 1, 1, 2, 1];
+
+/// Whether runs are in about the proportions of a pattern.
+fn fits(runs: &[u32], pattern: &[u32]) -> bool {
+    let (total, modules): (u32, u32) = (runs.iter().sum(), pattern.iter().sum());
+    if total < modules {
+        return false;
+    }
+    let module = total as f32 / modules as f32;
+    runs.iter()
+        .zip(pattern)
+        .all(|(&r, &p)| (r as f32 - p as f32 * module).abs() < module * if p > 2 { 1.3 } else { 0.95 })
+}
+
+fn upright(bits: &BitMatrix) -> Vec<Symbol> {
+    let places = pdf_417_detector::detect(true, bits).unwrap_or_default();
+    places.iter().take(8).filter_map(|p| guarded(|| symbol(bits, p))).collect()
+}
+
+fn symbol(bits: &BitMatrix, p: &[Option<RxingPoint>; 8]) -> Option<Symbol> {
+    let width = |a: Option<RxingPoint>, b: Option<RxingPoint>| Some((a?.x - b?.x).abs());
+    let widths = [
+        width(p[0], p[4]),
+        width(p[1], p[5]),
+        width(p[6], p[2]).map(|x| x * CODEWORD_MODULES / STOP_MODULES),
+        width(p[7], p[3]).map(|x| x * CODEWORD_MODULES / STOP_MODULES),
+    ];
+    let known = || widths.iter().flatten();
+    let (least, most) = (known().copied().fold(f32::INFINITY, f32::min), known().copied().fold(0.0, f32::max));
+    let decoded = pdf_417_scanning_decoder::decode(bits, p[4], p[5], p[6], p[7], least as u32, most as u32).ok()?;
+    let text = decoded.getText().to_owned();
+    let at = |k: usize| p[k].map(|p| Point { x: p.x, y: p.y });
+    let corners = match (at(0), at(2), at(3), at(1)) {
+        (Some(a), Some(b), Some(c), Some(d)) => Some(Corners([a, b, c, d])),
+        _ => None,
+    };
+    Some(Symbol { kind: Kind::Pdf417, bytes: text.clone().into_bytes(), text, corners })
+}

@@ -1,0 +1,137 @@
+//! QR Code, Micro QR Code and rMQR Code: finders, sampling, decoding; all symbols of a picture in one pass.
+
+mod content;
+mod sample;
+
+use rxing::common::{DetectorRXingResult, cpp_essentials::ConcentricPattern};
+use rxing::qrcode::cpp_port::detector::{
+    FindFinderPatterns, GenerateFinderPatternSets, SampleMQR, SampleQR, SampleRMQR,
+};
+use rxing::qrcode::detector::QRCodeDetectorResult;
+
+use super::{Kinds, binary::Bits, corners_of, guarded};
+use crate::codec::{Corners, Kind, Symbol};
+use sample::{Finder, Grid};
+
+/// Sets of three finders tried in one picture: more come from noise.
+const MOST_SETS: usize = 400;
+/// Grids that are moved and bent in one picture.
+const MOST_BENT: usize = 8;
+
+/// What a pass saw.
+#[derive(Debug, Default)]
+pub(super) struct Pass {
+    pub(super) symbols: Vec<Symbol>,
+    /// How many finders there are, or look like finders.
+    pub(super) finders: usize,
+    /// Grids whose timing patterns are there, but that could not be decoded as they are.
+    pub(super) grids: usize,
+}
+
+/// Reads all symbols of the QR family among `kinds`; corners are in pixels of `bits`. With `thorough`, paper that is not
+/// flat is tried too.
+pub(super) fn scan(bits: &Bits, kinds: Kinds, thorough: bool) -> Pass {
+    let mut pass = Pass::default();
+    let Some(matrix) = bits.matrix() else { return pass };
+    let Some(mut finders) = guarded(|| Some(FindFinderPatterns(&matrix, true, 0))) else { return pass };
+    pass.finders = finders.len();
+    let mut used: Vec<ConcentricPattern> = Vec::new();
+    if kinds.contains(Kind::QrCode) {
+        let sets = guarded(|| Some(GenerateFinderPatternSets(&mut finders))).unwrap_or_default();
+        let traced: Vec<(usize, Finder)> = finders
+            .iter()
+            .enumerate()
+            .filter_map(|(k, f)| Some((k, Finder::trace(bits, f.p.x, f.p.y, f.size as f32)?)))
+            .collect();
+        let outlines: Vec<Finder> = traced.iter().map(|t| t.1).collect();
+        let place = |f: &ConcentricPattern| traced.iter().position(|t| finders[t.0] == *f);
+        // Sets by distance and angle, then those whose finders point at each other; rxing's own sampling helps where an
+        // outline could not be traced, and knows alignment patterns.
+        let mut later = Vec::new();
+        for set in sets.iter().take(MOST_SETS) {
+            let patterns = [set.tl, set.tr, set.bl];
+            if patterns.iter().any(|f| used.contains(f)) {
+                continue;
+            }
+            let places = || Some([place(&set.tl)?, place(&set.tr)?, place(&set.bl)?]);
+            let grids = places().map(|p| sample::grids(bits, p.map(|k| &outlines[k]))).unwrap_or_default();
+            let found = grids
+                .iter()
+                .find_map(|grid| decoded(bits, grid))
+                .or_else(|| guarded(|| symbol(&SampleQR(&matrix, set).ok()?, Kind::QrCode)));
+            if let Some(symbol) = found {
+                used.extend(patterns);
+                pass.symbols.push(symbol);
+            } else {
+                later.extend(grids.into_iter().map(|grid| (grid, patterns)));
+            }
+        }
+        for set in sample::sets(&outlines).into_iter().take(MOST_SETS) {
+            let patterns = set.map(|k| finders[traced[k].0]);
+            if patterns.iter().any(|f| used.contains(f)) {
+                continue;
+            }
+            let grids = sample::grids(bits, set.map(|k| &outlines[k]));
+            if let Some(symbol) = grids.iter().find_map(|grid| decoded(bits, grid)) {
+                used.extend(patterns);
+                pass.symbols.push(symbol);
+            } else {
+                later.extend(grids.into_iter().map(|grid| (grid, patterns)));
+            }
+        }
+        pass.grids = later.iter().filter(|(_, patterns)| patterns.iter().all(|f| !used.contains(f))).count();
+        if thorough {
+            later.sort_by(|a, b| b.0.timing.total_cmp(&a.0.timing));
+            for (grid, patterns) in later.into_iter().take(MOST_BENT) {
+                if patterns.iter().any(|f| used.contains(f)) {
+                    continue;
+                }
+                if let Some(symbol) = moved(bits, &grid) {
+                    used.extend(patterns);
+                    pass.symbols.push(symbol);
+                }
+            }
+        }
+    }
+    for finder in finders.iter().filter(|f| !used.contains(f)).take(MOST_SETS) {
+        if kinds.contains(Kind::MicroQrCode)
+            && let Some(symbol) = guarded(|| symbol(&SampleMQR(&matrix, *finder).ok()?, Kind::MicroQrCode))
+        {
+            pass.symbols.push(symbol);
+        } else if kinds.contains(Kind::RmqrCode)
+            && let Some(symbol) = guarded(|| symbol(&SampleRMQR(&matrix, *finder).ok()?, Kind::RmqrCode))
+        {
+            pass.symbols.push(symbol);
+        }
+    }
+    pass
+}
+
+/// The symbol of a grid that does not fit as it is.
+fn moved(bits: &Bits, grid: &Grid) -> Option<Symbol> {
+    let settled = grid.settled(bits);
+    settled
+        .as_ref()
+        .and_then(|s| decoded(bits, s))
+        .or_else(|| decoded(bits, &settled.as_ref()?.bent(bits)))
+        .or_else(|| decoded(bits, &grid.bent(bits)))
+}
+
+fn decoded(bits: &Bits, grid: &Grid) -> Option<Symbol> {
+    let content = guarded(|| content::decode(&grid.sample(bits)?))?;
+    let mut corners = grid.corners();
+    if content.mirrored {
+        corners.0.swap(1, 3);
+    }
+    Some(Symbol { kind: Kind::QrCode, text: content.text, bytes: content.bytes, corners: Some(corners) })
+}
+
+fn symbol(sampled: &QRCodeDetectorResult, kind: Kind) -> Option<Symbol> {
+    let content = content::decode(sampled.getBits())?;
+    // rxing's order is left top, right top, left bottom, right bottom.
+    let mut corners = corners_of(sampled.getPoints(), [0, 1, 3, 2]);
+    if content.mirrored {
+        corners = corners.map(|Corners([a, b, c, d])| Corners([a, d, c, b]));
+    }
+    Some(Symbol { kind, text: content.text, bytes: content.bytes, corners })
+}

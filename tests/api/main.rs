@@ -3,3 +3,4 @@
 mod cli_im;
 mod server;
 mod support;
+mod wechat;

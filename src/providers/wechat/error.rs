@@ -299,6 +299,7 @@ impl From<FetchError> for Error {
 
 impl From<DecodeError> for Error {
     fn from(error: DecodeError) -> Self {
+        tracing::debug!(%error, "a picture could not be read");
         match error {
             DecodeError::Load(_) => Self::InvalidImageData,
             DecodeError::Work(WorkError::Overloaded { .. } | WorkError::Died) => Self::System,

@@ -62,6 +62,10 @@ pub(in super::super) async fn permanent(shared: &Shared, appid: &str, scene: &Sc
 
 /// The code of a ticket that has not expired.
 pub(in super::super) async fn of_ticket(shared: &Shared, ticket: &str) -> Result<Option<String>, Error> {
+    // No store but SQLite takes a NUL, and no ticket has one.
+    if ticket.contains('\0') {
+        return Ok(None);
+    }
     let code = sqlx::query_scalar(
         "SELECT code FROM wechat_codes WHERE ticket = $1 AND (expires_at IS NULL OR expires_at > $2)",
     )

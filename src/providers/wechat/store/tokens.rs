@@ -55,6 +55,10 @@ impl Known {
 
 /// What is known of `token`; `None` where it was never issued.
 pub(in super::super) async fn find(shared: &Shared, token: &str) -> Result<Option<Known>, Error> {
+    // No store but SQLite takes a NUL, and no token has one.
+    if token.contains('\0') {
+        return Ok(None);
+    }
     let row: Option<(String, i64, Option<i64>)> =
         sqlx::query_as("SELECT appid, expires_at, superseded_at FROM wechat_tokens WHERE token = $1")
             .bind(token)

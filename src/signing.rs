@@ -18,6 +18,7 @@ pub fn percent_encode(text: &str) -> String {
 }
 
 /// HMAC-SHA-1 (RFC 2104), 20 bytes.
+#[expect(clippy::missing_panics_doc, reason = "HMAC takes keys of any length")]
 pub fn hmac_sha1(key: &[u8], message: &[u8]) -> Vec<u8> {
     let mut mac = Hmac::<Sha1>::new_from_slice(key).expect("HMAC takes keys of any length");
     mac.update(message);
@@ -25,6 +26,7 @@ pub fn hmac_sha1(key: &[u8], message: &[u8]) -> Vec<u8> {
 }
 
 /// HMAC-SHA-256 (RFC 2104), 32 bytes.
+#[expect(clippy::missing_panics_doc, reason = "HMAC takes keys of any length")]
 pub fn hmac_sha256(key: &[u8], message: &[u8]) -> Vec<u8> {
     let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("HMAC takes keys of any length");
     mac.update(message);

@@ -1,22 +1,43 @@
-//! The command line: one file per subcommand. Exit codes: 0 done, 1 failed, 2 wrong usage (clap's own).
+//! The command line: one file a subcommand. Exit codes: 0 done, 1 failed, 2 wrong usage or wrong settings.
 
+mod config;
 mod decode;
 mod encode;
+mod example;
+mod healthcheck;
+mod logging;
+mod serve;
+mod settings;
 
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use settings::SettingsArguments;
+
+/// Exit code for mistakes of the operator: wrong usage (clap's own) and wrong settings.
+const WRONG_USAGE: u8 = 2;
+
 /// Self-hosted server for five QR and barcode APIs, and the tools that go with it.
 #[derive(Debug, Parser)]
-#[command(name = "qrstack", arg_required_else_help = true)]
+#[command(name = "qrstack", version, args_conflicts_with_subcommands = true)]
 pub struct Arguments {
     #[command(subcommand)]
-    command: Command,
+    command: Option<Command>,
+    #[command(flatten)]
+    settings: SettingsArguments,
 }
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Start the server; what happens without a subcommand.
+    Serve(SettingsArguments),
+    /// Print the effective settings and where each came from, secrets as ***.
+    Config(SettingsArguments),
+    /// Print a freshly signed curl command that shows one operation at work.
+    Example(example::Arguments),
+    /// Ask a running server whether it is ready; exit 0 if it is.
+    Healthcheck(healthcheck::Arguments),
     /// Read the codes in picture files.
     Decode(decode::Arguments),
     /// Draw a code into a picture file.
@@ -26,7 +47,12 @@ enum Command {
 /// Does what the command line asks for.
 pub fn run(arguments: Arguments) -> ExitCode {
     match arguments.command {
-        Command::Decode(arguments) => decode::run(&arguments),
-        Command::Encode(arguments) => encode::run(&arguments),
+        None => serve::run(&arguments.settings),
+        Some(Command::Serve(settings)) => serve::run(&settings),
+        Some(Command::Config(settings)) => config::run(&settings),
+        Some(Command::Example(arguments)) => example::run(&arguments),
+        Some(Command::Healthcheck(arguments)) => healthcheck::run(&arguments),
+        Some(Command::Decode(arguments)) => decode::run(&arguments),
+        Some(Command::Encode(arguments)) => encode::run(&arguments),
     }
 }

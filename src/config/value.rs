@@ -330,7 +330,7 @@ mod tests {
         for (text, expected) in [
             ("500ms", Some(Duration::from_millis(500))),
             ("2s", Some(Duration::from_secs(2))),
-            ("3m", Some(Duration::from_secs(180))),
+            ("3m", Some(Duration::from_mins(3))),
             ("2", None),
             ("s", None),
             ("-1s", None),

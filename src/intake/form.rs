@@ -43,20 +43,20 @@ pub async fn parts(content_type: &str, body: Bytes) -> Result<Vec<Part>, FormErr
     let whole = stream::once(async move { Ok::<_, std::convert::Infallible>(body) });
     let mut form = multer::Multipart::new(whole, boundary);
     let mut parts = Vec::new();
-    while let Some(field) = form.next_field().await.map_err(broken)? {
+    while let Some(field) = form.next_field().await.map_err(|error| broken(&error))? {
         if parts.len() == MAX_PARTS {
             return Err(FormError::TooManyParts);
         }
         let name = field.name().unwrap_or_default().to_owned();
         let has_file_name = field.file_name().is_some();
         let content_type = crate::intake::content_type(field.headers());
-        let bytes = field.bytes().await.map_err(broken)?;
+        let bytes = field.bytes().await.map_err(|error| broken(&error))?;
         parts.push(Part { name, has_file_name, content_type, bytes });
     }
     Ok(parts)
 }
 
-fn broken(error: multer::Error) -> FormError {
+fn broken(error: &multer::Error) -> FormError {
     FormError::Broken(error.to_string())
 }
 

@@ -80,3 +80,44 @@ async fn watched(attendant: &Attendant, defect: fn(&Shared) -> Response, request
     );
     response
 }
+
+#[cfg(test)]
+mod tests {
+    use axum::body::Body;
+    use axum::http::StatusCode;
+    use axum::routing::get;
+    use tower::ServiceExt;
+
+    use super::*;
+    use crate::clock::{Clock, Ids};
+    use crate::config::{Config, Raw};
+    use crate::store::Store;
+
+    async fn answer(path: &str) -> Response {
+        let flags = [("request_timeout".to_owned(), "20ms".to_owned())].into();
+        let config =
+            Config::from_raw(Raw { flags, ..Raw::default() }).unwrap_or_else(|mistakes| panic!("{mistakes:?}"));
+        let store = Store::in_memory(&[]).await.expect("a store");
+        let app = crate::server::open(config, store, Clock::fixed(0), Ids::seeded(1)).expect("opened");
+        let attendant = Attendant { vendor: "test", operation: |_| "test", shared: app.shared };
+        let routes = Router::new()
+            .route("/panic", get(async || -> Response { panic!("on purpose") }))
+            .route("/hang", get(async || -> Response { std::future::pending().await }))
+            .route("/well", get(async || "well"));
+        let defect =
+            |_: &Shared| Response::builder().status(StatusCode::IM_A_TEAPOT).body(Body::empty()).expect("valid");
+        let request = Request::builder().uri(path).body(Body::empty()).expect("valid");
+        attend(routes, Arc::new(attendant), defect).oneshot(request).await.expect("infallible")
+    }
+
+    #[tokio::test]
+    async fn a_panic_and_a_hang_leave_in_the_vendors_shape() {
+        assert_eq!(answer("/panic").await.status(), StatusCode::IM_A_TEAPOT);
+        assert_eq!(answer("/hang").await.status(), StatusCode::IM_A_TEAPOT);
+    }
+
+    #[tokio::test]
+    async fn the_date_is_the_clocks() {
+        assert_eq!(answer("/well").await.headers()[DATE], "Thu, 01 Jan 1970 00:00:00 GMT");
+    }
+}

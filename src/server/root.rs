@@ -63,13 +63,17 @@ impl Service<Request> for Root {
                 Owner::Form(otherwise) => read_form(body, *otherwise).await,
                 owner => (owner, body),
             };
+            let (method, path) = (parts.method.clone(), parts.uri.path().to_owned());
             let door = match owner {
                 Owner::Vendor(name) => doors.get(name).cloned(),
                 Owner::Form(_) | Owner::Nobody => None,
             };
             match door {
                 Some(door) => door.oneshot(Request::from_parts(parts, body)).await,
-                None => Ok(nobody()),
+                None => {
+                    tracing::info!(provider = "none", %method, path, status = 404, "answered");
+                    Ok(nobody())
+                }
             }
         })
     }

@@ -1,6 +1,7 @@
 //! Everything over HTTP, against the router in this process: one file a provider.
 
 mod cli_im;
+mod readme;
 mod server;
 mod support;
 mod wechat;

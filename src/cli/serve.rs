@@ -1,0 +1,138 @@
+//! `qrstack serve`: starts the server, says what a new user needs next, and ends cleanly on SIGTERM.
+
+use std::net::SocketAddr;
+use std::process::ExitCode;
+
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+use super::settings::SettingsArguments;
+use super::{example, logging};
+use crate::clock::{Clock, Ids};
+use crate::config::{Auth, Config};
+use crate::server::{self, App};
+use crate::store::Access;
+
+pub(super) fn run(settings: &SettingsArguments) -> ExitCode {
+    let config = match settings.load() {
+        Ok(config) => config,
+        Err(code) => return code,
+    };
+    if let Err(mistake) = logging::start(&config) {
+        eprintln!("qrstack: {mistake}");
+        return super::WRONG_USAGE.into();
+    }
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("qrstack: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    match runtime.block_on(serve(config)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(why) => {
+            eprintln!("qrstack: {why}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn serve(config: Config) -> Result<(), Box<dyn std::error::Error>> {
+    let stop = stop_on_signals()?;
+    let store = server::open_store(&config, Access::Alone).await?;
+    let App { shared, router } = server::open(config, store, Clock::system(), Ids::system())?;
+    let config = shared.config();
+    let listener = server::bind(config.listen)
+        .await
+        .map_err(|error| format!("listen: {} cannot be listened on: {error}", config.listen))?;
+    let address = listener.address();
+    shared.fetch().own_listener(address);
+    warn_of_demo_credentials(config, address);
+    print!("{}", banner(config, address));
+    println!("listening on http://{address}");
+
+    listener.serve(router, stop, config.drain_timeout).await;
+    shared.store().close().await;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+/// Ends with the first SIGTERM or SIGINT.
+fn stop_on_signals() -> std::io::Result<CancellationToken> {
+    let stop = CancellationToken::new();
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let stopped = stop.clone();
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        tracing::info!("stopping: requests under way finish, new ones are refused");
+        stopped.cancel();
+    });
+    Ok(stop)
+}
+
+fn warn_of_demo_credentials(config: &Config, address: SocketAddr) {
+    let demo = config.demo_credentials();
+    if !demo.is_empty() && !address.ip().is_loopback() {
+        tracing::warn!(%address, settings = demo.join(", "), "the public demo credentials are active on an address that others can reach");
+    }
+    if config.auth != Auth::Verify {
+        tracing::warn!("auth is not `verify`: requests are answered whoever signed them");
+    }
+}
+
+/// What a new user needs next. Demo credentials are public and shown; configured ones never are.
+fn banner(config: &Config, address: SocketAddr) -> String {
+    let demo = config.demo_credentials();
+    let shown = |setting: &str, demo_value: String| {
+        if demo.contains(&setting) { demo_value } else { format!("configured ({})", config.source(setting)) }
+    };
+    let tencent = config.tencent_credentials.first().map_or(String::new(), |credential| {
+        format!("SecretId {}  SecretKey {}", credential.id, credential.key.expose())
+    });
+    let wechat = config
+        .wechat_apps
+        .first()
+        .map_or(String::new(), |app| format!("appid {}  secret {}", app.appid, app.secret.expose()));
+    let cli_im = config.cli_im_keys.first().map_or(String::new(), |key| format!("API key {}", key.expose()));
+    // A port that was picked freely is not in the settings of the next command.
+    let base = if config.listen == address { String::new() } else { format!(" --base {}", example::base(address)) };
+    let examples: Vec<_> =
+        example::all().map(|item| format!("  qrstack example {:<14}{base}  {}\n", item.name, item.about)).collect();
+    format!(
+        "qrstack {}\n\n  address        {}\n  data           {}\n  Tencent Cloud  {}\n  WeChat         {}\n  cli.im         {}\n\n\
+         Try it from another terminal (each prints a curl command, --run runs it):\n{}\n",
+        env!("CARGO_PKG_VERSION"),
+        example::base(address),
+        config.data_dir.display(),
+        shown("tencent_credentials", tencent),
+        shown("wechat_apps", wechat),
+        shown("cli_im_keys", cli_im),
+        examples.concat(),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Raw;
+
+    #[test]
+    fn the_banner_shows_demo_credentials_and_no_others() {
+        let address = "127.0.0.1:8080".parse().expect("an address");
+        let text = banner(&Config::defaults(), address);
+        for expected in
+            ["AKIDEMUexample0123456789ABCDEFGHIJKL", "wx0123456789abcdef", "Abc123456", "qrstack example cli-im"]
+        {
+            assert!(text.contains(expected), "{expected} in {text}");
+        }
+        let flags = [("cli_im_keys", "marker"), ("tencent_credentials", "a:marker"), ("wechat_apps", "b:marker")];
+        let flags = flags.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+        let config =
+            Config::from_raw(Raw { flags, ..Raw::default() }).unwrap_or_else(|mistakes| panic!("{mistakes:?}"));
+        assert!(!banner(&config, address).contains("marker"));
+    }
+}

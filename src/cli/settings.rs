@@ -1,0 +1,104 @@
+//! The settings as flags: one for each row of the settings table, so that no flag can be forgotten; and the reading of
+//! all layers.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use clap::{Arg, ArgMatches, Args, Command, Error, FromArgMatches};
+
+use crate::config::{CONFIG_VARIABLE, Config, Mistake, Raw, SETTINGS, Setting};
+
+/// The flags that were given.
+#[derive(Clone, Debug, Default)]
+pub(super) struct SettingsArguments {
+    file: Option<PathBuf>,
+    flags: BTreeMap<String, String>,
+}
+
+impl SettingsArguments {
+    /// The effective settings: flag, then environment, then file, then default.
+    ///
+    /// Prints all mistakes to stderr, a line each.
+    ///
+    /// # Errors
+    /// The exit code for wrong settings.
+    pub(super) fn load(&self) -> Result<Config, std::process::ExitCode> {
+        self.read().and_then(Config::from_raw).map_err(|mistakes| {
+            for mistake in &mistakes {
+                eprintln!("qrstack: {mistake}");
+            }
+            super::WRONG_USAGE.into()
+        })
+    }
+
+    fn read(&self) -> Result<Raw, Vec<Mistake>> {
+        // A variable that is not UTF-8 is none of ours, or a mistake that its setting will name.
+        let environment: BTreeMap<_, _> = std::env::vars_os()
+            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.to_string_lossy().into_owned())))
+            .collect();
+        let path = self.file.clone().or_else(|| environment.get(CONFIG_VARIABLE).map(PathBuf::from));
+        let file = path.map(|path| read_file(&path).map(|text| (path, text))).transpose()?;
+        Ok(Raw { flags: self.flags.clone(), environment, file })
+    }
+}
+
+fn read_file(path: &Path) -> Result<String, Vec<Mistake>> {
+    std::fs::read_to_string(path).map_err(|error| vec![Mistake::new(&path.display().to_string(), error)])
+}
+
+/// The names of a setting's flags: its own, and for secrets the one that names a file.
+fn names(setting: &Setting) -> impl Iterator<Item = String> {
+    let file = setting.secret.then(|| format!("{}_file", setting.name));
+    std::iter::once(setting.name.to_owned()).chain(file)
+}
+
+fn argument(setting: &Setting, name: &str) -> Arg {
+    let is_file = name != setting.name;
+    let help = if is_file {
+        format!("File that holds `{}`, an item a line", setting.name)
+    } else if setting.secret {
+        setting.about.trim().to_owned()
+    } else {
+        format!(
+            "{} [default: {}]",
+            setting.about.trim(),
+            if setting.default.is_empty() { "none" } else { setting.default }
+        )
+    };
+    Arg::new(name.to_owned())
+        .long(name.replace('_', "-"))
+        .value_name(if is_file { "FILE" } else { "VALUE" })
+        .help(format!("{help} [env: QRSTACK_{}]", name.to_uppercase()))
+        .help_heading("Settings")
+}
+
+impl Args for SettingsArguments {
+    fn augment_args(command: Command) -> Command {
+        let file = Arg::new("config_file")
+            .long("config")
+            .value_name("FILE")
+            .value_parser(clap::value_parser!(PathBuf))
+            .help(format!("Settings file (TOML, the names below with underscores) [env: {CONFIG_VARIABLE}]"))
+            .help_heading("Settings");
+        SETTINGS.iter().fold(command.arg(file), |command, setting| {
+            names(setting).fold(command, |command, name| command.arg(argument(setting, &name)))
+        })
+    }
+
+    fn augment_args_for_update(command: Command) -> Command {
+        Self::augment_args(command)
+    }
+}
+
+impl FromArgMatches for SettingsArguments {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, Error> {
+        let given = |name: String| matches.get_one::<String>(&name).cloned().map(|value| (name, value));
+        let flags = SETTINGS.iter().flat_map(names).filter_map(given).collect();
+        Ok(Self { file: matches.get_one::<PathBuf>("config_file").cloned(), flags })
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), Error> {
+        *self = Self::from_arg_matches(matches)?;
+        Ok(())
+    }
+}

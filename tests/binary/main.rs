@@ -1,0 +1,128 @@
+//! The real program, started and used as its users do: command line, start, stop, store on disk.
+
+mod program;
+
+use std::fs;
+use std::process::Output;
+
+use program::{Program, qrstack};
+
+fn text(bytes: &[u8]) -> &str {
+    std::str::from_utf8(bytes).expect("UTF-8")
+}
+
+fn run(arguments: &[&str], environment: &[(&str, &str)]) -> Output {
+    qrstack().args(arguments).envs(environment.iter().copied()).output().expect("the program runs")
+}
+
+#[test]
+fn it_starts_without_anything_says_what_comes_next_and_stops_on_sigterm() {
+    let program = Program::start(&[]);
+    for expected in
+        ["AKIDEMUexample0123456789ABCDEFGHIJKL", "wx0123456789abcdef", "Abc123456", "qrstack example cli-im"]
+    {
+        assert!(program.banner.contains(expected), "{expected} in {}", program.banner);
+    }
+    let (status, body) = program.get("/_qrstack/readyz");
+    assert_eq!((status, body.as_str()), (200, r#"{"store":true,"workers":true}"#));
+    assert_eq!(program.terminate().code(), Some(0));
+}
+
+#[test]
+fn the_log_has_one_line_a_request_and_no_secrets() {
+    let program = Program::start(&["--log-format", "json", "--cli-im-keys", "marker-key"]);
+    let answer = program.request(
+        "POST /api/v1/qrcode/scan_url HTTP/1.1\r\nAuthorization: Bearer marker-wrong\r\nContent-Length: 0\r\n",
+        "",
+    );
+    assert_eq!(answer.0, 401);
+    let (code, log) = program.terminate_and_read_log();
+    assert_eq!(code, Some(0));
+    let lines: Vec<serde_json::Value> = log.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    let line = lines.iter().find(|line| line["message"] == "answered").expect("a line for the request");
+    assert_eq!((&line["provider"], &line["operation"]), (&"cli_im".into(), &"scan_url".into()));
+    assert_eq!((&line["status"], &line["code"]), (&401.into(), &"401".into()));
+    assert!(line["elapsed_ms"].is_number());
+    assert!(!log.contains("marker"), "{log}");
+}
+
+#[test]
+fn all_mistakes_in_the_settings_come_at_once_and_nothing_starts() {
+    let output = run(&["serve", "--read-budget", "soon"], &[("QRSTACK_LISTEN", "here"), ("QRSTACK_COLOUR", "red")]);
+    assert_eq!(output.status.code(), Some(2));
+    for expected in ["--read-budget", "QRSTACK_LISTEN", "QRSTACK_COLOUR"] {
+        assert!(text(&output.stderr).contains(expected), "{}", text(&output.stderr));
+    }
+}
+
+#[test]
+fn config_shows_values_and_sources_without_secrets() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("q.toml");
+    fs::write(&file, "read_threads = 3\n").expect("written");
+    let output = run(
+        &["config", "--config", &file.display().to_string(), "--auth", "open"],
+        &[("QRSTACK_CLI_IM_KEYS", "marker"), ("QRSTACK_LISTEN", "127.0.0.1:9")],
+    );
+    let shown = text(&output.stdout);
+    assert_eq!(output.status.code(), Some(0));
+    assert!(shown.contains("auth = \"open\"  # flag"), "{shown}");
+    assert!(shown.contains("listen = \"127.0.0.1:9\"  # environment"), "{shown}");
+    assert!(shown.contains(&format!("read_threads = \"3\"  # file {}", file.display())), "{shown}");
+    assert!(shown.contains("cli_im_keys = \"***\"  # environment"), "{shown}");
+    assert!(!shown.contains("marker") && !shown.contains("EMUsecret"), "{shown}");
+}
+
+#[test]
+fn a_store_has_one_server() {
+    let program = Program::start(&[]);
+    let folder = program.data_dir().display().to_string();
+    let output = run(&["serve", "--listen", "127.0.0.1:0", "--data-dir", &folder], &[]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output.stderr).contains("another qrstack"), "{}", text(&output.stderr));
+}
+
+#[test]
+fn the_health_check_tells_a_running_server_from_none() {
+    let program = Program::start(&[]);
+    let listen = program.address().to_string();
+    let ready = run(&["healthcheck", "--listen", &listen, "--wait", "5"], &[]);
+    assert_eq!((ready.status.code(), text(&ready.stdout)), (Some(0), "ready\n"));
+    assert_eq!(program.terminate().code(), Some(0));
+    assert_eq!(run(&["healthcheck", "--listen", &listen], &[]).status.code(), Some(1));
+}
+
+#[test]
+fn every_example_works_as_printed() {
+    if run_shell("command -v curl").is_none() {
+        eprintln!("skipped: there is no curl on this machine");
+        return;
+    }
+    let program = Program::start(&[]);
+    let base = format!("http://{}", program.address());
+    let listed = run(&["example"], &[]);
+    let names: Vec<_> = text(&listed.stdout).lines().filter_map(|line| line.split_whitespace().nth(2)).collect();
+    assert!(names.contains(&"cli-im"), "{names:?}");
+    for name in names {
+        let printed = run(&["example", name, "--base", &base], &[]);
+        let answer = run_shell(text(&printed.stdout)).unwrap_or_else(|| panic!("{name}: {}", text(&printed.stdout)));
+        let expected = expected_in(name);
+        assert!(answer.contains(expected), "{name}: {expected:?} in {answer}");
+        let ran = run(&["example", name, "--run", "--base", &base], &[]);
+        assert!(text(&ran.stdout).contains(expected), "{name}: {}", text(&ran.stdout));
+    }
+}
+
+/// What the answer of an example must contain.
+fn expected_in(example: &str) -> &'static str {
+    match example {
+        "cli-im" => r#""content":"https://cli.im""#,
+        other => panic!("no expectation for the example {other}"),
+    }
+}
+
+/// What a POSIX shell prints for `command`, if it succeeds.
+fn run_shell(command: &str) -> Option<String> {
+    let output = std::process::Command::new("sh").arg("-c").arg(command).output().ok()?;
+    output.status.success().then(|| String::from_utf8_lossy(&output.stdout).into_owned())
+}

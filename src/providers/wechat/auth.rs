@@ -95,7 +95,8 @@ async fn account_of(shared: &Shared, token: Option<&str>) -> Result<String, Erro
         };
     };
     // Every fixed token is compared, so that the time does not tell how many there are before the right one.
-    let fixed = config.wechat_tokens.iter().filter(|fixed| fixed.token.matches(token)).last();
+    let tokens = config.wechat_tokens.iter();
+    let fixed = tokens.fold(None, |found, fixed| if fixed.token.matches(token) { Some(fixed) } else { found });
     if let Some(fixed) = fixed {
         return Ok(fixed.appid.clone());
     }

@@ -114,7 +114,7 @@ mod tests {
             assert_eq!(code.len(), 22, "{code}");
             assert!(code.starts_with("02") && code[13..].starts_with('1'), "{code}");
             assert!(code.bytes().all(|byte| URL_SAFE.contains(&byte)), "{code}");
-            let end = code[14..].as_bytes();
+            let end = &code.as_bytes()[14..];
             if permanent {
                 assert!(end.starts_with(b"0000") && b"wMg".contains(&end[4]), "{code}");
                 assert!(end[5] == b'0' && b"37".contains(&end[6]), "{code}");

@@ -13,7 +13,7 @@ use sqlx::SqliteConnection;
 use crate::store::Migration;
 
 pub(super) const MIGRATIONS: &[Migration] = &[Migration {
-    version: 2026_11_2131,
+    version: 2_026_112_131,
     about: "WeChat accounts, tokens, codes and counted calls",
     // Moments are Unix seconds. `expires_at` of a code is null where it never expires.
     sql: "

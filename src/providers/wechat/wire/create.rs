@@ -22,28 +22,28 @@ const MAX_TEXT_SCENE: usize = 64;
 /// `action_name`. Documented, exact case.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in super::super) enum Action {
-    QrScene,
-    QrStrScene,
-    QrLimitScene,
-    QrLimitStrScene,
+    Number,
+    Text,
+    PermanentNumber,
+    PermanentText,
 }
 
 impl Action {
-    const ALL: [Self; 4] = [Self::QrScene, Self::QrStrScene, Self::QrLimitScene, Self::QrLimitStrScene];
+    const ALL: [Self; 4] = [Self::Number, Self::Text, Self::PermanentNumber, Self::PermanentText];
 
     pub(in super::super) const fn name(self) -> &'static str {
         match self {
-            Self::QrScene => "QR_SCENE",
-            Self::QrStrScene => "QR_STR_SCENE",
-            Self::QrLimitScene => "QR_LIMIT_SCENE",
-            Self::QrLimitStrScene => "QR_LIMIT_STR_SCENE",
+            Self::Number => "QR_SCENE",
+            Self::Text => "QR_STR_SCENE",
+            Self::PermanentNumber => "QR_LIMIT_SCENE",
+            Self::PermanentText => "QR_LIMIT_STR_SCENE",
         }
     }
 
     pub(in super::super) const fn is_permanent(self) -> bool {
         match self {
-            Self::QrScene | Self::QrStrScene => false,
-            Self::QrLimitScene | Self::QrLimitStrScene => true,
+            Self::Number | Self::Text => false,
+            Self::PermanentNumber | Self::PermanentText => true,
         }
     }
 }
@@ -81,10 +81,10 @@ impl Create {
         };
         let field = |key| scene.and_then(|scene| present(scene, key));
         let value = match action {
-            Action::QrScene => temporary_number(field("scene_id"))?.to_string(),
-            Action::QrLimitScene => permanent_number(field("scene_id"))?.to_string(),
-            Action::QrStrScene => text(field("scene_str"), if long_text { usize::MAX } else { MAX_TEXT_SCENE })?,
-            Action::QrLimitStrScene => text(field("scene_str"), MAX_TEXT_SCENE)?,
+            Action::Number => temporary_number(field("scene_id"))?.to_string(),
+            Action::PermanentNumber => permanent_number(field("scene_id"))?.to_string(),
+            Action::Text => text(field("scene_str"), if long_text { usize::MAX } else { MAX_TEXT_SCENE })?,
+            Action::PermanentText => text(field("scene_str"), MAX_TEXT_SCENE)?,
         };
         Ok(Self { scene: Scene { action, value }, expire_seconds })
     }
@@ -98,9 +98,8 @@ fn present<'a>(fields: &'a Fields, key: &str) -> Option<&'a Value> {
 /// Assumed: 0 and negative times count as none, longer ones are cut (a real ticket of 2017 shows that they are no error).
 fn seconds(value: Option<&Value>) -> Result<u32, Error> {
     match value.map(whole) {
-        None => Ok(DEFAULT_SECONDS),
         Some(None) => Err(Error::DataFormat),
-        Some(Some(Whole::Negative | Whole::Positive(0))) => Ok(DEFAULT_SECONDS),
+        None | Some(Some(Whole::Negative | Whole::Positive(0))) => Ok(DEFAULT_SECONDS),
         Some(Some(Whole::Positive(seconds))) => {
             Ok(u32::try_from(seconds).map_or(MAX_SECONDS, |seconds| seconds.min(MAX_SECONDS)))
         }
@@ -182,26 +181,26 @@ mod tests {
 
     use super::*;
 
-    fn read(body: Value, long_text: bool) -> Result<(String, Option<u32>), Error> {
-        let Value::Object(fields) = body else { panic!("an object") };
-        Create::read(&fields, long_text).map(|create| (create.scene.value, create.expire_seconds))
+    fn read(body: &Value, long_text: bool) -> Result<(String, Option<u32>), Error> {
+        let fields = body.as_object().expect("an object");
+        Create::read(fields, long_text).map(|create| (create.scene.value, create.expire_seconds))
     }
 
-    fn scene(action: &str, scene: Value) -> Result<String, Error> {
-        read(json!({ "action_name": action, "action_info": { "scene": scene } }), false).map(|(value, _)| value)
+    fn scene(action: &str, scene: &Value) -> Result<String, Error> {
+        read(&json!({ "action_name": action, "action_info": { "scene": scene } }), false).map(|(value, _)| value)
     }
 
     #[test]
     fn the_action_is_one_of_four_in_exact_case() {
         for name in [json!("QR_SCENE "), json!("qr_scene"), json!(""), json!(null), json!(1), json!("QR_CARD")] {
-            assert_eq!(read(json!({ "action_name": name }), false), Err(Error::InvalidActionName), "{name}");
+            assert_eq!(read(&json!({ "action_name": name }), false), Err(Error::InvalidActionName), "{name}");
         }
-        assert_eq!(read(json!({}), false), Err(Error::InvalidActionName));
+        assert_eq!(read(&json!({}), false), Err(Error::InvalidActionName));
         for action in Action::ALL {
-            assert_eq!(read(json!({ "action_name": action.name() }), false), Err(Error::InvalidActionInfo));
+            assert_eq!(read(&json!({ "action_name": action.name() }), false), Err(Error::InvalidActionInfo));
             for info in [json!(null), json!("x"), json!([]), json!({ "scene": 7 }), json!({ "scene": [] })] {
                 let body = json!({ "action_name": action.name(), "action_info": info });
-                assert_eq!(read(body, false), Err(Error::InvalidActionInfo), "{action:?} {info}");
+                assert_eq!(read(&body, false), Err(Error::InvalidActionInfo), "{action:?} {info}");
             }
         }
     }
@@ -231,11 +230,11 @@ mod tests {
             (json!(true), bad.clone()),
             (json!([1]), bad),
         ] {
-            assert_eq!(scene("QR_SCENE", json!({ "scene_id": id, "scene_str": "x" })), expected, "{id}");
+            assert_eq!(scene("QR_SCENE", &json!({ "scene_id": id, "scene_str": "x" })), expected, "{id}");
         }
-        let without = |info| read(json!({ "action_name": "QR_SCENE", "action_info": info }), false);
+        let without = |info: &Value| read(&json!({ "action_name": "QR_SCENE", "action_info": info }), false);
         for info in [json!({}), json!({ "scene": null }), json!({ "scene": {} }), json!({ "scene_id": 5 })] {
-            assert_eq!(without(info), Ok(("0".to_owned(), Some(60))));
+            assert_eq!(without(&info), Ok(("0".to_owned(), Some(60))));
         }
     }
 
@@ -251,11 +250,11 @@ mod tests {
             (json!("x"), None),
             (json!(null), None),
         ] {
-            let found = scene("QR_LIMIT_SCENE", json!({ "scene_id": id, "scene_str": "x" }));
+            let found = scene("QR_LIMIT_SCENE", &json!({ "scene_id": id, "scene_str": "x" }));
             assert_eq!(found.ok().as_deref(), expected, "{id}");
         }
         let body = json!({ "action_name": "QR_LIMIT_SCENE", "action_info": {}, "expire_seconds": "never" });
-        assert_eq!(read(body, false), Err(Error::InvalidActionInfo), "a permanent code has no time to be wrong");
+        assert_eq!(read(&body, false), Err(Error::InvalidActionInfo), "a permanent code has no time to be wrong");
     }
 
     #[test]
@@ -270,11 +269,11 @@ mod tests {
                 (json!(1), false),
                 (json!("a\0b"), false),
             ] {
-                let found = scene(action, json!({ "scene_id": 1, "scene_str": text }));
+                let found = scene(action, &json!({ "scene_id": 1, "scene_str": text }));
                 assert_eq!(found.is_ok(), expected, "{action} {text}");
             }
             let long = json!({ "action_name": action, "action_info": { "scene": { "scene_str": "a".repeat(100) } } });
-            assert_eq!(read(long, true).is_ok(), action == "QR_STR_SCENE", "{action}");
+            assert_eq!(read(&long, true).is_ok(), action == "QR_STR_SCENE", "{action}");
         }
     }
 
@@ -295,7 +294,7 @@ mod tests {
             (json!([60]), Err(Error::DataFormat)),
         ] {
             let body = json!({ "action_name": "QR_SCENE", "action_info": {}, "expire_seconds": asked });
-            assert_eq!(read(body, false), expected.map(|seconds| ("0".to_owned(), Some(seconds))), "{asked}");
+            assert_eq!(read(&body, false), expected.map(|seconds| ("0".to_owned(), Some(seconds))), "{asked}");
         }
     }
 }

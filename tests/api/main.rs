@@ -4,3 +4,4 @@ mod cli_im;
 mod readme;
 mod server;
 mod support;
+mod wechat;

@@ -117,6 +117,8 @@ fn every_example_works_as_printed() {
 fn expected_in(example: &str) -> &'static str {
     match example {
         "cli-im" => r#""content":"https://cli.im""#,
+        "wechat-scan" => r#""data":"http:\/\/weixin.qq.com\/q\/02"#,
+        "wechat-create" => r#""expire_seconds":604800,"url":"http:\/\/weixin.qq.com\/q\/02"#,
         other => panic!("no expectation for the example {other}"),
     }
 }

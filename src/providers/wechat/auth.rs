@@ -1,0 +1,115 @@
+//! Who calls: an application by its secret at the two token operations, an account by its token at the others.
+//!
+//! Also here, because the vendor checks it in the same breath: rights and quotas of the caller.
+
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
+
+use super::Operation;
+use super::error::{Error, Stage};
+use super::store::{counts, tokens};
+use super::wire::Credentials;
+use crate::config::{Auth, Config};
+use crate::intake::{Peer, query};
+use crate::shared::Shared;
+
+/// The only grant there is. Documented.
+const GRANT_TYPE: &str = "client_credential";
+
+/// The account that an application's credentials belong to.
+///
+/// Checked in this order (Recorded for the first two: a transcript; Assumed for the others): account, kind of grant,
+/// secret, address.
+pub(super) fn identify(
+    shared: &Shared,
+    operation: Operation,
+    credentials: &Credentials,
+    peer: Option<Peer>,
+) -> Result<String, Error> {
+    let config = shared.config();
+    Error::forced(config, operation, Stage::Authentication)?;
+
+    let appid = match (config.auth, credentials.appid.as_deref()) {
+        (_, Some(appid)) => appid,
+        (Auth::Open, None) => first_app(config),
+        (Auth::Verify | Auth::Accept, None) => return Err(Error::AppidMissing),
+    };
+    let app = config.wechat_apps.iter().find(|app| app.appid == appid);
+    if config.auth == Auth::Verify && app.is_none() {
+        return Err(Error::InvalidAppid);
+    }
+    if credentials.grant_type.as_deref() != Some(GRANT_TYPE) {
+        return Err(Error::InvalidGrantType);
+    }
+    match (config.auth, credentials.secret.as_deref()) {
+        (Auth::Open, _) | (Auth::Accept, Some(_)) => {}
+        (Auth::Verify | Auth::Accept, None) => return Err(Error::AppsecretMissing),
+        (Auth::Verify, Some(secret)) if app.is_some_and(|app| app.secret.matches(secret)) => {}
+        (Auth::Verify, Some(_)) => return Err(Error::InvalidAppsecret),
+    }
+    let peer = peer.map(|peer| peer.0.ip().to_canonical());
+    let allowed = &config.wechat_ip_allow;
+    if !allowed.is_empty() && !peer.is_some_and(|peer| allowed.iter().any(|net| net.contains(&peer))) {
+        return Err(Error::IpNotAllowed(peer));
+    }
+    Error::forced(config, operation, Stage::Admitted)?;
+    Ok(appid.to_owned())
+}
+
+/// The account of a request, by the token in its query.
+pub(super) struct Account {
+    pub(super) appid: String,
+}
+
+impl FromRequestParts<Shared> for Account {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, shared: &Shared) -> Result<Self, Error> {
+        let config = shared.config();
+        let operation = Operation::of(parts.uri.path()).ok_or(Error::InvalidUrl)?;
+        Error::forced(config, operation, Stage::Authentication)?;
+        let appid = account_of(shared, presented(parts).as_deref()).await?;
+        Error::forced(config, operation, Stage::Admitted)?;
+        if operation == Operation::Create {
+            counts::create(shared, &appid).await?;
+        }
+        Ok(Self { appid })
+    }
+}
+
+/// The token as it is presented.
+///
+/// Documented: both names. Recorded: a token in the body or in a header counts as missing (a published transcript).
+fn presented(parts: &Parts) -> Option<String> {
+    let pairs = query::pairs_lossy(parts.uri.query().unwrap_or_default());
+    let value = |key| query::first(&pairs, key).filter(|token| !token.is_empty());
+    value("access_token").or_else(|| value("cloudbase_access_token")).map(str::to_owned)
+}
+
+async fn account_of(shared: &Shared, token: Option<&str>) -> Result<String, Error> {
+    let config = shared.config();
+    let Some(token) = token else {
+        return match config.auth {
+            Auth::Open => Ok(first_app(config).to_owned()),
+            Auth::Verify | Auth::Accept => Err(Error::AccessTokenMissing),
+        };
+    };
+    // Every fixed token is compared, so that the time does not tell how many there are before the right one.
+    let tokens = config.wechat_tokens.iter();
+    let fixed = tokens.fold(None, |found, fixed| if fixed.token.matches(token) { Some(fixed) } else { found });
+    if let Some(fixed) = fixed {
+        return Ok(fixed.appid.clone());
+    }
+    let known = tokens::find(shared, token).await?;
+    match (config.auth, known) {
+        (Auth::Verify, Some(known)) => known.check(shared.clock().unix_seconds()).map(|()| known.appid),
+        (Auth::Verify, None) => Err(Error::InvalidCredential),
+        (Auth::Accept | Auth::Open, Some(known)) => Ok(known.appid),
+        (Auth::Accept | Auth::Open, None) => Ok(first_app(config).to_owned()),
+    }
+}
+
+/// The account of callers whom nobody asked who they are.
+fn first_app(config: &Config) -> &str {
+    config.wechat_apps.first().map_or("", |app| &app.appid)
+}

@@ -1,0 +1,84 @@
+//! The operations, one file each, and what all their answers have in common.
+
+mod create;
+mod scan;
+mod show;
+mod token;
+
+use axum::Router;
+use axum::extract::{FromRequest, Request, State};
+use axum::http::header::CONNECTION;
+use axum::http::{HeaderValue, Method};
+use axum::middleware::{self, Next};
+use axum::response::Response;
+use axum::routing::any;
+use serde_json::Value;
+
+pub(super) use show::NOT_FOUND;
+
+use super::Operation;
+use super::error::Error;
+use super::wire::Fields;
+use crate::intake;
+use crate::shared::Shared;
+
+/// Bytes of a JSON body; a request fits many times over.
+const MAX_JSON: usize = 1 << 20;
+
+pub(super) fn routes(shared: Shared) -> Router {
+    Router::new()
+        .route(Operation::Token.path(), any(token::token))
+        .route(Operation::StableToken.path(), any(token::stable_token))
+        .route(Operation::Scan.path(), any(scan::img_qrcode))
+        .route(Operation::Create.path(), any(create::qrcode_create))
+        .route(Operation::Show.path(), any(show::showqrcode))
+        .layer(middleware::from_fn_with_state(shared.clone(), envelope))
+        .with_state(shared)
+}
+
+pub(super) fn elsewhere(shared: Shared) -> Router {
+    Router::new().fallback(async || Error::InvalidUrl).layer(middleware::from_fn_with_state(shared, envelope))
+}
+
+/// Writes the failures, and `Connection: keep-alive`, which real answers have.
+async fn envelope(State(shared): State<Shared>, request: Request, next: Next) -> Response {
+    let closes = request.headers().get_all(CONNECTION).iter().any(|value| {
+        let value = value.to_str().unwrap_or_default();
+        value.split(',').any(|option| option.trim().eq_ignore_ascii_case("close"))
+    });
+    let mut response = next.run(request).await;
+    if let Some(error) = response.extensions().get::<Error>().copied() {
+        response = error.answer(&shared);
+    }
+    if !closes {
+        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("keep-alive"));
+    }
+    response
+}
+
+/// The fields of a JSON object that was posted.
+///
+/// Recorded: wechatpy, werobot and wechat-sdk send no content type, silenceper ends the body with a newline; so the text
+/// decides, not its content type.
+struct Posted(Fields);
+
+impl FromRequest<Shared> for Posted {
+    type Rejection = Error;
+
+    async fn from_request(request: Request, _: &Shared) -> Result<Self, Error> {
+        if request.method() != Method::POST {
+            return Err(Error::RequirePost);
+        }
+        let bytes = intake::body(request.into_body(), MAX_JSON).await.map_err(|_| Error::DataFormat)?;
+        let text = bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(&bytes).trim_ascii();
+        if text.is_empty() {
+            return Err(Error::EmptyPostData);
+        }
+        match serde_json::from_slice(text) {
+            Ok(Value::Object(fields)) => Ok(Self(fields)),
+            Ok(Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_)) | Err(_) => {
+                Err(Error::DataFormat)
+            }
+        }
+    }
+}

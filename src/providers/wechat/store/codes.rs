@@ -1,0 +1,126 @@
+//! Codes that were made: temporary ones until they expire, permanent ones for ever and once a scene.
+
+use sqlx::{Executor, Sqlite, SqliteConnection};
+
+use super::{DRAWS, lock};
+use crate::clock::Ids;
+use crate::providers::wechat::error::Error;
+use crate::providers::wechat::ticket;
+use crate::providers::wechat::wire::Scene;
+use crate::shared::Shared;
+
+/// Seconds that an expired code is kept: a clock that is set back finds it again.
+const MEMORY: i64 = 86_400;
+
+/// A code that was made.
+#[derive(Debug, PartialEq, Eq)]
+pub(in super::super) struct Made {
+    pub(in super::super) ticket: String,
+    pub(in super::super) code: String,
+}
+
+/// A code that lives `seconds`; each call makes another.
+pub(in super::super) async fn temporary(
+    shared: &Shared,
+    appid: &str,
+    scene: &Scene,
+    seconds: u32,
+) -> Result<Made, Error> {
+    let now = shared.clock().unix_seconds();
+    let mut change = shared.store().pool().begin().await?;
+    sqlx::query("DELETE FROM wechat_codes WHERE expires_at < $1").bind(now - MEMORY).execute(&mut *change).await?;
+    let made = insert(&mut change, shared.ids(), appid, scene, now, seconds).await?;
+    change.commit().await?;
+    Ok(made)
+}
+
+/// The one permanent code of a scene, made where it is not there yet.
+///
+/// # Errors
+/// [`Error::CodeCount`] where the account has all it may have.
+pub(in super::super) async fn permanent(shared: &Shared, appid: &str, scene: &Scene) -> Result<Made, Error> {
+    if let Some(made) = of_scene(shared.store().pool(), appid, scene).await? {
+        return Ok(made);
+    }
+    let mut change = shared.store().pool().begin().await?;
+    let count = lock(&mut change, appid).await?;
+    // Another caller may have made it while this one waited.
+    if let Some(made) = of_scene(&mut *change, appid, scene).await? {
+        return Ok(made);
+    }
+    if count >= i64::try_from(shared.config().wechat_permanent_limit).unwrap_or(i64::MAX) {
+        return Err(Error::CodeCount);
+    }
+    let made = insert(&mut change, shared.ids(), appid, scene, shared.clock().unix_seconds(), 0).await?;
+    sqlx::query("UPDATE wechat_accounts SET permanent_codes = permanent_codes + 1 WHERE appid = $1")
+        .bind(appid)
+        .execute(&mut *change)
+        .await?;
+    change.commit().await?;
+    Ok(made)
+}
+
+/// The code of a ticket that has not expired.
+pub(in super::super) async fn of_ticket(shared: &Shared, ticket: &str) -> Result<Option<String>, Error> {
+    // No store but SQLite takes a NUL, and no ticket has one.
+    if ticket.contains('\0') {
+        return Ok(None);
+    }
+    let code = sqlx::query_scalar(
+        "SELECT code FROM wechat_codes WHERE ticket = $1 AND (expires_at IS NULL OR expires_at > $2)",
+    )
+    .bind(ticket)
+    .bind(shared.clock().unix_seconds())
+    .fetch_optional(shared.store().pool())
+    .await?;
+    Ok(code)
+}
+
+async fn of_scene<'a>(
+    store: impl Executor<'a, Database = Sqlite>,
+    appid: &str,
+    scene: &Scene,
+) -> Result<Option<Made>, sqlx::Error> {
+    let row: Option<(String, String)> = sqlx::query_as(
+        "SELECT ticket, code FROM wechat_codes
+         WHERE appid = $1 AND action = $2 AND scene = $3 AND expires_at IS NULL",
+    )
+    .bind(appid)
+    .bind(scene.action.name())
+    .bind(&scene.value)
+    .fetch_optional(store)
+    .await?;
+    Ok(row.map(|(ticket, code)| Made { ticket, code }))
+}
+
+/// Adds a code; `seconds` 0 means for ever.
+async fn insert(
+    change: &mut SqliteConnection,
+    ids: &Ids,
+    appid: &str,
+    scene: &Scene,
+    now: i64,
+    seconds: u32,
+) -> Result<Made, Error> {
+    for _ in 0..DRAWS {
+        let code = ticket::draw_code(ids, scene.action.is_permanent());
+        let ticket = ticket::ticket(&code, now as u32, seconds);
+        let inserted = sqlx::query(
+            "INSERT INTO wechat_codes (ticket, code, appid, action, scene, created_at, expires_at)
+             VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING",
+        )
+        .bind(&ticket)
+        .bind(&code)
+        .bind(appid)
+        .bind(scene.action.name())
+        .bind(&scene.value)
+        .bind(now)
+        .bind((seconds > 0).then(|| now + i64::from(seconds)))
+        .execute(&mut *change)
+        .await?;
+        if inserted.rows_affected() == 1 {
+            return Ok(Made { ticket, code });
+        }
+    }
+    Err(Error::System)
+}

@@ -1,0 +1,70 @@
+//! Calls of an account, counted against the vendor's quotas. Nothing is counted where a setting grants any number.
+//!
+//! Documented: the quotas. Assumed: a day ends at midnight in Beijing, a minute with the clock's minute.
+
+use sqlx::{Executor, Sqlite, SqliteConnection};
+
+use crate::providers::wechat::error::Error;
+use crate::shared::Shared;
+
+/// Seconds by which Beijing is ahead of UTC.
+const BEIJING: i64 = 8 * 3600;
+
+/// Counts a call of `/cgi-bin/token`.
+pub(in super::super) async fn token(shared: &Shared, appid: &str) -> Result<(), Error> {
+    let limit = shared.config().wechat_token_daily_limit;
+    count(shared.store().pool(), appid, "token/day", day(shared), limit, Error::TokenQuota).await
+}
+
+/// Counts a call of `/cgi-bin/stable_token`.
+pub(in super::super) async fn stable_token(shared: &Shared, appid: &str) -> Result<(), Error> {
+    let (pool, config) = (shared.store().pool(), shared.config());
+    let minute = shared.clock().unix_seconds().div_euclid(60);
+    let limit = config.wechat_stable_token_minute_limit;
+    count(pool, appid, "stable_token/minute", minute, limit, Error::MinuteQuota).await?;
+    let limit = config.wechat_stable_token_daily_limit;
+    count(pool, appid, "stable_token/day", day(shared), limit, Error::DailyQuota).await
+}
+
+/// Counts a forced refresh, within the transaction that does it.
+pub(super) async fn force_refresh(change: &mut SqliteConnection, shared: &Shared, appid: &str) -> Result<(), Error> {
+    let limit = shared.config().wechat_force_refresh_daily_limit;
+    count(change, appid, "force_refresh/day", day(shared), limit, Error::DailyQuota).await
+}
+
+/// Counts a call of `/cgi-bin/qrcode/create`.
+pub(in super::super) async fn create(shared: &Shared, appid: &str) -> Result<(), Error> {
+    let limit = shared.config().wechat_create_daily_limit;
+    count(shared.store().pool(), appid, "qrcode/create/day", day(shared), limit, Error::DailyQuota).await
+}
+
+fn day(shared: &Shared) -> i64 {
+    (shared.clock().unix_seconds() + BEIJING).div_euclid(86_400)
+}
+
+/// Counts a call in `period`, and refuses it past `limit`; 0 is no limit.
+async fn count<'a>(
+    store: impl Executor<'a, Database = Sqlite>,
+    appid: &str,
+    calls_of: &str,
+    period: i64,
+    limit: u64,
+    refusal: Error,
+) -> Result<(), Error> {
+    if limit == 0 {
+        return Ok(());
+    }
+    let calls: i64 = sqlx::query_scalar(
+        "INSERT INTO wechat_counts (appid, calls_of, period, calls) VALUES ($1, $2, $3, 1)
+         ON CONFLICT (appid, calls_of) DO UPDATE SET
+             calls = CASE WHEN wechat_counts.period = excluded.period THEN wechat_counts.calls + 1 ELSE 1 END,
+             period = excluded.period
+         RETURNING calls",
+    )
+    .bind(appid)
+    .bind(calls_of)
+    .bind(period)
+    .fetch_one(store)
+    .await?;
+    if calls.unsigned_abs() > limit { Err(refusal) } else { Ok(()) }
+}

@@ -1,0 +1,69 @@
+//! WeChat's tables: accounts, tokens, codes and counted calls. What a change means is in the file of each table.
+//!
+//! Whoever changes the tokens or codes of an account takes its row first ([`lock`]). It is the first statement of the
+//! transaction and a write, so that SQLite as well as PostgreSQL lets one change an account at a time, and what is read
+//! afterwards is what the one before has left.
+
+pub(super) mod codes;
+pub(super) mod counts;
+pub(super) mod tokens;
+
+use sqlx::SqliteConnection;
+
+use crate::store::Migration;
+
+pub(super) const MIGRATIONS: &[Migration] = &[Migration {
+    version: 2_026_112_131,
+    about: "WeChat accounts, tokens, codes and counted calls",
+    // Moments are Unix seconds. `expires_at` of a code is null where it never expires.
+    sql: "
+        CREATE TABLE wechat_accounts (
+            appid TEXT NOT NULL PRIMARY KEY,
+            permanent_codes BIGINT NOT NULL
+        );
+        CREATE TABLE wechat_tokens (
+            token TEXT NOT NULL PRIMARY KEY,
+            appid TEXT NOT NULL,
+            kind TEXT NOT NULL,
+            forced BOOLEAN NOT NULL,
+            issued_at BIGINT NOT NULL,
+            expires_at BIGINT NOT NULL,
+            superseded_at BIGINT
+        );
+        CREATE INDEX wechat_tokens_of_account ON wechat_tokens (appid, kind, expires_at);
+        CREATE INDEX wechat_tokens_by_end ON wechat_tokens (expires_at);
+        CREATE TABLE wechat_codes (
+            ticket TEXT NOT NULL PRIMARY KEY,
+            code TEXT NOT NULL UNIQUE,
+            appid TEXT NOT NULL,
+            action TEXT NOT NULL,
+            scene TEXT NOT NULL,
+            created_at BIGINT NOT NULL,
+            expires_at BIGINT
+        );
+        CREATE UNIQUE INDEX wechat_codes_permanent ON wechat_codes (appid, action, scene) WHERE expires_at IS NULL;
+        CREATE INDEX wechat_codes_by_end ON wechat_codes (expires_at);
+        CREATE TABLE wechat_counts (
+            appid TEXT NOT NULL,
+            calls_of TEXT NOT NULL,
+            period BIGINT NOT NULL,
+            calls BIGINT NOT NULL,
+            PRIMARY KEY (appid, calls_of)
+        );
+    ",
+}];
+
+/// Draws of a code or token until one is free. More than one is only ever needed where ids come from a seed.
+const DRAWS: usize = 64;
+
+/// Takes the account's row for the rest of the transaction; gives its number of permanent codes.
+async fn lock(connection: &mut SqliteConnection, appid: &str) -> Result<i64, sqlx::Error> {
+    sqlx::query_scalar(
+        "INSERT INTO wechat_accounts (appid, permanent_codes) VALUES ($1, 0)
+         ON CONFLICT (appid) DO UPDATE SET permanent_codes = wechat_accounts.permanent_codes
+         RETURNING permanent_codes",
+    )
+    .bind(appid)
+    .fetch_one(connection)
+    .await
+}

@@ -1,0 +1,289 @@
+//! Tokens from their issue to their end.
+
+use std::collections::BTreeSet;
+
+use axum::http::{Method, StatusCode};
+use qrstack::intake::Peer;
+use qrstack::server::migrations;
+use qrstack::store::{Access, Store};
+
+use super::{APPID, TOKEN, config, errcode, failure, post, stable, text};
+use crate::support::{Answer, NOW, Server, request};
+
+/// What the API says of a token: 0 where it counts.
+async fn standing(server: &Server, token: &str) -> i64 {
+    let body = r#"{"action_name":"QR_SCENE","action_info":{}}"#;
+    errcode(&post(server, &format!("/cgi-bin/qrcode/create?access_token={token}"), body).await)
+}
+
+fn token_of(answer: &Answer) -> String {
+    text(&answer.json(), "access_token").to_owned()
+}
+
+async fn fresh(server: &Server) -> String {
+    token_of(&server.get(TOKEN).await)
+}
+
+#[tokio::test]
+async fn a_token_is_answered_to_the_byte() {
+    let server = Server::start().await;
+    for answer in [server.get(TOKEN).await, stable(&server, false).await] {
+        let token = token_of(&answer);
+        assert_eq!(answer.status, StatusCode::OK);
+        assert_eq!(answer.text(), format!(r#"{{"access_token":"{token}","expires_in":7200}}"#));
+        assert_eq!(answer.header("content-type"), "application/json; encoding=utf-8");
+        assert_eq!(answer.header("connection"), "keep-alive");
+        assert_eq!(answer.header("date"), "Tue, 14 Nov 2023 22:13:20 GMT");
+        assert_eq!(answer.header("content-length"), answer.body.len().to_string());
+        let (digits, rest) = token.split_once('_').expect("an underscore");
+        assert!(digits.bytes().all(|byte| byte.is_ascii_digit()), "{token}");
+        assert!(rest.len() >= 130, "{token}");
+        assert!(rest.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte)), "{token}");
+    }
+}
+
+#[tokio::test]
+async fn a_post_counts_with_its_query() {
+    let server = Server::start().await;
+    let token = token_of(&post(&server, TOKEN, "appid=other").await);
+    assert_eq!(standing(&server, &token).await, 0);
+}
+
+#[tokio::test]
+async fn each_call_gives_a_new_token_and_leaves_the_one_before_five_minutes() {
+    let server = Server::start().await;
+    let first = fresh(&server).await;
+    server.clock.set(NOW + 100);
+    let second = fresh(&server).await;
+    assert_ne!(first, second);
+    server.clock.set(NOW + 399);
+    assert_eq!((standing(&server, &first).await, standing(&server, &second).await), (0, 0));
+    server.clock.set(NOW + 400);
+    assert_eq!((standing(&server, &first).await, standing(&server, &second).await), (40001, 0));
+    server.clock.set(NOW + 7299);
+    assert_eq!(standing(&server, &second).await, 0);
+    server.clock.set(NOW + 7300);
+    assert_eq!(standing(&server, &second).await, 42001);
+    fresh(&server).await;
+    assert_eq!(standing(&server, &second).await, 42001, "it ended by itself");
+}
+
+#[tokio::test]
+async fn an_expired_token_is_answered_with_code_and_text() {
+    let server = Server::start().await;
+    server.clock.set(NOW - 7200);
+    let token = fresh(&server).await;
+    server.clock.set(NOW);
+    let answer = server.get(&format!("/cv/img/qrcode?access_token={token}")).await;
+    assert_eq!(failure(&answer), (42001, "access_token expired".to_owned()));
+}
+
+#[tokio::test]
+async fn a_stable_token_stays_until_its_last_five_minutes() {
+    let server = Server::start().await;
+    let first = token_of(&stable(&server, false).await);
+    server.clock.set(NOW + 6899);
+    let answer = stable(&server, false).await;
+    assert_eq!(answer.text(), format!(r#"{{"access_token":"{first}","expires_in":301}}"#));
+    server.clock.set(NOW + 6900);
+    let answer = stable(&server, false).await;
+    let second = token_of(&answer);
+    assert_ne!(first, second);
+    assert_eq!(answer.json()["expires_in"], 7200);
+    assert_eq!(token_of(&stable(&server, false).await), second);
+    server.clock.set(NOW + 7199);
+    assert_eq!((standing(&server, &first).await, standing(&server, &second).await), (0, 0), "both count");
+    server.clock.set(NOW + 7200);
+    assert_eq!((standing(&server, &first).await, standing(&server, &second).await), (42001, 0));
+}
+
+#[tokio::test]
+async fn a_forced_refresh_ends_the_token_at_once_but_not_twice_within_thirty_seconds() {
+    let server = Server::start().await;
+    let first = token_of(&stable(&server, false).await);
+    server.clock.set(NOW + 10);
+    let second = token_of(&stable(&server, true).await);
+    assert_ne!(first, second);
+    assert_eq!((standing(&server, &first).await, standing(&server, &second).await), (40001, 0));
+    server.clock.set(NOW + 39);
+    let answer = stable(&server, true).await;
+    assert_eq!(answer.text(), format!(r#"{{"access_token":"{second}","expires_in":7171}}"#));
+    server.clock.set(NOW + 40);
+    let third = token_of(&stable(&server, true).await);
+    assert_ne!(second, third);
+    assert_eq!((standing(&server, &second).await, standing(&server, &third).await), (40001, 0));
+    assert_eq!(token_of(&stable(&server, false).await), third);
+}
+
+#[tokio::test]
+async fn a_forced_refresh_ends_both_tokens_of_an_overlap() {
+    let server = Server::start().await;
+    let first = token_of(&stable(&server, false).await);
+    server.clock.set(NOW + 7000);
+    let second = token_of(&stable(&server, false).await);
+    stable(&server, true).await;
+    assert_eq!((standing(&server, &first).await, standing(&server, &second).await), (40001, 40001));
+}
+
+#[tokio::test]
+async fn the_two_kinds_leave_each_other_alone() {
+    let server = Server::start().await;
+    let (plain, kept) = (fresh(&server).await, token_of(&stable(&server, false).await));
+    fresh(&server).await;
+    server.clock.set(NOW + 300);
+    assert_eq!((standing(&server, &plain).await, standing(&server, &kept).await), (40001, 0));
+    let plain = fresh(&server).await;
+    stable(&server, true).await;
+    assert_eq!((standing(&server, &plain).await, standing(&server, &kept).await), (0, 40001));
+}
+
+#[tokio::test]
+async fn accounts_leave_each_other_alone() {
+    let server = Server::with(&[("wechat_apps", "wx1:s1,wx2:s2")]).await;
+    let target = |n| format!("/cgi-bin/token?grant_type=client_credential&appid=wx{n}&secret=s{n}");
+    let first = token_of(&server.get(&target(1)).await);
+    server.get(&target(2)).await;
+    server.clock.set(NOW + 301);
+    assert_eq!(standing(&server, &first).await, 0);
+    let crossed = "/cgi-bin/token?grant_type=client_credential&appid=wx1&secret=s2";
+    assert_eq!(errcode(&server.get(crossed).await), 40125);
+}
+
+#[tokio::test]
+async fn a_token_is_taken_from_the_query_under_both_names() {
+    let server = Server::start().await;
+    let token = fresh(&server).await;
+    let body = r#"{"action_name":"QR_SCENE","action_info":{}}"#;
+    for query in [
+        format!("access_token={token}"),
+        format!("cloudbase_access_token={token}"),
+        format!("access_token=&cloudbase_access_token={token}"),
+        format!("x=1&access_token={token}&access_token=other"),
+    ] {
+        let answer = post(&server, &format!("/cgi-bin/qrcode/create?{query}"), body).await;
+        assert_eq!(errcode(&answer), 0, "{query}");
+    }
+}
+
+#[tokio::test]
+async fn a_fixed_token_never_expires() {
+    let server = Server::with(&[super::FIXED]).await;
+    server.clock.set(NOW + 1_000_000_000);
+    assert_eq!(standing(&server, "T").await, 0);
+    assert_eq!(standing(&server, "t").await, 40001);
+}
+
+#[tokio::test]
+async fn tokens_survive_a_restart() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let open = async || Store::open(folder.path(), &migrations(), Access::Alone).await.expect("opened");
+    let (plain, kept) = {
+        let server = Server::on(config(&[]), open().await);
+        (fresh(&server).await, token_of(&stable(&server, false).await))
+    };
+    let server = Server::on(config(&[]), open().await);
+    assert_eq!(standing(&server, &plain).await, 0);
+    assert_eq!(token_of(&stable(&server, false).await), kept);
+    fresh(&server).await;
+    server.clock.set(NOW + 300);
+    assert_eq!(standing(&server, &plain).await, 40001);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn refreshes_at_once_give_one_token() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = Store::open(folder.path(), &migrations(), Access::Alone).await.expect("opened");
+    let server = std::sync::Arc::new(Server::on(config(&[]), store));
+    for (force, at) in [(false, NOW), (true, NOW + 60)] {
+        server.clock.set(at);
+        let callers: Vec<_> = (0..12)
+            .map(|_| {
+                let server = std::sync::Arc::clone(&server);
+                tokio::spawn(async move { token_of(&stable(&server, force).await) })
+            })
+            .collect();
+        let mut tokens = BTreeSet::new();
+        for caller in callers {
+            tokens.insert(caller.await.expect("joined"));
+        }
+        assert_eq!(tokens.len(), 1, "force {force}");
+        assert_eq!(standing(&server, tokens.first().expect("one")).await, 0);
+    }
+    // Plain tokens are new for each caller, and each of them counts for five minutes.
+    let callers: Vec<_> = (0..12)
+        .map(|_| {
+            let server = std::sync::Arc::clone(&server);
+            tokio::spawn(async move { fresh(&server).await })
+        })
+        .collect();
+    let mut tokens = BTreeSet::new();
+    for caller in callers {
+        tokens.insert(caller.await.expect("joined"));
+    }
+    assert_eq!(tokens.len(), 12);
+    for token in &tokens {
+        assert_eq!(standing(&server, token).await, 0);
+    }
+    server.clock.set(NOW + 360);
+    let mut standings = Vec::new();
+    for token in &tokens {
+        standings.push(standing(&server, token).await);
+    }
+    assert_eq!(standings.iter().filter(|standing| **standing == 0).count(), 1, "{standings:?}");
+}
+
+#[tokio::test]
+async fn quotas_are_off_unless_they_are_set() {
+    let long = "reach max api daily quota limit, could get access_token by getStableAccessToken, more details at \
+                https://mmbizurl.cn/s/JtxxFh33r";
+    let server = Server::with(&[("wechat_token_daily_limit", "2")]).await;
+    fresh(&server).await;
+    fresh(&server).await;
+    assert_eq!(failure(&server.get(TOKEN).await), (45009, long.to_owned()));
+    assert_eq!(errcode(&stable(&server, false).await), 0, "another quota");
+    // Midnight in Beijing is 16:00 UTC: 17 h 46 min 40 s later.
+    server.clock.set(NOW + 63_999);
+    assert_eq!(errcode(&server.get(TOKEN).await), 45009);
+    server.clock.set(NOW + 64_000);
+    assert_eq!(errcode(&server.get(TOKEN).await), 0);
+
+    let server = Server::with(&[("wechat_stable_token_minute_limit", "1")]).await;
+    stable(&server, false).await;
+    let text = "api minute-quota reach limit, must slower, retry next minute".to_owned();
+    assert_eq!(failure(&stable(&server, false).await), (45011, text));
+    server.clock.set(NOW + 60);
+    assert_eq!(errcode(&stable(&server, false).await), 0);
+
+    let server = Server::with(&[("wechat_stable_token_daily_limit", "1")]).await;
+    stable(&server, false).await;
+    assert_eq!(failure(&stable(&server, false).await), (45009, "reach max api daily quota limit".to_owned()));
+
+    let server = Server::with(&[("wechat_force_refresh_daily_limit", "1")]).await;
+    let token = token_of(&stable(&server, true).await);
+    assert_eq!(token_of(&stable(&server, true).await), token, "within thirty seconds there is no refresh to count");
+    server.clock.set(NOW + 30);
+    assert_eq!(errcode(&stable(&server, true).await), 45009);
+    assert_eq!(token_of(&stable(&server, false).await), token, "it is still there");
+
+    let server = Server::with(&[("wechat_create_daily_limit", "1"), super::FIXED]).await;
+    assert_eq!((standing(&server, "T").await, standing(&server, "T").await), (0, 45009));
+    assert_eq!(standing(&server, "U").await, 0, "another account");
+}
+
+#[tokio::test]
+async fn tokens_are_given_to_allowed_addresses_alone() {
+    let server = Server::with(&[("wechat_ip_allow", "10.0.0.0/8,2001:db8::/32")]).await;
+    for (peer, expected) in [
+        ("10.1.2.3:1", 0),
+        ("[::ffff:10.1.2.3]:1", 0),
+        ("[2001:db8::7]:1", 0),
+        ("192.0.2.1:1", 40164),
+        ("[2001:db9::7]:1", 40164),
+    ] {
+        let mut request = request(Method::GET, TOKEN, &[], "");
+        request.extensions_mut().insert(Peer(peer.parse().expect("an address")));
+        assert_eq!(errcode(&server.send(request).await), expected, "{peer}");
+    }
+    assert_eq!(errcode(&server.get(TOKEN).await), 40164, "an unknown address");
+    assert!(TOKEN.contains(APPID));
+}

@@ -93,6 +93,33 @@ fn the_health_check_tells_a_running_server_from_none() {
 }
 
 #[test]
+fn a_permanent_code_that_was_acknowledged_survives_a_sudden_death() {
+    let program = Program::start(&[]);
+    let (_, token) = program.get(
+        "/cgi-bin/token?grant_type=client_credential&appid=wx0123456789abcdef&secret=0123456789abcdef0123456789abcdef",
+    );
+    let token = field(&token, "access_token");
+    let body = r#"{"action_name":"QR_LIMIT_SCENE","action_info":{"scene":{"scene_id":7}}}"#;
+    let head = format!("POST /cgi-bin/qrcode/create?access_token={token} HTTP/1.1\r\nContent-Length: {}\r\n", body.len());
+    let ticket = field(text(&program.request(&head, body).1), "ticket");
+    let show = format!("GET /cgi-bin/showqrcode?ticket={ticket} HTTP/1.1\r\n");
+    let (status, picture) = program.request(&show, "");
+    assert_eq!(status, 200);
+
+    let folder = program.folder();
+    program.kill();
+    let again = Program::start_in(folder, &[]);
+    assert_eq!(again.request(&show, ""), (200, picture));
+    assert_eq!(field(text(&again.request(&head, body).1), "ticket"), ticket, "the token is known and the scene has one ticket");
+}
+
+/// A text field of a JSON object.
+fn field(json: &str, name: &str) -> String {
+    let value: serde_json::Value = serde_json::from_str(json).unwrap_or_else(|error| panic!("{error}: {json}"));
+    value[name].as_str().unwrap_or_else(|| panic!("{name} in {json}")).to_owned()
+}
+
+#[test]
 fn every_example_works_as_printed() {
     if run_shell("command -v curl").is_none() {
         eprintln!("skipped: there is no curl on this machine");

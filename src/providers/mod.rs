@@ -12,6 +12,7 @@
 //! To read first: `cli_im`, the smallest.
 
 pub mod cli_im;
+pub mod tencent_cos;
 
 use std::collections::HashMap;
 

@@ -1,5 +1,7 @@
 //! Everything over HTTP, against the router in this process: one file a provider.
 
 mod cli_im;
+mod replay;
 mod server;
 mod support;
+mod tencent_cos;

@@ -149,12 +149,11 @@ fn signed_places(bytes: &[u8], case: &Case) -> Vec<(String, usize)> {
 
 /// The text of the first code in the picture of an answer.
 fn reads(answer: &Answer) -> Option<String> {
-    let picture = match answer.body.strip_prefix(b"<") {
-        None => answer.body.clone(),
-        Some(_) => {
-            let (_, rest) = answer.text().split_once("<ResultImage>")?;
-            BASE64_STANDARD.decode(rest.split_once("</ResultImage>")?.0).ok()?
-        }
+    let picture = if answer.body.starts_with(b"<") {
+        let (_, rest) = answer.text().split_once("<ResultImage>")?;
+        BASE64_STANDARD.decode(rest.split_once("</ResultImage>")?.0).ok()?
+    } else {
+        answer.body.clone()
     };
     let loaded = codec::load(&picture, &Limits::default()).ok()?;
     let symbols = codec::read(&loaded.luma, Kinds::ALL, &Budget::default()).symbols;

@@ -4,9 +4,9 @@ use super::super::error::Error;
 use super::Target;
 use crate::codec::{Matrix, encode, render};
 
-/// Bytes of text, and width in pixels, that are drawn where they arrive: handing the job to another thread and back
-/// takes about as long as drawing these.
-const SMALL: (usize, u32) = (256, 512);
+/// Bytes of text, and width in pixels, that are drawn where the request is handled: a few milliseconds even in an
+/// unoptimised build, where a long text or a large picture takes tens. So short ones are served while all threads read.
+const SMALL: (usize, u32) = (64, 512);
 
 /// White modules around a QR Code, by its standard. Where that leaves less than a pixel a module, fewer.
 const QUIET_QR: u32 = 4;

@@ -43,16 +43,27 @@ pub fn last<'a>(pairs: &'a [(String, String)], key: &str) -> Option<&'a str> {
     pairs.iter().rev().find(|(name, _)| name == key).map(|(_, value)| value.as_str())
 }
 
+/// A path decoded once; a plus is a plus there.
+///
+/// # Errors
+/// As [`pairs`].
+pub fn decode_path(raw: &str) -> Result<String, QueryError> {
+    unescape(raw)
+}
+
 fn decode(text: &str) -> Result<String, QueryError> {
-    let spaced = text.replace('+', " ");
-    let broken = spaced.split('%').skip(1).any(|behind| {
+    unescape(&text.replace('+', " "))
+}
+
+fn unescape(text: &str) -> Result<String, QueryError> {
+    let broken = text.split('%').skip(1).any(|behind| {
         let digits = behind.as_bytes();
         digits.len() < 2 || !digits[..2].iter().all(u8::is_ascii_hexdigit)
     });
     if broken {
         return Err(QueryError::BadPercent);
     }
-    let decoded = percent_decode(spaced.as_bytes()).decode_utf8().map_err(|_| QueryError::NotUtf8)?;
+    let decoded = percent_decode(text.as_bytes()).decode_utf8().map_err(|_| QueryError::NotUtf8)?;
     Ok(decoded.into_owned())
 }
 
@@ -67,6 +78,12 @@ mod tests {
         assert_eq!(decoded, expected.map(|(key, value)| (key.to_owned(), value.to_owned())));
         assert_eq!(first(&decoded, "a"), Some("1 2 3"));
         assert_eq!(last(&decoded, "a"), Some("你"));
+    }
+
+    #[test]
+    fn a_plus_in_a_path_is_a_plus() {
+        assert_eq!(decode_path("/a+b%20%2B"), Ok("/a+b +".to_owned()));
+        assert_eq!(decode_path("/%4"), Err(QueryError::BadPercent));
     }
 
     #[test]

@@ -23,7 +23,7 @@ use crate::store::{Access, Migration, OpenError, Store};
 use crate::work::Work;
 
 /// Every vendor, in the order in which the root asks them.
-pub const VENDORS: &[Vendor] = &[providers::wechat::VENDOR, providers::cli_im::VENDOR];
+pub const VENDORS: &[Vendor] = &[providers::tencent_cos::VENDOR, providers::wechat::VENDOR, providers::cli_im::VENDOR];
 
 /// Why the house cannot be put together.
 #[derive(Debug, Error)]

@@ -2,6 +2,8 @@
 
 mod cli_im;
 mod readme;
+mod replay;
 mod server;
 mod support;
+mod tencent_cos;
 mod wechat;

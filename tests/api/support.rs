@@ -5,12 +5,13 @@ use std::sync::LazyLock;
 
 use axum::body::Body;
 use axum::http::{HeaderMap, Method, Request, StatusCode};
+use axum::response::Response;
 use http_body_util::BodyExt;
 use qrstack::clock::{Clock, Ids};
 use qrstack::codec::{encode, render};
 use qrstack::config::{Config, Raw};
 use qrstack::server::{self, App};
-use qrstack::shared::Shared;
+use qrstack::shared::{Outcome, Shared};
 use qrstack::store::Store;
 use tower::ServiceExt;
 
@@ -30,9 +31,19 @@ pub struct Answer {
     pub status: StatusCode,
     pub headers: HeaderMap,
     pub body: Vec<u8>,
+    /// What the request log says of it: the vendor's code, `ok`, or nothing where no vendor answered.
+    pub code: String,
 }
 
 impl Answer {
+    /// Takes the whole of a response.
+    pub async fn of(response: Response) -> Self {
+        let (parts, body) = response.into_parts();
+        let code = parts.extensions.get::<Outcome>().map_or_else(String::new, |outcome| outcome.code.to_string());
+        let body = body.collect().await.expect("a whole body").to_bytes().to_vec();
+        Self { status: parts.status, headers: parts.headers, body, code }
+    }
+
     pub fn text(&self) -> &str {
         std::str::from_utf8(&self.body).expect("the body is UTF-8")
     }
@@ -76,10 +87,7 @@ impl Server {
     }
 
     pub async fn send(&self, request: Request<Body>) -> Answer {
-        let response = self.app.router.clone().oneshot(request).await.expect("infallible");
-        let (parts, body) = response.into_parts();
-        let body = body.collect().await.expect("a whole body").to_bytes().to_vec();
-        Answer { status: parts.status, headers: parts.headers, body }
+        Answer::of(self.app.router.clone().oneshot(request).await.expect("infallible")).await
     }
 
     pub async fn get(&self, target: &str) -> Answer {

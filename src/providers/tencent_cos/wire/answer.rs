@@ -1,0 +1,229 @@
+//! The frame of every answer: XML, ids, headers.
+//!
+//! Documented: the page's sample of a success, with its status, `Server` and `x-cos-request-id`. Recorded, in public
+//! reports of users: the shape of a failure to the letter, single quotes, tabs and order included.
+
+use std::borrow::Cow;
+use std::fmt::Write as _;
+
+use axum::body::Body;
+use axum::http::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, SERVER};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Version};
+use axum::response::Response;
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use quick_xml::escape::partial_escape;
+
+use super::super::error::{Error, Mismatch};
+use crate::intake::named_host;
+use crate::shared::{Outcome, Shared};
+use crate::signing::percent_encode;
+
+const DECLARATION: &str = "<?xml version='1.0' encoding='utf-8' ?>";
+const COS_REQUEST_ID: HeaderName = HeaderName::from_static("x-cos-request-id");
+const CI_REQUEST_ID: HeaderName = HeaderName::from_static("x-ci-request-id");
+const TRACE_ID: HeaderName = HeaderName::from_static("x-cos-trace-id");
+
+/// Who answers. Documented for successes; assumed for failures.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in super::super) enum Server {
+    /// Cloud Infinite: successes, and failures of parameters.
+    Ci,
+    /// The store before it: everything else.
+    Cos,
+}
+
+/// What an answer says beside its outcome.
+pub(in super::super) struct Frame {
+    /// Host and path, without scheme.
+    resource: String,
+    request_id: String,
+    trace_id: String,
+    server_time: String,
+    /// Whether the client wants no further answer on this connection.
+    closes: bool,
+    /// Whether the client wants the headers alone.
+    head: bool,
+}
+
+impl Frame {
+    /// The frame of the answer to a request.
+    pub(in super::super) fn new(shared: &Shared, parts: &Parts) -> Self {
+        let path = parts.uri.path();
+        let host = named_host(parts);
+        // Recorded: the root of a bucket is its host alone. Python needs a resource that is not empty.
+        let resource = if path == "/" && !host.is_empty() { host.to_owned() } else { format!("{host}{path}") };
+        let head = parts.method == Method::HEAD;
+        Self { resource, closes: closes(parts), head, ..Self::without_request(shared) }
+    }
+
+    /// The frame of an answer to nobody knows what.
+    pub(in super::super) fn without_request(shared: &Shared) -> Self {
+        let (clock, ids) = (shared.clock(), shared.ids());
+        // Recorded: ids in public reports are base64 of seconds, address, process and counter in hexadecimal, and of a
+        // long hexadecimal text.
+        let (address, process, counter) = (ids.number(), ids.number() & 0xFFFF, ids.number() & 0x00FF_FFFF);
+        let request_id = format!("{:x}_{address:08x}_{process:x}_{counter:x}", clock.unix_seconds());
+        Self {
+            resource: "/".to_owned(),
+            request_id: BASE64_STANDARD.encode(request_id),
+            trace_id: BASE64_STANDARD.encode(hex::encode(ids.bytes::<48>())),
+            server_time: clock.now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+            closes: false,
+            head: false,
+        }
+    }
+
+    /// The answer that carries a picture.
+    ///
+    /// Recorded: Java and Go take the text of `ResultImage` as it stands, so that it is one line without white space.
+    pub(in super::super) fn success(self, picture: &[u8]) -> Response {
+        let picture = BASE64_STANDARD.encode(picture);
+        let body = format!("{DECLARATION}\n<Response>\n\t<ResultImage>{picture}</ResultImage>\n</Response>\n");
+        self.respond(StatusCode::OK, "ok", Server::Ci, body)
+    }
+
+    /// The answer that carries a failure.
+    ///
+    /// Recorded: the order of the elements. Java gives up where one of them has children; Python where `Resource` or
+    /// `RequestId` is empty.
+    pub(in super::super) fn failure(self, error: &Error) -> Response {
+        let (status, code, message, server) = error.table();
+        let mut body = format!("{DECLARATION}\n<Error>\n");
+        let mut element = |name: &str, value: &str| {
+            writeln!(body, "\t<{name}>{}</{name}>", text(value)).expect("memory takes every text");
+        };
+        element("Code", code);
+        element("Message", message);
+        if let Error::SignatureDoesNotMatch(Some(mismatch)) = error {
+            let Mismatch { string_to_sign, format_string } = mismatch.as_ref();
+            element("StringToSign", string_to_sign);
+            element("FormatString", format_string);
+        }
+        if error.tells_time() {
+            element("ServerTime", &self.server_time);
+        }
+        element("Resource", &self.resource);
+        element("RequestId", &self.request_id);
+        element("TraceId", &self.trace_id);
+        body.push_str("</Error>\n");
+        let trace_id = value(&self.trace_id);
+        let mut response = self.respond(status, code, server, body);
+        response.headers_mut().insert(TRACE_ID, trace_id);
+        response
+    }
+
+    fn respond(self, status: StatusCode, code: &'static str, server: Server, body: String) -> Response {
+        let mut headers = HeaderMap::new();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/xml"));
+        headers.insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
+        headers.insert(CONNECTION, HeaderValue::from_static(if self.closes { "close" } else { "keep-alive" }));
+        let server = match server {
+            Server::Ci => "tencent-ci",
+            Server::Cos => "tencent-cos",
+        };
+        headers.insert(SERVER, HeaderValue::from_static(server));
+        headers.insert(COS_REQUEST_ID, value(&self.request_id));
+        headers.insert(CI_REQUEST_ID, value(&self.request_id));
+
+        let mut response = Response::new(if self.head { Body::empty() } else { Body::from(body) });
+        *response.status_mut() = status;
+        *response.headers_mut() = headers;
+        response.extensions_mut().insert(Outcome { code: Cow::Borrowed(code), operation: None });
+        response
+    }
+}
+
+fn value(base64: &str) -> HeaderValue {
+    HeaderValue::from_str(base64).expect("base64 is visible ASCII")
+}
+
+/// Whether the connection ends with this answer, so that `Connection` tells the truth.
+fn closes(parts: &Parts) -> bool {
+    let says = |word: &str| {
+        let values = parts.headers.get_all(CONNECTION).iter().filter_map(|value| value.to_str().ok());
+        values.flat_map(|value| value.split(',')).any(|value| value.trim().eq_ignore_ascii_case(word))
+    };
+    says("close") || (parts.version == Version::HTTP_10 && !says("keep-alive"))
+}
+
+/// `raw` as the text of an element, whatever it holds. XML 1.0 has no way to write most control characters; they appear
+/// as they do in a target, percent-encoded. A bare carriage return would be read as a line feed.
+fn text(raw: &str) -> String {
+    let mut text = String::with_capacity(raw.len());
+    for character in partial_escape(raw).chars() {
+        match character {
+            '\r' => text.push_str("&#13;"),
+            '\t' | '\n' | '\u{20}'..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'.. => text.push(character),
+            '\0'..='\u{1f}' | '\u{fffe}' | '\u{ffff}' => {
+                text.push_str(&percent_encode(character.encode_utf8(&mut [0; 4])));
+            }
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use quick_xml::Reader;
+    use quick_xml::events::Event;
+
+    use super::*;
+
+    #[test]
+    fn texts_are_escaped_and_always_well_formed() {
+        for (raw, expected) in [
+            ("a&b<c>d]]>\"'", "a&amp;b&lt;c&gt;d]]&gt;\"'"),
+            ("get\n/\n\t", "get\n/\n\t"),
+            ("\r\n", "&#13;\n"),
+            ("\0\u{b}\u{1f}\u{fffe}\u{ffff}", "%00%0B%1F%EF%BF%BE%EF%BF%BF"),
+            ("你\u{7f}\u{85}\u{10ffff}", "你\u{7f}\u{85}\u{10ffff}"),
+        ] {
+            assert_eq!(text(raw), expected, "{raw:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn every_text_reads_back_but_for_what_xml_lacks(raw in any::<String>()) {
+            let document = format!("<a>{}</a>", text(&raw));
+            let mut reader = Reader::from_str(&document);
+            let mut read = String::new();
+            loop {
+                match reader.read_event().expect("well-formed") {
+                    Event::Text(part) => read.push_str(&part),
+                    Event::GeneralRef(name) => match name.resolve_char_ref().expect("a reference") {
+                        Some(character) => read.push(character),
+                        None => read.push_str(
+                            quick_xml::escape::resolve_predefined_entity(&name).expect("known"),
+                        ),
+                    },
+                    Event::Eof => break,
+                    _ => {}
+                }
+            }
+            let lacking = |c: char| (c < ' ' && !matches!(c, '\t' | '\n' | '\r')) || matches!(c, '\u{fffe}' | '\u{ffff}');
+            let expected: String = raw.chars().map(|c| {
+                if lacking(c) { percent_encode(&c.to_string()) } else { c.to_string() }
+            }).collect();
+            prop_assert_eq!(read, expected);
+        }
+    }
+
+    #[test]
+    fn a_connection_is_kept_unless_the_client_leaves() {
+        for (version, header, expected) in [
+            (Version::HTTP_11, "", false),
+            (Version::HTTP_11, "keep-alive", false),
+            (Version::HTTP_11, "TE, Close", true),
+            (Version::HTTP_10, "", true),
+            (Version::HTTP_10, "Keep-Alive", false),
+        ] {
+            let request = axum::http::Request::builder().version(version).header(CONNECTION, header).body(());
+            let (parts, ()) = request.expect("valid").into_parts();
+            assert_eq!(closes(&parts), expected, "{version:?} {header:?}");
+        }
+    }
+}

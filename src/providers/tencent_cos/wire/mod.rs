@@ -1,0 +1,10 @@
+//! What COS has on the wire: the target of a request ([`Target`]), the parameters of `qrcode-generate`
+//! ([`QrcodeGenerate`]), the frame of every answer ([`Frame`]).
+
+mod answer;
+mod picture;
+mod target;
+
+pub(super) use answer::{Frame, Server};
+pub(super) use picture::QrcodeGenerate;
+pub(super) use target::{CI_PROCESS, Target, check_bucket};

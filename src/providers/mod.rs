@@ -12,6 +12,7 @@
 //! To read first: `cli_im`, the smallest.
 
 pub mod cli_im;
+pub mod tencent_ocr;
 pub mod wechat;
 
 use std::collections::HashMap;

@@ -4,4 +4,5 @@ mod cli_im;
 mod readme;
 mod server;
 mod support;
+mod tencent_ocr;
 mod wechat;

@@ -6,6 +6,7 @@ mod encode;
 mod example;
 mod healthcheck;
 mod logging;
+mod products;
 mod serve;
 mod settings;
 
@@ -38,6 +39,8 @@ enum Command {
     Example(example::Arguments),
     /// Ask a running server whether it is ready; exit 0 if it is.
     Healthcheck(healthcheck::Arguments),
+    /// Fill the catalogue of QueryBarCode, or write it out.
+    Products(products::Arguments),
     /// Read the codes in picture files.
     Decode(decode::Arguments),
     /// Draw a code into a picture file.
@@ -52,6 +55,7 @@ pub fn run(arguments: Arguments) -> ExitCode {
         Some(Command::Config(settings)) => config::run(&settings),
         Some(Command::Example(arguments)) => example::run(&arguments),
         Some(Command::Healthcheck(arguments)) => healthcheck::run(&arguments),
+        Some(Command::Products(arguments)) => products::run(&arguments),
         Some(Command::Decode(arguments)) => decode::run(&arguments),
         Some(Command::Encode(arguments)) => encode::run(&arguments),
     }

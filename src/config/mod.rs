@@ -158,6 +158,8 @@ settings! {
     ocr_any_region: bool = "false",
     /// Tencent Cloud: refuses unknown parameters, and v1 requests over 1 MiB, as the real gateway does.
     ocr_strict: bool = "false",
+    /// Tencent Cloud: calls a second, key and action; 0 means any number (real: 5).
+    ocr_rate_limit: u64 = "0",
     /// WeChat: temporary `scene_str` may be longer than 64 characters, as reports say of the real service.
     wechat_long_scene_str: bool = "false",
     /// WeChat: permanent codes an account may have.

@@ -13,6 +13,7 @@
 
 pub mod cli_im;
 pub mod tencent_cos;
+pub mod tencent_ocr;
 pub mod wechat;
 
 use std::collections::HashMap;

@@ -13,6 +13,7 @@ use axum::Router;
 use thiserror::Error;
 
 pub use listener::{Listener, bind};
+pub use providers::tencent_ocr::catalog as products;
 
 use crate::clock::{Clock, Ids};
 use crate::config::{Config, Mistake};
@@ -23,7 +24,12 @@ use crate::store::{Access, Migration, OpenError, Store};
 use crate::work::Work;
 
 /// Every vendor, in the order in which the root asks them.
-pub const VENDORS: &[Vendor] = &[providers::tencent_cos::VENDOR, providers::wechat::VENDOR, providers::cli_im::VENDOR];
+pub const VENDORS: &[Vendor] = &[
+    providers::tencent_cos::VENDOR,
+    providers::tencent_ocr::VENDOR,
+    providers::wechat::VENDOR,
+    providers::cli_im::VENDOR,
+];
 
 /// Why the house cannot be put together.
 #[derive(Debug, Error)]

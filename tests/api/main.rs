@@ -6,4 +6,5 @@ mod replay;
 mod server;
 mod support;
 mod tencent_cos;
+mod tencent_ocr;
 mod wechat;

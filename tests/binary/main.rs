@@ -1,5 +1,6 @@
 //! The real program, started and used as its users do: command line, start, stop, store on disk.
 
+mod products;
 mod program;
 
 use std::fs;
@@ -143,6 +144,8 @@ fn every_example_works_as_printed() {
 /// What the answer of an example must contain.
 fn expected_in(example: &str) -> &'static str {
     match example {
+        "ocr" => r#""Url":"Hello from qrstack""#,
+        "barcode" => r#""BarCode":"06941858722888""#,
         "cli-im" => r#""content":"https://cli.im""#,
         "wechat-scan" => r#""data":"http:\/\/weixin.qq.com\/q\/02"#,
         "wechat-create" => r#""expire_seconds":604800,"url":"http:\/\/weixin.qq.com\/q\/02"#,

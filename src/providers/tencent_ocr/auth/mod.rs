@@ -1,0 +1,114 @@
+//! Who calls: the key must be known, the moment near ours, the signature right, the token the key's own; in this order.
+//!
+//! How a signature is made is `tc3.rs` and `v1.rs`. Which action is called, and whether it exists, is known before.
+
+pub(super) mod tc3;
+mod v1;
+
+use super::error::Error;
+use super::received::{Received, Style};
+use crate::config::{Auth, Config, TencentCredential};
+use crate::shared::Shared;
+
+/// Seconds that a client's clock may be off. Documented: five minutes.
+const WINDOW: u64 = 300;
+
+/// Characters of one value that the log shows; pictures come as base64.
+const SHOWN: usize = 256;
+
+/// Checks the credentials of a request, as far as the setting `auth` asks for it.
+pub(super) fn check(received: &Received, shared: &Shared) -> Result<(), Error> {
+    match (shared.config().auth, &received.style) {
+        (Auth::Open, _) => Ok(()),
+        (Auth::Accept, Style::Tc3) => tc3::check_shape(received).map(drop),
+        (Auth::Accept, Style::V1(pairs)) => v1::check_shape(pairs).map(drop),
+        (Auth::Verify, Style::Tc3) => tc3::verify(received, shared),
+        (Auth::Verify, Style::V1(pairs)) => v1::verify(received, pairs, shared),
+    }
+}
+
+/// The key that a request names, verified or not; empty where it names none.
+pub(super) fn secret_id(received: &Received) -> &str {
+    match received.style {
+        Style::Tc3 => tc3::check_shape(received).map(|(authorization, _)| authorization.secret_id).unwrap_or_default(),
+        Style::V1(_) => received.common("SecretId").unwrap_or_default(),
+    }
+}
+
+/// The configured keys with this id; the same id may stand there with several tokens.
+fn known<'a>(config: &'a Config, secret_id: &str) -> Result<Vec<&'a TencentCredential>, Error> {
+    let known: Vec<_> = config.tencent_credentials.iter().filter(|known| known.id == secret_id).collect();
+    if known.is_empty() { Err(Error::SecretIdNotFound) } else { Ok(known) }
+}
+
+/// The timestamp of a request, which must be a whole number.
+fn timestamp(received: &str) -> Result<i64, Error> {
+    received.parse().map_err(|_| Error::InvalidParameter("Timestamp".into()))
+}
+
+fn check_time(timestamp: i64, now: i64) -> Result<(), Error> {
+    if timestamp.abs_diff(now) > WINDOW { Err(Error::SignatureExpire) } else { Ok(()) }
+}
+
+/// A temporary key comes with its token, a permanent one with none. `signed` are the keys that the signature fits.
+fn check_token(signed: &[&TencentCredential], token: Option<&str>) -> Result<(), Error> {
+    let token = token.filter(|token| !token.is_empty());
+    // Every key is compared, so that the time does not tell which one fits.
+    let fits = signed.iter().fold(false, |found, credential| {
+        found
+            | match (&credential.token, token) {
+                (Some(own), Some(token)) => own.matches(token),
+                (None, None) => true,
+                (Some(_), None) | (None, Some(_)) => false,
+            }
+    });
+    if fits { Ok(()) } else { Err(Error::TokenFailure) }
+}
+
+/// A value for the log: cut where it is long, so that no picture gets there.
+fn shown(value: &str) -> String {
+    let cut: String = value.chars().take(SHOWN).collect();
+    if cut.len() == value.len() { cut } else { format!("{cut}… ({} bytes)", value.len()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::secret::Secret;
+
+    #[test]
+    fn five_minutes_are_the_edge() {
+        for (timestamp, expected) in [
+            (1000, Ok(())),
+            (700, Ok(())),
+            (1300, Ok(())),
+            (699, Err(Error::SignatureExpire)),
+            (1301, Err(Error::SignatureExpire)),
+            (i64::MIN, Err(Error::SignatureExpire)),
+        ] {
+            assert_eq!(check_time(timestamp, 1000), expected, "{timestamp}");
+        }
+    }
+
+    #[test]
+    fn a_token_belongs_to_a_temporary_key_alone() {
+        let key = |token: Option<&str>| TencentCredential {
+            id: "id".to_owned(),
+            key: Secret::new("key"),
+            token: token.map(Secret::new),
+        };
+        let (permanent, temporary) = (key(None), key(Some("t")));
+        for (keys, token, expected) in [
+            (&[&permanent][..], None, Ok(())),
+            (&[&permanent][..], Some(""), Ok(())),
+            (&[&permanent][..], Some("t"), Err(Error::TokenFailure)),
+            (&[&temporary][..], None, Err(Error::TokenFailure)),
+            (&[&temporary][..], Some("x"), Err(Error::TokenFailure)),
+            (&[&temporary][..], Some("t"), Ok(())),
+            (&[&permanent, &temporary][..], Some("t"), Ok(())),
+            (&[&permanent, &temporary][..], None, Ok(())),
+        ] {
+            assert_eq!(check_token(keys, token), expected, "{} keys, {token:?}", keys.len());
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! The one way in, and the handlers of the two actions behind it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::response::Response;
+
+use super::action::Action;
+use super::auth;
+use super::catalog;
+use super::error::Error;
+use super::pace::Pace;
+use super::parameters::Parameters;
+use super::received::Received;
+use super::wire::{
+    self, Answer, Frame, QrcodeOcrRequest, QrcodeOcrResponse, QueryBarCodeRequest, QueryBarCodeResponse,
+};
+use crate::codec::{Kinds, Limits};
+use crate::config::{NoCode, UnknownProduct};
+use crate::fetch::FetchLimits;
+use crate::shared::Shared;
+
+/// Pixels a side. Assumed: the vendor documents none.
+const MAX_SIDE: u32 = 10_000;
+
+/// What this vendor's handlers share.
+#[derive(Clone)]
+struct Ocr {
+    shared: Shared,
+    pace: Arc<Pace>,
+}
+
+pub(super) fn routes(shared: Shared) -> Router {
+    Router::new().fallback(gateway).with_state(Ocr { shared, pace: Arc::default() })
+}
+
+/// Any path and method: the request says itself what it wants.
+async fn gateway(State(ocr): State<Ocr>, request: Request) -> Response {
+    let (parts, body) = request.into_parts();
+    let mut frame = Frame::of(&parts, &ocr.shared);
+    let answer = answer(&ocr, &mut frame, Request::from_parts(parts, body)).await;
+    frame.close(answer)
+}
+
+/// The checks in the order in which the vendor names what is wrong, then the action.
+async fn answer(ocr: &Ocr, frame: &mut Frame, request: Request) -> Result<Answer, Error> {
+    let (shared, config) = (&ocr.shared, ocr.shared.config());
+    let received = Received::take(request).await?;
+    frame.language = received.language();
+    let action = received.action()?;
+    frame.action = Some(action);
+
+    let forced = Error::forced(config, action);
+    if let Some(error) = forced.clone().filter(Error::is_about_credentials) {
+        return Err(error);
+    }
+    auth::check(&received, shared)?;
+    ocr.pace.count(auth::secret_id(&received), action, shared.clock().unix_seconds(), config.ocr_rate_limit)?;
+    forced.map_or(Ok(()), Err)?;
+    action.check_region(received.common("Region"), received.region_name(), config)?;
+
+    let parameters = Parameters::of(received).await?;
+    if config.ocr_strict {
+        parameters.check_known(action)?;
+    }
+    match action {
+        Action::QrcodeOcr => qrcode_ocr(shared, parameters.try_into()?).await.map(Answer::QrcodeOcr),
+        Action::QueryBarCode => query_bar_code(shared, parameters.try_into()?).await.map(Answer::QueryBarCode),
+    }
+}
+
+/// `QrcodeOCR`: reads the codes in a picture.
+async fn qrcode_ocr(shared: &Shared, request: QrcodeOcrRequest) -> Result<QrcodeOcrResponse, Error> {
+    let max_base64 = shared.config().ocr_max_base64;
+    let max_bytes = wire::max_bytes(max_base64);
+    let limits = Limits { max_side: MAX_SIDE.min(shared.limits().max_side), ..shared.limits() };
+    let decoded = match request {
+        QrcodeOcrRequest::ImageUrl(url) => {
+            let picture = FetchLimits { redirects: 3, total: Duration::from_secs(3), max_bytes };
+            shared.decode(shared.fetch().image(&url, &picture).await?, limits, Kinds::ALL).await?
+        }
+        QrcodeOcrRequest::ImageBase64(text) => {
+            shared.decode(wire::decode_base64(&text, max_base64)?, limits, Kinds::ALL).await?
+        }
+        QrcodeOcrRequest::Raw(bytes) if bytes.len() > max_bytes => return Err(Error::TooLargeFileError),
+        QrcodeOcrRequest::Raw(bytes) => shared.decode(bytes, limits, Kinds::ALL).await?,
+    };
+    let response = QrcodeOcrResponse::from(decoded);
+    match shared.config().ocr_no_code {
+        NoCode::Error if response.is_empty() => Err(Error::ImageNoText),
+        NoCode::Error | NoCode::Empty => Ok(response),
+    }
+}
+
+/// `QueryBarCode`: looks a product up.
+async fn query_bar_code(shared: &Shared, request: QueryBarCodeRequest) -> Result<QueryBarCodeResponse, Error> {
+    let code = request.bar_code;
+    let known = catalog::find(shared.store(), &code).await?;
+    let record = match shared.config().ocr_unknown_product {
+        UnknownProduct::Record => known.or_else(|| Some(wire::unknown_product(&code))),
+        UnknownProduct::Empty => known,
+    };
+    Ok(QueryBarCodeResponse::new(&code, record))
+}

@@ -140,9 +140,11 @@ fn signed_places(bytes: &[u8], case: &Case) -> Vec<(String, usize)> {
     let after =
         |marker: &str| bytes.windows(marker.len()).rposition(|at| at == marker.as_bytes()).map(|at| at + marker.len());
     let start = SIGNATURES.into_iter().find_map(after).expect("a signed case has a signature");
-    let length = bytes[start..].iter().take_while(|byte| byte.is_ascii_alphanumeric()).count();
+    // The percent signs of an encoded signature stay, the digits behind them change.
+    let length = bytes[start..].iter().take_while(|byte| byte.is_ascii_alphanumeric() || **byte == b'%').count();
     assert!(length > 0, "the signature is empty");
-    let signature = (start..start + length).map(|place| (format!("byte {place}, in the signature"), place));
+    let places = (start..start + length).filter(|place| bytes[*place] != b'%');
+    let signature = places.map(|place| (format!("byte {place}, in the signature"), place));
     let texts = case.signed.iter().map(|text| (format!("the end of {text:?}"), position(bytes, text) + text.len() - 1));
     signature.chain(texts).collect()
 }

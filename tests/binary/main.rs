@@ -146,6 +146,7 @@ fn expected_in(example: &str) -> &'static str {
     match example {
         "ocr" => r#""Url":"Hello from qrstack""#,
         "barcode" => r#""BarCode":"06941858722888""#,
+        "cos" => "<ResultImage>iVBORw0KGgo",
         "cli-im" => r#""content":"https://cli.im""#,
         "wechat-scan" => r#""data":"http:\/\/weixin.qq.com\/q\/02"#,
         "wechat-create" => r#""expire_seconds":604800,"url":"http:\/\/weixin.qq.com\/q\/02"#,

@@ -98,15 +98,18 @@ fn banner(config: &Config, address: SocketAddr) -> String {
         .first()
         .map_or(String::new(), |app| format!("appid {}  secret {}", app.appid, app.secret.expose()));
     let cli_im = config.cli_im_keys.first().map_or(String::new(), |key| format!("API key {}", key.expose()));
-    // A port that was picked freely is not in the settings of the next command.
-    let base = if config.listen == address { String::new() } else { format!(" --base {}", example::base(address)) };
-    let examples: Vec<_> =
-        example::all().map(|item| format!("  qrstack example {:<14}{base}  {}\n", item.name, item.about)).collect();
+    // The next command knows the default address, and no other.
+    let base = example::base(address);
+    let option = if address == Config::defaults().listen { String::new() } else { format!(" --base {base}") };
+    let program = std::env::args().next().unwrap_or_else(|| "qrstack".to_owned());
+    let examples: Vec<_> = example::all()
+        .map(|item| format!("  {program} example {:<14}{option}  # {}\n", item.name, item.about))
+        .collect();
     format!(
         "qrstack {}\n\n  address        {}\n  data           {}\n  Tencent Cloud  {}\n  WeChat         {}\n  cli.im         {}\n\n\
          Try it from another terminal (each prints a curl command, --run runs it):\n{}\n",
         env!("CARGO_PKG_VERSION"),
-        example::base(address),
+        base,
         config.data_dir.display(),
         shown("tencent_credentials", tencent),
         shown("wechat_apps", wechat),

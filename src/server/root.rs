@@ -68,12 +68,11 @@ impl Service<Request> for Root {
                 Owner::Vendor(name) => doors.get(name).cloned(),
                 Owner::Form(_) | Owner::Nobody => None,
             };
-            match door {
-                Some(door) => door.oneshot(Request::from_parts(parts, body)).await,
-                None => {
-                    tracing::info!(provider = "none", %method, path, status = 404, "answered");
-                    Ok(nobody())
-                }
+            if let Some(door) = door {
+                door.oneshot(Request::from_parts(parts, body)).await
+            } else {
+                tracing::info!(provider = "none", %method, path, status = 404, "answered");
+                Ok(nobody())
             }
         })
     }

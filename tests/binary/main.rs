@@ -19,9 +19,7 @@ fn run(arguments: &[&str], environment: &[(&str, &str)]) -> Output {
 #[test]
 fn it_starts_without_anything_says_what_comes_next_and_stops_on_sigterm() {
     let program = Program::start(&[]);
-    for expected in
-        ["AKIDEMUexample0123456789ABCDEFGHIJKL", "wx0123456789abcdef", "Abc123456", "qrstack example cli-im"]
-    {
+    for expected in ["AKIDEMUexample0123456789ABCDEFGHIJKL", "wx0123456789abcdef", "Abc123456", " example cli-im "] {
         assert!(program.banner.contains(expected), "{expected} in {}", program.banner);
     }
     let (status, body) = program.get("/_qrstack/readyz");
@@ -101,7 +99,8 @@ fn a_permanent_code_that_was_acknowledged_survives_a_sudden_death() {
     );
     let token = field(&token, "access_token");
     let body = r#"{"action_name":"QR_LIMIT_SCENE","action_info":{"scene":{"scene_id":7}}}"#;
-    let head = format!("POST /cgi-bin/qrcode/create?access_token={token} HTTP/1.1\r\nContent-Length: {}\r\n", body.len());
+    let head =
+        format!("POST /cgi-bin/qrcode/create?access_token={token} HTTP/1.1\r\nContent-Length: {}\r\n", body.len());
     let ticket = field(text(&program.request(&head, body).1), "ticket");
     let show = format!("GET /cgi-bin/showqrcode?ticket={ticket} HTTP/1.1\r\n");
     let (status, picture) = program.request(&show, "");
@@ -111,7 +110,11 @@ fn a_permanent_code_that_was_acknowledged_survives_a_sudden_death() {
     program.kill();
     let again = Program::start_in(folder, &[]);
     assert_eq!(again.request(&show, ""), (200, picture));
-    assert_eq!(field(text(&again.request(&head, body).1), "ticket"), ticket, "the token is known and the scene has one ticket");
+    assert_eq!(
+        field(text(&again.request(&head, body).1), "ticket"),
+        ticket,
+        "the token is known and the scene has one ticket"
+    );
 }
 
 /// A text field of a JSON object.

@@ -36,6 +36,7 @@ impl Program {
     }
 
     /// Starts a server on a folder that another one had.
+    #[expect(clippy::zombie_processes, reason = "`Drop` waits for it; where it did not start, the test ends")]
     pub fn start_in(folder: Arc<TempDir>, arguments: &[&str]) -> Self {
         let mut child = qrstack()
             .args(["serve", "--listen", "127.0.0.1:0", "--data-dir"])
@@ -90,7 +91,7 @@ impl Program {
     /// Sends a request line with headers, each ended by CR LF, and a body; gives status and body of the answer.
     pub fn request(&self, head: &str, body: &str) -> (u16, Vec<u8>) {
         let mut stream = TcpStream::connect(self.address).expect("connected");
-        stream.set_read_timeout(Some(Duration::from_secs(60))).expect("set");
+        stream.set_read_timeout(Some(Duration::from_mins(1))).expect("set");
         let request = format!("{head}Host: {}\r\nConnection: close\r\n\r\n{body}", self.address);
         stream.write_all(request.as_bytes()).expect("sent");
         let mut answer = Vec::new();

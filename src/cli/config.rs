@@ -1,5 +1,6 @@
 //! `qrstack config`: the effective settings, where each came from, secrets as `***`.
 
+use std::io::Write;
 use std::process::ExitCode;
 
 use super::settings::SettingsArguments;
@@ -9,8 +10,12 @@ pub(super) fn run(settings: &SettingsArguments) -> ExitCode {
         Ok(config) => config,
         Err(code) => return code,
     };
+    let mut out = std::io::stdout().lock();
     for (name, value, source) in config.shown() {
-        println!("{name} = {value:?}  # {source}");
+        // A reader that has seen enough closes the pipe; that is no failure.
+        if writeln!(out, "{name} = {value:?}  # {source}").is_err() {
+            break;
+        }
     }
     ExitCode::SUCCESS
 }

@@ -1,17 +1,14 @@
-//! Sets the log up: to stderr, as text on a terminal, as JSON elsewhere.
+//! Sets the log up: to stderr, as text on a terminal, as JSON elsewhere; panics go the same way.
 
 use std::io::{self, IsTerminal};
 
 use tracing_subscriber::EnvFilter;
 
-use crate::config::{Config, LogFormat, Mistake};
+use crate::config::{Config, LogFormat};
 
 /// Starts logging as `config` says.
-///
-/// # Errors
-/// Where the filter does not parse.
-pub(super) fn start(config: &Config) -> Result<(), Mistake> {
-    let filter = EnvFilter::try_new(&config.log).map_err(|error| Mistake::new("log", error))?;
+pub(super) fn start(config: &Config) {
+    let filter = EnvFilter::new(&config.log.0);
     let terminal = io::stderr().is_terminal();
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
     let as_json = match config.log_format {
@@ -24,5 +21,9 @@ pub(super) fn start(config: &Config) -> Result<(), Mistake> {
     } else {
         log.with_ansi(terminal).init();
     }
-    Ok(())
+    // A panic is one line like all others; who contains it answers for it.
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map(ToString::to_string).unwrap_or_default();
+        tracing::error!(panic = panic.payload_as_str().unwrap_or("no text"), place, "a panic");
+    }));
 }

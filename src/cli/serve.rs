@@ -18,10 +18,7 @@ pub(super) fn run(settings: &SettingsArguments) -> ExitCode {
         Ok(config) => config,
         Err(code) => return code,
     };
-    if let Err(mistake) = logging::start(&config) {
-        eprintln!("qrstack: {mistake}");
-        return super::WRONG_USAGE.into();
-    }
+    logging::start(&config);
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -29,7 +26,10 @@ pub(super) fn run(settings: &SettingsArguments) -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    match runtime.block_on(serve(config)) {
+    let served = runtime.block_on(serve(config));
+    // Jobs that outlive the drain are not waited for: a reader that does not come back keeps nobody from ending.
+    runtime.shutdown_background();
+    match served {
         Ok(()) => ExitCode::SUCCESS,
         Err(why) => {
             eprintln!("qrstack: {why}");
@@ -128,7 +128,7 @@ mod tests {
         let address = "127.0.0.1:8080".parse().expect("an address");
         let text = banner(&Config::defaults(), address);
         for expected in
-            ["AKIDEMUexample0123456789ABCDEFGHIJKL", "wx0123456789abcdef", "Abc123456", "qrstack example cli-im"]
+            ["AKIDEMUexample0123456789ABCDEFGHIJKL", "wx0123456789abcdef", "Abc123456", " example cli-im "]
         {
             assert!(text.contains(expected), "{expected} in {text}");
         }

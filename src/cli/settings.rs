@@ -2,11 +2,12 @@
 //! all layers.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::{Arg, ArgMatches, Args, Command, Error, FromArgMatches};
 
 use crate::config::{CONFIG_VARIABLE, Config, Mistake, Raw, SETTINGS, Setting};
+use crate::server;
 
 /// The flags that were given.
 #[derive(Clone, Debug, Default)]
@@ -23,27 +24,34 @@ impl SettingsArguments {
     /// # Errors
     /// The exit code for wrong settings.
     pub(super) fn load(&self) -> Result<Config, std::process::ExitCode> {
-        self.read().and_then(Config::from_raw).map_err(|mistakes| {
-            for mistake in &mistakes {
-                eprintln!("qrstack: {mistake}");
-            }
-            super::WRONG_USAGE.into()
-        })
+        let config = Config::from_raw(self.read());
+        let mistakes = match config {
+            Ok(config) => match server::check_settings(&config) {
+                mistakes if mistakes.is_empty() => return Ok(config),
+                mistakes => mistakes,
+            },
+            Err(mistakes) => mistakes,
+        };
+        for mistake in &mistakes {
+            eprintln!("qrstack: {mistake}");
+        }
+        Err(super::WRONG_USAGE.into())
     }
 
-    fn read(&self) -> Result<Raw, Vec<Mistake>> {
+    fn read(&self) -> Raw {
         // A variable that is not UTF-8 is none of ours, or a mistake that its setting will name.
         let environment: BTreeMap<_, _> = std::env::vars_os()
             .filter_map(|(name, value)| Some((name.into_string().ok()?, value.to_string_lossy().into_owned())))
             .collect();
-        let path = self.file.clone().or_else(|| environment.get(CONFIG_VARIABLE).map(PathBuf::from));
-        let file = path.map(|path| read_file(&path).map(|text| (path, text))).transpose()?;
-        Ok(Raw { flags: self.flags.clone(), environment, file })
+        let mut raw = Raw { flags: self.flags.clone(), environment, ..Raw::default() };
+        if let Some(path) = self.file.clone().or_else(|| raw.environment.get(CONFIG_VARIABLE).map(PathBuf::from)) {
+            match std::fs::read_to_string(&path) {
+                Ok(text) => raw.file = Some((path, text)),
+                Err(error) => raw.mistakes.push(Mistake::new(&path.display().to_string(), error)),
+            }
+        }
+        raw
     }
-}
-
-fn read_file(path: &Path) -> Result<String, Vec<Mistake>> {
-    std::fs::read_to_string(path).map_err(|error| vec![Mistake::new(&path.display().to_string(), error)])
 }
 
 /// The names of a setting's flags: its own, and for secrets the one that names a file.

@@ -14,8 +14,8 @@ use std::time::Duration;
 
 pub use source::{CONFIG_VARIABLE, Mistake, Raw, Source};
 pub use value::{
-    AllowRule, Auth, ForcedError, LogFormat, NoCode, ProviderSpelling, StandIn, TencentCredential, UnknownProduct,
-    WechatApp, WechatToken,
+    AllowRule, Auth, ForcedError, LogFilter, LogFormat, NoCode, ProviderSpelling, StandIn, TencentCredential,
+    UnknownProduct, WechatApp, WechatToken,
 };
 
 use crate::secret::Secret;
@@ -75,6 +75,16 @@ macro_rules! settings {
                 let (layers, mut mistakes) = raw.check(SETTINGS);
                 let mut sources = BTreeMap::new();
                 $(let $name: Option<$type> = layers.take(stringify!($name), $default, &mut sources, &mut mistakes);)+
+                for (name, bounds) in BOUNDS {
+                    $(if stringify!($name) == *name
+                        && let Some(value) = &$name
+                        && let Some(number) = Value::number(value)
+                        && !bounds.contains(&number)
+                    {
+                        let what = format!("{number} is not within {} and {}", bounds.start(), bounds.end());
+                        mistakes.push(Mistake::new(&layers.spelled(name), what));
+                    })+
+                }
                 if !mistakes.is_empty() {
                     return Err(mistakes);
                 }
@@ -116,10 +126,10 @@ settings! {
     public_hosts: Vec<String> = "",
     /// CIDRs of proxies whose `X-Forwarded-Host` counts.
     trusted_proxies: Vec<IpNet> = "",
-    /// Errors to answer whatever the request says: `operation=code,…`, for instance `QrcodeOCR=FailedOperation.ImageBlur`.
+    /// Errors to answer once a request is authenticated, or before where they are about that: `operation=code,…`.
     force_error: Vec<ForcedError> = "",
     /// What is logged: `error`, `warn`, `info`, `debug`, `trace`, or `module=level,…`.
-    log: String = "info",
+    log: LogFilter = "info",
     /// How it is logged: `auto` (text on a terminal, JSON elsewhere), `text` or `json`.
     log_format: LogFormat = "auto",
     /// Pictures read at the same time; 0 means one a core.
@@ -133,7 +143,7 @@ settings! {
     /// Longest time for one request, from its head to its answer.
     request_timeout: Duration = "30s",
     /// Longest time for requests under way to finish after SIGTERM.
-    drain_timeout: Duration = "20s",
+    drain_timeout: Duration = "8s",
     /// Pixels a picture may have.
     max_pixels: u64 = "50000000",
     /// Pixels a picture may have a side (Tencent Cloud: never more than 10000).
@@ -179,6 +189,19 @@ settings! {
     /// cli.im: spelling of `provider`: `table` (`Caoliao`, as the vendor's table has it) or `example` (`caoliao`).
     cli_im_provider: ProviderSpelling = "table",
 }
+
+/// Bounds of the numbers that have any; times in milliseconds.
+const BOUNDS: &[(&str, std::ops::RangeInclusive<u64>)] = &[
+    ("read_threads", 0..=1024),
+    ("read_queue", 0..=1_000_000),
+    ("read_memory_mib", 16..=1 << 20),
+    ("read_budget", 1..=600_000),
+    ("request_timeout", 10..=600_000),
+    ("max_pixels", 1..=1 << 32),
+    ("max_side", 1..=65_535),
+    ("cos_max_width", 1..=4096),
+    ("ocr_max_base64", 1..=10_485_760),
+];
 
 impl Config {
     /// All defaults: what a server without flags, variables or file runs with.
@@ -234,12 +257,26 @@ mod tests {
             ("QRSTACK_AUTH", "maybe"),
             ("QRSTACK_READ_BUDGET", "fast"),
             ("QRSTACK_COLOUR", "red"),
+            ("QRSTACK_PORT", "9090"),
+            ("QRSTACK_COS_MAX_WIDTH", "4097"),
+            ("QRSTACK_LOG", "a=b=c"),
             ("HOME", "/tmp"),
+            // What Kubernetes puts into every container beside a service called `qrstack`.
+            ("QRSTACK_SERVICE_HOST", "10.0.0.1"),
+            ("QRSTACK_PORT_8080_TCP_ADDR", "10.0.0.1"),
         ]);
         let mistakes: Vec<String> =
-            Config::from_raw(raw).err().expect("four mistakes").iter().map(ToString::to_string).collect();
-        assert_eq!(mistakes.len(), 4, "{mistakes:?}");
-        for name in ["QRSTACK_LISTEN", "QRSTACK_AUTH", "QRSTACK_READ_BUDGET", "QRSTACK_COLOUR"] {
+            Config::from_raw(raw).err().expect("mistakes").iter().map(ToString::to_string).collect();
+        assert_eq!(mistakes.len(), 7, "{mistakes:?}");
+        for name in [
+            "QRSTACK_LISTEN",
+            "QRSTACK_AUTH",
+            "QRSTACK_READ_BUDGET",
+            "QRSTACK_COLOUR",
+            "QRSTACK_PORT",
+            "QRSTACK_COS_MAX_WIDTH",
+            "QRSTACK_LOG",
+        ] {
             assert!(mistakes.iter().any(|mistake| mistake.contains(name)), "{name}: {mistakes:?}");
         }
     }
@@ -285,11 +322,12 @@ mod tests {
     fn credentials_may_come_from_a_file_with_a_line_each() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("keys");
-        std::fs::write(&path, "# production\nAKID1:key1\n\nAKID2:key2\n").expect("written");
+        std::fs::write(&path, "# production\nAKID1:key,1\n\nAKID2:key2\n").expect("written");
         let raw = environment(&[("QRSTACK_TENCENT_CREDENTIALS_FILE", &path.display().to_string())]);
         let config = Config::from_raw(raw).unwrap_or_else(|mistakes| panic!("{mistakes:?}"));
         let ids: Vec<_> = config.tencent_credentials.iter().map(|credential| credential.id.as_str()).collect();
         assert_eq!(ids, ["AKID1", "AKID2"]);
+        assert!(config.tencent_credentials[0].key.matches("key,1"));
         let raw = environment(&[("QRSTACK_CLI_IM_KEYS_FILE", "/nonexistent/keys")]);
         let mistakes = Config::from_raw(raw).err().expect("a mistake");
         assert!(mistakes[0].to_string().contains("QRSTACK_CLI_IM_KEYS_FILE"), "{mistakes:?}");

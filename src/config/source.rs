@@ -64,6 +64,8 @@ pub struct Raw {
     pub environment: BTreeMap<String, String>,
     /// Path and text of the settings file.
     pub file: Option<(PathBuf, String)>,
+    /// What was wrong before the layers were complete, for instance a settings file that cannot be read.
+    pub mistakes: Vec<Mistake>,
 }
 
 /// The layers with known names alone, strongest first.
@@ -88,7 +90,7 @@ impl Layer {
 impl Raw {
     /// Sorts out unknown names.
     pub(super) fn check(self, settings: &[Setting]) -> (Layers, Vec<Mistake>) {
-        let mut mistakes = Vec::new();
+        let mut mistakes = self.mistakes;
         let known: BTreeSet<String> = settings
             .iter()
             .flat_map(|setting| {
@@ -102,7 +104,7 @@ impl Raw {
             let Some(name) = variable.strip_prefix(PREFIX).map(str::to_lowercase) else { continue };
             if known.contains(&name) {
                 environment.insert(name, value);
-            } else if variable != CONFIG_VARIABLE && !is_service_link(&name) {
+            } else if variable != CONFIG_VARIABLE && !is_service_link(&name, &value) {
                 mistakes.push(Mistake::new(&variable, "no such setting"));
             }
         }
@@ -120,8 +122,24 @@ impl Raw {
 }
 
 /// Docker links and Kubernetes put the address of a service called `qrstack` into such variables of every container.
-fn is_service_link(name: &str) -> bool {
-    name == "port" || name == "name" || name.starts_with("port_") || name.starts_with("service_")
+fn is_service_link(name: &str, value: &str) -> bool {
+    let is_address = value.contains("://");
+    match name {
+        "port" => is_address,
+        "name" => value.starts_with('/'),
+        _ => {
+            name.starts_with("service_host")
+                || name.starts_with("service_port")
+                || (name.starts_with("port_") && is_port_part(name))
+        }
+    }
+}
+
+/// `port_8080_tcp` and what follows it.
+fn is_port_part(name: &str) -> bool {
+    let mut parts = name.split('_').skip(1);
+    parts.next().is_some_and(|number| number.parse::<u16>().is_ok())
+        && parts.next().is_some_and(|protocol| matches!(protocol, "tcp" | "udp"))
 }
 
 fn read_toml(
@@ -164,6 +182,12 @@ fn plain_text(value: &toml::Value) -> Option<String> {
 }
 
 impl Layers {
+    /// The setting's name as the operator wrote it in the strongest layer that has it.
+    pub(super) fn spelled(&self, name: &str) -> String {
+        let layer = self.0.iter().find(|layer| layer.values.contains_key(name));
+        layer.map_or_else(|| name.to_owned(), |layer| layer.spelled(name))
+    }
+
     /// The value of `name` from the strongest layer that has it, and a note of which one that was.
     pub(super) fn take<T: Value>(
         &self,
@@ -185,7 +209,7 @@ impl Layers {
                 (None, Some(_)) => layer.spelled(&file_name),
             };
             let text = match (layer.values.get(name), layer.values.get(&file_name)) {
-                (Some(text), _) => Ok(text.clone()),
+                (Some(text), _) => Ok(text.trim().to_owned()),
                 (None, Some(path)) => read_list(Path::new(path)),
                 (None, None) => continue,
             };
@@ -197,7 +221,7 @@ impl Layers {
 }
 
 fn parse<T: Value>(spelled: &str, text: Result<String, String>, mistakes: &mut Vec<Mistake>) -> Option<T> {
-    match text.and_then(|text| T::parse(text.trim())) {
+    match text.and_then(|text| T::parse(&text)) {
         Ok(value) => Some(value),
         Err(why) => {
             mistakes.push(Mistake::new(spelled, why));
@@ -210,5 +234,5 @@ fn parse<T: Value>(spelled: &str, text: Result<String, String>, mistakes: &mut V
 fn read_list(path: &Path) -> Result<String, String> {
     let text = std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?;
     let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
-    Ok(lines.collect::<Vec<_>>().join(","))
+    Ok(lines.flat_map(|line| [line, "\n"]).collect())
 }

@@ -24,6 +24,11 @@ pub trait Value: Sized {
 
     /// The value as one would write it, secrets as `***`.
     fn show(&self) -> String;
+
+    /// The value as a number, where it is one: times in milliseconds.
+    fn number(&self) -> Option<u64> {
+        None
+    }
 }
 
 macro_rules! by_from_str {
@@ -40,12 +45,29 @@ macro_rules! by_from_str {
     };
 }
 
+macro_rules! numbers {
+    ($($type:ty)+) => {
+        $(impl Value for $type {
+            fn parse(text: &str) -> Result<Self, String> {
+                text.parse().map_err(|_| format!("{text:?} is not a whole number"))
+            }
+
+            fn show(&self) -> String {
+                self.to_string()
+            }
+
+            fn number(&self) -> Option<u64> {
+                u64::try_from(*self).ok()
+            }
+        })+
+    };
+}
+
+numbers!(u32 u64 usize);
+
 by_from_str! {
     SocketAddr: "an address with a port, such as 127.0.0.1:8080",
     bool: "true or false",
-    u32: "a whole number",
-    u64: "a whole number",
-    usize: "a whole number",
     IpNet: "a CIDR, such as 10.0.0.0/8",
     String: "a text",
 }
@@ -76,13 +98,19 @@ impl Value for Duration {
     fn show(&self) -> String {
         if self.subsec_millis() == 0 { format!("{}s", self.as_secs()) } else { format!("{}ms", self.as_millis()) }
     }
+
+    fn number(&self) -> Option<u64> {
+        u64::try_from(self.as_millis()).ok()
+    }
 }
 
 impl<T: Value> Value for Vec<T> {
     const SECRET: bool = T::SECRET;
 
     fn parse(text: &str) -> Result<Self, String> {
-        text.split(',').map(str::trim).filter(|item| !item.is_empty()).map(T::parse).collect()
+        // What came from a file has an item a line, so that an item may hold a comma there.
+        let divider = if text.contains('\n') { '\n' } else { ',' };
+        text.split(divider).map(str::trim).filter(|item| !item.is_empty()).map(T::parse).collect()
     }
 
     fn show(&self) -> String {
@@ -154,6 +182,21 @@ choices! {
         Table = "table",
         /// As its examples have it: `caoliao`.
         Example = "example",
+    }
+}
+
+/// What is logged: a filter as `tracing` has it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogFilter(pub String);
+
+impl Value for LogFilter {
+    fn parse(text: &str) -> Result<Self, String> {
+        let filter = tracing_subscriber::EnvFilter::try_new(text);
+        filter.map(|_| Self(text.to_owned())).map_err(|error| format!("{text:?} is not a log filter: {error}"))
+    }
+
+    fn show(&self) -> String {
+        self.0.clone()
     }
 }
 

@@ -89,7 +89,7 @@ impl Fetch {
                 return stand_in.read(limits).await;
             }
             let request = self.client_for(&url).await?.get(url.clone()).header(ACCEPT_ENCODING, "identity");
-            let answer = request.send().await.map_err(|error| unreachable_or_slow(&error))?;
+            let answer = request.send().await.map_err(unreachable_or_slow)?;
             match answer.status().as_u16() {
                 200 => return read(answer, limits).await,
                 301 | 302 | 303 | 307 | 308 => {
@@ -156,14 +156,14 @@ pub async fn ask(address: &str, patience: Duration) -> Result<(u16, String), Fet
     let tls = tls_config().map_err(|error| FetchError::Unreachable(chain(&error)))?;
     let client = reqwest::Client::builder().no_proxy().timeout(patience).tls_backend_preconfigured(tls).build();
     let client = client.map_err(|error| FetchError::Unreachable(chain(&error)))?;
-    let answer = client.get(address).send().await.map_err(|error| unreachable_or_slow(&error))?;
+    let answer = client.get(address).send().await.map_err(unreachable_or_slow)?;
     let status = answer.status().as_u16();
-    let body = answer.text().await.map_err(|error| unreachable_or_slow(&error))?;
+    let body = answer.text().await.map_err(unreachable_or_slow)?;
     Ok((status, body))
 }
 
 fn parse(address: &str) -> Result<Url, FetchError> {
-    let url = Url::parse(address.trim()).map_err(|error| FetchError::BadUrl(error.to_string()))?;
+    let mut url = Url::parse(address.trim()).map_err(|error| FetchError::BadUrl(error.to_string()))?;
     if !matches!(url.scheme(), "http" | "https") {
         return Err(FetchError::BadUrl(format!("the scheme {} is not fetched", url.scheme())));
     }
@@ -173,6 +173,7 @@ fn parse(address: &str) -> Result<Url, FetchError> {
     if url.port() == Some(0) {
         return Err(FetchError::BadUrl("port 0".to_owned()));
     }
+    url.set_fragment(None);
     Ok(url)
 }
 
@@ -188,7 +189,7 @@ async fn read(answer: reqwest::Response, limits: &FetchLimits) -> Result<Bytes, 
     let mut bytes = Vec::new();
     let mut chunks = answer.bytes_stream();
     while let Some(chunk) = chunks.next().await {
-        let chunk = chunk.map_err(|error| unreachable_or_slow(&error))?;
+        let chunk = chunk.map_err(unreachable_or_slow)?;
         if bytes.len() + chunk.len() > limit {
             return Err(FetchError::TooLarge { limit });
         }
@@ -213,8 +214,9 @@ impl StandIn {
     }
 }
 
-fn unreachable_or_slow(error: &reqwest::Error) -> FetchError {
-    if error.is_timeout() { FetchError::TooSlow } else { FetchError::Unreachable(chain(error)) }
+/// The address stays out of it: its query may hold a signature.
+fn unreachable_or_slow(error: reqwest::Error) -> FetchError {
+    if error.is_timeout() { FetchError::TooSlow } else { FetchError::Unreachable(chain(&error.without_url())) }
 }
 
 /// The message of an error with those of its causes.

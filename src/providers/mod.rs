@@ -42,8 +42,34 @@ pub struct Vendor {
     pub stand_ins: fn() -> HashMap<Url, StandIn>,
     /// Commands for `qrstack example`.
     pub examples: &'static [Example],
+    /// How strongly a request whose path no route has is the vendor's; `None` where it is not.
+    pub claim: fn(&Parts) -> Option<Claim>,
+    /// How the vendor knows its own forms, if it takes any on paths without a route.
+    pub form: Option<Form>,
     /// Opens the door.
     pub open: fn(&Shared) -> Door,
+}
+
+/// How strongly a request is a vendor's, weakest first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Claim {
+    /// By the host, or by a signature that others could carry.
+    Trace,
+    /// By the path.
+    Path,
+    /// By its body, if that carries the vendor's mark ([`Vendor::form`]).
+    Form,
+    /// By a mark of the vendor alone in its head.
+    Mark,
+}
+
+/// How a vendor knows its own forms.
+#[derive(Clone, Copy)]
+pub struct Form {
+    /// Bytes that are looked through; a longer form is nobody's proof.
+    pub max_bytes: usize,
+    /// Whether a whole form carries the vendor's mark.
+    pub is_mine: fn(&[u8]) -> bool,
 }
 
 /// An open door.

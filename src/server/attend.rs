@@ -8,77 +8,81 @@ use axum::Router;
 use axum::extract::{Request, State};
 use axum::http::header::DATE;
 use axum::http::request::Parts;
-use axum::http::{HeaderValue, Response as HttpResponse};
+use axum::http::{HeaderValue, Method, Response as HttpResponse};
 use axum::middleware::{self, Next};
 use axum::response::Response;
 use tower_http::catch_panic::{CatchPanicLayer, ResponseForPanic};
 
 use crate::shared::{Outcome, Shared};
 
+/// When a request began, where somebody looked at it before its attendant.
+#[derive(Clone, Copy)]
+pub(super) struct Started(pub(super) Instant);
+
 /// Who attends to the requests of one door.
+#[derive(Clone)]
 pub(super) struct Attendant {
     /// The vendor's name in the log.
     pub(super) vendor: &'static str,
     /// What a request asks for.
     pub(super) operation: fn(&Parts) -> &'static str,
+    /// The vendor's answer where we failed.
+    pub(super) defect: fn(&Shared) -> Response,
     /// Settings and clock.
     pub(super) shared: Shared,
 }
 
-#[derive(Clone)]
-struct Net {
-    shared: Shared,
-    defect: fn(&Shared) -> Response,
-}
-
-impl ResponseForPanic for Net {
+impl ResponseForPanic for Attendant {
     type ResponseBody = axum::body::Body;
 
-    fn response_for_panic(&mut self, panic: Box<dyn Any + Send>) -> HttpResponse<Self::ResponseBody> {
-        let text = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
-        tracing::error!(panic = text.unwrap_or("no text"), "a handler panicked");
+    fn response_for_panic(&mut self, _: Box<dyn Any + Send>) -> HttpResponse<Self::ResponseBody> {
+        // What it panicked about is in the log already: the hook of `cli::logging` writes every panic.
         (self.defect)(&self.shared)
     }
 }
 
-/// Puts the attendant in front of `routes`; `defect` is the vendor's answer where we failed.
-pub(super) fn attend(routes: Router, attendant: Arc<Attendant>, defect: fn(&Shared) -> Response) -> Router {
-    let net = Net { shared: attendant.shared.clone(), defect };
-    let watch = move |State(attendant): State<Arc<Attendant>>, request: Request, next: Next| async move {
-        watched(&attendant, defect, request, next).await
+/// Puts the attendant in front of `routes`.
+pub(super) fn attend(routes: Router, attendant: Attendant) -> Router {
+    let watch = async |State(attendant): State<Arc<Attendant>>, request: Request, next: Next| {
+        let (parts, body) = request.into_parts();
+        let started = parts.extensions.get().map_or_else(Instant::now, |Started(started)| *started);
+        let (operation, method) = ((attendant.operation)(&parts), parts.method.clone());
+        let until = started + attendant.shared.config().request_timeout;
+        let answer = next.run(Request::from_parts(parts, body));
+        match tokio::time::timeout_at(until.into(), answer).await {
+            Ok(answer) => attendant.finish(operation, &method, started, answer),
+            Err(_) => attendant.too_slow(operation, &method, started),
+        }
     };
-    routes.layer(CatchPanicLayer::custom(net)).layer(middleware::from_fn_with_state(attendant, watch))
+    let net = CatchPanicLayer::custom(attendant.clone());
+    routes.layer(net).layer(middleware::from_fn_with_state(Arc::new(attendant), watch))
 }
 
-async fn watched(attendant: &Attendant, defect: fn(&Shared) -> Response, request: Request, next: Next) -> Response {
-    let started = Instant::now();
-    let (parts, body) = request.into_parts();
-    let mut operation = (attendant.operation)(&parts);
-    let method = parts.method.clone();
-    let deadline = attendant.shared.config().request_timeout;
-    let answered = tokio::time::timeout(deadline, next.run(Request::from_parts(parts, body))).await;
-    let mut response = answered.unwrap_or_else(|_| {
-        tracing::error!(seconds = deadline.as_secs_f32(), "a request took longer than request_timeout");
-        defect(&attendant.shared)
-    });
-
-    if !response.headers().contains_key(DATE)
-        && let Ok(date) = HeaderValue::from_str(&attendant.shared.clock().http_date())
-    {
-        response.headers_mut().insert(DATE, date);
+impl Attendant {
+    /// The answer to a request that took longer than `request_timeout`.
+    pub(super) fn too_slow(&self, operation: &str, method: &Method, started: Instant) -> Response {
+        tracing::error!(provider = self.vendor, operation, "a request took longer than request_timeout");
+        self.finish(operation, method, started, (self.defect)(&self.shared))
     }
-    let outcome = response.extensions().get::<Outcome>();
-    operation = outcome.and_then(|outcome| outcome.operation).unwrap_or(operation);
-    tracing::info!(
-        provider = attendant.vendor,
-        operation,
-        %method,
-        status = response.status().as_u16(),
-        code = outcome.map_or("", |outcome| outcome.code.as_ref()),
-        elapsed_ms = started.elapsed().as_secs_f64() * 1000.0,
-        "answered"
-    );
-    response
+
+    fn finish(&self, operation: &str, method: &Method, started: Instant, mut answer: Response) -> Response {
+        if !answer.headers().contains_key(DATE)
+            && let Ok(date) = HeaderValue::from_str(&self.shared.clock().http_date())
+        {
+            answer.headers_mut().insert(DATE, date);
+        }
+        let outcome = answer.extensions().get::<Outcome>();
+        tracing::info!(
+            provider = self.vendor,
+            operation = outcome.and_then(|outcome| outcome.operation).unwrap_or(operation),
+            %method,
+            status = answer.status().as_u16(),
+            code = outcome.map_or("", |outcome| outcome.code.as_ref()),
+            elapsed_ms = started.elapsed().as_secs_f64() * 1000.0,
+            "answered"
+        );
+        answer
+    }
 }
 
 #[cfg(test)]
@@ -99,15 +103,15 @@ mod tests {
             Config::from_raw(Raw { flags, ..Raw::default() }).unwrap_or_else(|mistakes| panic!("{mistakes:?}"));
         let store = Store::in_memory(&[]).await.expect("a store");
         let app = crate::server::open(config, store, Clock::fixed(0), Ids::seeded(1)).expect("opened");
-        let attendant = Attendant { vendor: "test", operation: |_| "test", shared: app.shared };
+        let defect =
+            |_: &Shared| Response::builder().status(StatusCode::IM_A_TEAPOT).body(Body::empty()).expect("valid");
+        let attendant = Attendant { vendor: "test", operation: |_| "test", defect, shared: app.shared };
         let routes = Router::new()
             .route("/panic", get(async || -> Response { panic!("on purpose") }))
             .route("/hang", get(async || -> Response { std::future::pending().await }))
             .route("/well", get(async || "well"));
-        let defect =
-            |_: &Shared| Response::builder().status(StatusCode::IM_A_TEAPOT).body(Body::empty()).expect("valid");
         let request = Request::builder().uri(path).body(Body::empty()).expect("valid");
-        attend(routes, Arc::new(attendant), defect).oneshot(request).await.expect("infallible")
+        attend(routes, attendant).oneshot(request).await.expect("infallible")
     }
 
     #[tokio::test]

@@ -3,10 +3,11 @@
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{any, get};
 use axum::{Json, Router};
 use serde::Serialize;
 
+use super::attend::{Attendant, attend};
 use crate::shared::Shared;
 
 #[derive(Serialize)]
@@ -27,14 +28,23 @@ struct Failure {
 }
 
 pub(super) fn routes(shared: Shared) -> Router {
+    let attendant = Attendant {
+        vendor: "qrstack",
+        operation: |_| "own",
+        defect: |_| failure(StatusCode::INTERNAL_SERVER_ERROR, "this server failed"),
+        shared: shared.clone(),
+    };
+    let nowhere = async || failure(StatusCode::NOT_FOUND, "no such path under /_qrstack/");
     let own = Router::new()
-        .route("/livez", get(async || "ok\n"))
-        .route("/readyz", get(readyz))
-        .route("/version", get(version))
+        .route("/_qrstack/livez", get(async || "ok\n"))
+        .route("/_qrstack/readyz", get(readyz))
+        .route("/_qrstack/version", get(version))
         .method_not_allowed_fallback(async || failure(StatusCode::METHOD_NOT_ALLOWED, "method not allowed"))
-        .fallback(async || failure(StatusCode::NOT_FOUND, "no such path under /_qrstack/"))
+        .route("/_qrstack", any(nowhere))
+        .route("/_qrstack/", any(nowhere))
+        .route("/_qrstack/{*path}", any(nowhere))
         .with_state(shared);
-    Router::new().nest("/_qrstack", own)
+    attend(own, attendant)
 }
 
 /// Ready to serve: the store answers and pictures can be read.

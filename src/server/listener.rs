@@ -78,6 +78,8 @@ fn serve_connection(stream: TcpStream, peer: SocketAddr, router: Router, connect
     let connection = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD)
+        // Some clients close their side once they have sent everything.
+        .half_close(true)
         // As the vendors' servers write them; no client may care, some naive ones do.
         .title_case_headers(true)
         .serve_connection(TokioIo::new(stream), service);

@@ -7,13 +7,15 @@ mod listener;
 mod root;
 
 use std::collections::HashMap;
-use std::sync::Arc;
 
 use axum::Router;
 use thiserror::Error;
 
 pub use listener::{Listener, bind};
 pub use providers::tencent_ocr::catalog as products;
+
+use attend::{Attendant, attend};
+use root::{Elsewhere, Root};
 
 use crate::clock::{Clock, Ids};
 use crate::config::{Config, Mistake};
@@ -23,7 +25,7 @@ use crate::shared::{Parts, Shared};
 use crate::store::{Access, Migration, OpenError, Store};
 use crate::work::Work;
 
-/// Every vendor, in the order in which the root asks them.
+/// Every vendor; of equal claims to a request the earlier one's wins.
 pub const VENDORS: &[Vendor] = &[
     providers::tencent_cos::VENDOR,
     providers::tencent_ocr::VENDOR,
@@ -76,7 +78,10 @@ pub async fn open_store(config: &Config, access: Access) -> Result<Store, OpenEr
 /// # Errors
 /// Where a setting names what no vendor has, or remote pictures cannot be set up.
 pub fn open(config: Config, store: Store, clock: Clock, ids: Ids) -> Result<App, StartError> {
-    check_forced(&config)?;
+    let mistakes = check_settings(&config);
+    if !mistakes.is_empty() {
+        return Err(StartError::Settings(mistakes));
+    }
     let mut stand_ins: HashMap<_, _> = VENDORS.iter().flat_map(|vendor| (vendor.stand_ins)()).collect();
     stand_ins.extend(config.fetch_stand_ins.iter().map(|item| (item.url.clone(), StandIn::File(item.file.clone()))));
     let shared = Shared::new(Parts {
@@ -89,21 +94,21 @@ pub fn open(config: Config, store: Store, clock: Clock, ids: Ids) -> Result<App,
     });
 
     let mut router = health::routes(shared.clone());
-    let mut owners = HashMap::new();
+    let mut elsewhere = Vec::new();
     for vendor in VENDORS {
         let door = (vendor.open)(&shared);
         let attendant =
-            Arc::new(attend::Attendant { vendor: vendor.name, operation: door.operation, shared: shared.clone() });
-        router = router.merge(attend::attend(door.routes, Arc::clone(&attendant), door.defect));
-        owners.insert(vendor.name, attend::attend(door.elsewhere, attendant, door.defect));
+            Attendant { vendor: vendor.name, operation: door.operation, defect: door.defect, shared: shared.clone() };
+        router = router.merge(attend(door.routes, attendant.clone()));
+        elsewhere.push(Elsewhere { vendor, router: attend(door.elsewhere, attendant.clone()), attendant });
     }
-    Ok(App { router: router.fallback_service(root::Root::new(owners)), shared })
+    Ok(App { router: router.fallback_service(Root::new(elsewhere, shared.clone())), shared })
 }
 
-/// Every forced error must be one that its operation can give.
-fn check_forced(config: &Config) -> Result<(), StartError> {
+/// What is wrong in settings that only the vendors can judge: every forced error must be one that its operation can give.
+pub fn check_settings(config: &Config) -> Vec<Mistake> {
     let known: HashMap<_, _> = VENDORS.iter().flat_map(|vendor| (vendor.forceable)()).collect();
-    let mistakes: Vec<_> = config
+    config
         .force_error
         .iter()
         .filter_map(|forced| match known.get(forced.operation.as_str()) {
@@ -118,6 +123,5 @@ fn check_forced(config: &Config) -> Result<(), StartError> {
             Some(_) => None,
         })
         .map(|what| Mistake::new("force_error", what))
-        .collect();
-    if mistakes.is_empty() { Ok(()) } else { Err(StartError::Settings(mistakes)) }
+        .collect()
 }

@@ -1,48 +1,75 @@
-//! Who owns a request whose path no route has. Decided by what the request carries, since several vendors answer on
-//! the same paths.
+//! Who owns a request whose path no route has. Several vendors answer on the same paths, so each says how strongly a
+//! request is its own ([`Claim`]); the strongest claim wins.
 
-use std::collections::HashMap;
+use std::cmp::Reverse;
 use std::convert::Infallible;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Instant;
 
 use axum::Router;
-use axum::body::{Body, Bytes};
+use axum::body::Body;
 use axum::extract::Request;
+use axum::http::StatusCode;
 use axum::http::request::Parts;
-use axum::http::{Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use tower::{Service, ServiceExt};
 
-use crate::intake::{self, BodyError, named_host, query, without_port};
+use super::attend::{Attendant, Started, attend};
+use crate::intake;
+use crate::providers::{Claim, Vendor};
+use crate::shared::Shared;
 
-/// Bytes of a form that are looked through for `Action`. A longer body is Tencent Cloud's to refuse.
-const FORM: usize = 11_534_336;
-
-/// A vendor, or nobody.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Owner {
-    Vendor(&'static str),
-    /// Tencent Cloud where the form has an `Action`, else whoever comes next.
-    Form(&'static Owner),
-    Nobody,
+/// What a vendor answers where no route has the path.
+pub(super) struct Elsewhere {
+    /// Whose it is.
+    pub(super) vendor: &'static Vendor,
+    /// What it answers.
+    pub(super) router: Router,
+    /// Who attends to it.
+    pub(super) attendant: Attendant,
 }
-
-const COS: Owner = Owner::Vendor("tencent_cos");
-const OCR: Owner = Owner::Vendor("tencent_ocr");
-const WECHAT: Owner = Owner::Vendor("wechat");
-const CLI_IM: Owner = Owner::Vendor("cli_im");
 
 /// The fallback of the whole server.
 #[derive(Clone)]
-pub(super) struct Root(Arc<HashMap<&'static str, Router>>);
+pub(super) struct Root {
+    vendors: Arc<[Elsewhere]>,
+    nobody: Router,
+    shared: Shared,
+}
 
 impl Root {
-    /// `doors` answer what is theirs, by name of the vendor.
-    pub(super) fn new(doors: HashMap<&'static str, Router>) -> Self {
-        Self(Arc::new(doors))
+    /// Earlier ones of `vendors` win where claims are equal.
+    pub(super) fn new(vendors: Vec<Elsewhere>, shared: Shared) -> Self {
+        let attendant =
+            Attendant { vendor: "none", operation: |_| "none", defect: |_| nobody(), shared: shared.clone() };
+        let nobody = attend(Router::new().fallback(async || nobody()), attendant);
+        Self { vendors: vendors.into(), nobody, shared }
+    }
+
+    async fn answer(self, request: Request) -> Result<Response, Infallible> {
+        let started = Instant::now();
+        let (mut parts, body) = request.into_parts();
+        parts.extensions.insert(Started(started));
+        let mut claims: Vec<_> =
+            self.vendors.iter().filter_map(|door| Some(((door.vendor.claim)(&parts)?, door))).collect();
+        claims.sort_by_key(|(claim, _)| Reverse(*claim));
+
+        let (owner, body) = match claims.as_slice() {
+            [(Claim::Form, door), weaker @ ..] => {
+                let otherwise = weaker.first().map(|(_, door)| *door);
+                let until = started + self.shared.config().request_timeout;
+                match tokio::time::timeout_at(until.into(), whose_form(body, door, otherwise)).await {
+                    Ok((owner, body)) => (owner, body),
+                    Err(_) => return Ok(too_slow(otherwise.unwrap_or(*door), &parts, started)),
+                }
+            }
+            [(_, door), ..] => (Some(*door), body),
+            [] => (None, body),
+        };
+        owner.map_or(&self.nobody, |door| &door.router).clone().oneshot(Request::from_parts(parts, body)).await
     }
 }
 
@@ -56,25 +83,7 @@ impl Service<Request> for Root {
     }
 
     fn call(&mut self, request: Request) -> Self::Future {
-        let doors = Arc::clone(&self.0);
-        Box::pin(async move {
-            let (parts, body) = request.into_parts();
-            let (owner, body) = match owner(&parts) {
-                Owner::Form(otherwise) => read_form(body, *otherwise).await,
-                owner => (owner, body),
-            };
-            let (method, path) = (parts.method.clone(), parts.uri.path().to_owned());
-            let door = match owner {
-                Owner::Vendor(name) => doors.get(name).cloned(),
-                Owner::Form(_) | Owner::Nobody => None,
-            };
-            if let Some(door) = door {
-                door.oneshot(Request::from_parts(parts, body)).await
-            } else {
-                tracing::info!(provider = "none", %method, path, status = 404, "answered");
-                Ok(nobody())
-            }
-        })
+        Box::pin(self.clone().answer(request))
     }
 }
 
@@ -83,114 +92,79 @@ fn nobody() -> Response {
     (StatusCode::NOT_FOUND, body).into_response()
 }
 
-/// In the order of precedence: what the query says, what the headers say, what the path says.
-fn owner(parts: &Parts) -> Owner {
-    let pairs = query::pairs_lossy(parts.uri.query().unwrap_or_default());
-    let has = |key: &str| pairs.iter().any(|(name, _)| name == key);
-    let path = parts.uri.path();
-    if has("ci-process") {
-        COS
-    } else if has("Action") || is_tencent_cloud(parts) {
-        OCR
-    } else if path.starts_with("/cgi-bin/") || path.starts_with("/cv/") {
-        form_or(parts, &WECHAT)
-    } else if path.starts_with("/api/") || path.starts_with("/qrcode/") {
-        form_or(parts, &CLI_IM)
-    } else if has("q-sign-algorithm") || has("sign") || has_cos_signature(parts) || is_cos_host(named_host(parts)) {
-        form_or(parts, &COS)
-    } else {
-        form_or(parts, &Owner::Nobody)
-    }
+fn too_slow(door: &Elsewhere, parts: &Parts, started: Instant) -> Response {
+    door.attendant.too_slow((door.attendant.operation)(parts), &parts.method, started)
 }
 
-fn form_or(parts: &Parts, otherwise: &'static Owner) -> Owner {
-    let is_form = intake::content_type(&parts.headers) == "application/x-www-form-urlencoded";
-    if parts.method == Method::POST && is_form { Owner::Form(otherwise) } else { *otherwise }
-}
-
-fn is_tencent_cloud(parts: &Parts) -> bool {
-    let authorization = parts.headers.get("authorization").map_or(&b""[..], axum::http::HeaderValue::as_bytes);
-    parts.headers.keys().any(|name| name.as_str().starts_with("x-tc-"))
-        || authorization.starts_with(b"TC3-")
-        || authorization == b"SKIP"
-}
-
-fn has_cos_signature(parts: &Parts) -> bool {
-    parts.headers.get("authorization").is_some_and(|value| value.as_bytes().starts_with(b"q-sign-algorithm"))
-}
-
-/// `<bucket>.cos.<region>.<domain>`, or the same with `ci` or `pic`.
-fn is_cos_host(host: &str) -> bool {
-    let mut labels = without_port(host).split('.').skip(1);
-    labels.next().is_some_and(|label| matches!(label, "cos" | "ci" | "pic")) && labels.next().is_some()
-}
-
-async fn read_form(body: Body, otherwise: Owner) -> (Owner, Body) {
-    match intake::body(body, FORM).await {
-        Ok(bytes) => {
-            let has_action =
-                query::pairs_lossy(&String::from_utf8_lossy(&bytes)).iter().any(|(key, _)| key == "Action");
-            (if has_action { OCR } else { otherwise }, Body::from(bytes))
-        }
-        // What was read is gone. The door sees an endless body or a broken one instead, and answers as to any such.
-        Err(error) => {
-            let owner = if otherwise == Owner::Nobody { OCR } else { otherwise };
-            let again = move |_| match &error {
-                BodyError::TooLarge { .. } => Ok(Bytes::from_static(&[b'x'; 1024])),
-                BodyError::Broken(why) => Err(why.clone()),
-            };
-            (owner, Body::from_stream(futures_util::stream::iter((0_u64..).map(again))))
-        }
-    }
+/// Looks into a form: it is `door`'s where that knows its mark, else `otherwise`'s. Nothing of the body is lost. A form
+/// that does not end within the bound is whoever's would refuse it.
+async fn whose_form<'a>(
+    body: Body,
+    door: &'a Elsewhere,
+    otherwise: Option<&'a Elsewhere>,
+) -> (Option<&'a Elsewhere>, Body) {
+    let Some(form) = door.vendor.form else { return (otherwise, body) };
+    let (seen, is_whole, body) = intake::peek(body, form.max_bytes).await;
+    let owner = match is_whole {
+        true if (form.is_mine)(&seen) => Some(door),
+        true => otherwise,
+        false => otherwise.or(Some(door)),
+    };
+    (owner, body)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::server::VENDORS;
 
-    fn owner_of(method: &str, target: &str, headers: &[(&str, &str)]) -> Owner {
+    /// The vendors that claim a request, strongest first.
+    fn claimants(method: &str, target: &str, headers: &[(&str, &str)]) -> Vec<(&'static str, Claim)> {
         let mut request = Request::builder().method(method).uri(target);
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        owner(&request.body(Body::empty()).expect("valid").into_parts().0)
+        let parts = request.body(Body::empty()).expect("valid").into_parts().0;
+        let mut claims: Vec<_> =
+            VENDORS.iter().filter_map(|vendor| Some((vendor.name, (vendor.claim)(&parts)?))).collect();
+        claims.sort_by_key(|(_, claim)| Reverse(*claim));
+        claims
     }
 
     #[test]
     fn a_request_belongs_to_the_vendor_whose_marks_it_carries() {
+        const COS: &str = "tencent_cos";
+        const OCR: &str = "tencent_ocr";
         let form = ("content-type", "application/x-www-form-urlencoded; charset=utf-8");
         for (method, target, headers, expected) in [
-            ("GET", "/?ci-process=qrcode-generate", &[][..], COS),
-            ("PUT", "/any/path?x=1&ci-process=QRcode", &[("x-tc-action", "QrcodeOCR")][..], COS),
-            ("POST", "/", &[("X-TC-Action", "QrcodeOCR")][..], OCR),
-            ("POST", "/ocr", &[("Authorization", "TC3-HMAC-SHA256 x")][..], OCR),
-            ("POST", "/cgi-bin/x", &[("Authorization", "SKIP")][..], OCR),
-            ("GET", "/?Action=QrcodeOCR", &[][..], OCR),
-            ("GET", "/?action=QrcodeOCR", &[][..], Owner::Nobody),
-            ("POST", "/", &[form][..], Owner::Form(&Owner::Nobody)),
-            ("POST", "/cgi-bin/menu/create", &[form][..], Owner::Form(&WECHAT)),
-            ("GET", "/cgi-bin/menu/create", &[][..], WECHAT),
-            ("GET", "/cv/img/aicrop", &[][..], WECHAT),
-            ("GET", "/cgi-bin", &[][..], Owner::Nobody),
-            ("POST", "/api/v1/qrcode/read_json", &[][..], CLI_IM),
-            ("POST", "/qrcode/x", &[][..], CLI_IM),
-            ("GET", "/object?q-sign-algorithm=sha1", &[][..], COS),
-            ("GET", "/object?sign=x", &[][..], COS),
-            ("GET", "/object", &[("Host", "examplebucket-1250000000.cos.ap-beijing.myqcloud.com:8080")][..], COS),
-            ("GET", "/", &[("Host", "localhost:8080")][..], Owner::Nobody),
+            ("GET", "/?ci-process=qrcode-generate", &[][..], Some((COS, Claim::Mark))),
+            ("PUT", "/any/path?x=1&ci-process=QRcode", &[("x-tc-action", "QrcodeOCR")][..], Some((COS, Claim::Mark))),
+            ("POST", "/", &[("X-TC-Action", "QrcodeOCR")][..], Some((OCR, Claim::Mark))),
+            ("POST", "/ocr", &[("Authorization", "TC3-HMAC-SHA256 x")][..], Some((OCR, Claim::Mark))),
+            ("POST", "/cgi-bin/x", &[("Authorization", "SKIP")][..], Some((OCR, Claim::Mark))),
+            ("GET", "/?Action=QrcodeOCR", &[][..], Some((OCR, Claim::Mark))),
+            ("GET", "/?action=QrcodeOCR", &[][..], None),
+            ("POST", "/", &[form][..], Some((OCR, Claim::Form))),
+            ("POST", "/cgi-bin/menu/create", &[form][..], Some((OCR, Claim::Form))),
+            ("GET", "/cgi-bin/menu/create", &[][..], Some(("wechat", Claim::Path))),
+            ("GET", "/cv/img/aicrop", &[][..], Some(("wechat", Claim::Path))),
+            ("GET", "/cgi-bin", &[][..], None),
+            ("POST", "/api/v1/qrcode/read_json", &[][..], Some(("cli_im", Claim::Path))),
+            ("POST", "/qrcode/x", &[][..], Some(("cli_im", Claim::Path))),
+            ("GET", "/object?q-sign-algorithm=sha1", &[][..], Some((COS, Claim::Trace))),
+            ("GET", "/object?sign=x", &[][..], Some((COS, Claim::Trace))),
+            ("GET", "/object", &[("Authorization", "q-sign-algorithm=sha1&q-ak=x")][..], Some((COS, Claim::Trace))),
+            (
+                "GET",
+                "/object",
+                &[("Host", "B-1250000000.COS.ap-beijing.myqcloud.com:80")][..],
+                Some((COS, Claim::Trace)),
+            ),
+            ("GET", "/", &[("Host", "localhost:8080")][..], None),
         ] {
-            assert_eq!(owner_of(method, target, headers), expected, "{method} {target} {headers:?}");
+            assert_eq!(claimants(method, target, headers).first().copied(), expected, "{method} {target} {headers:?}");
         }
-    }
-
-    #[tokio::test]
-    async fn a_form_with_an_action_is_tencent_clouds() {
-        let (owner, body) = read_form(Body::from("a=1&Action=QrcodeOCR"), WECHAT).await;
-        assert_eq!(owner, OCR);
-        assert_eq!(intake::body(body, 100).await.expect("kept").as_ref(), b"a=1&Action=QrcodeOCR");
-        assert_eq!(read_form(Body::from("action=1"), WECHAT).await.0, WECHAT);
-        let (owner, body) = read_form(Body::from(vec![b'a'; FORM + 1]), Owner::Nobody).await;
-        assert_eq!(owner, OCR);
-        assert!(matches!(intake::body(body, FORM).await, Err(BodyError::TooLarge { .. })));
+        let weaker = claimants("POST", "/cgi-bin/menu/create", &[form]);
+        assert_eq!(weaker[1], ("wechat", Claim::Path));
     }
 }

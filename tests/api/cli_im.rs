@@ -134,12 +134,42 @@ async fn every_failure_has_its_status_code_and_text() {
     assert_eq!((answer.status.as_u16(), answer.json()["code"].as_i64()), (404, Some(404)));
 }
 
+/// The codes of the vendor's pages and of our own choice, apart from the code's own table.
+const CODES: [i64; 10] = [400, 401, 403, 404, 405, 429, 500, 1030, 1031, 1032];
+
 #[tokio::test]
-async fn every_failure_can_be_forced() {
-    for code in [401, 403, 400, 405, 404, 1030, 1031, 1032, 429, 500] {
+async fn every_failure_can_be_forced_and_none_is_missing() {
+    let vendor = qrstack::server::VENDORS.iter().find(|vendor| vendor.name == "cli_im").expect("a vendor");
+    let mut forceable: Vec<i64> =
+        (vendor.forceable)().iter().flat_map(|(_, codes)| codes).map(|code| code.parse().expect("a number")).collect();
+    forceable.sort_unstable();
+    assert_eq!(forceable, CODES);
+    for code in CODES {
         let server = Server::with(&[("force_error", &format!("scan_url={code}"))]).await;
         assert_eq!(scan_picture(&server, SAMPLE).await.json()["code"], code);
+        let without_key = if code == 401 { 401 } else { 403 };
+        assert_eq!(scan(&server, &[], "{}").await.json()["code"], without_key, "{code}");
     }
+}
+
+#[tokio::test]
+async fn overload_is_answered_at_once() {
+    let server = Server::with(&[("read_queue", "0"), ("read_threads", "1")]).await;
+    let (started, on_start) = tokio::sync::oneshot::channel();
+    let (release, gate) = std::sync::mpsc::channel::<()>();
+    let work = server.shared().work().clone();
+    let busy = tokio::spawn(async move {
+        let job = move || {
+            let _ = started.send(());
+            let _ = gate.recv();
+        };
+        work.run(0, job).await
+    });
+    on_start.await.expect("the only thread is busy");
+    let answer = scan_picture(&server, SAMPLE).await;
+    assert_eq!((answer.status.as_u16(), answer.json()["code"].as_i64()), (429, Some(429)));
+    release.send(()).expect("the job waits");
+    busy.await.expect("joined").expect("done");
 }
 
 #[tokio::test]

@@ -5,10 +5,10 @@ use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
 
 use super::error::Error;
-use crate::config::Auth;
+use crate::config::{Auth, Config};
 use crate::shared::Shared;
 
-/// Proof that the request carries a key that counts.
+/// Proof that the request carries a key that counts, and that no failure is forced.
 pub(super) struct ApiKey;
 
 impl FromRequestParts<Shared> for ApiKey {
@@ -17,16 +17,23 @@ impl FromRequestParts<Shared> for ApiKey {
     async fn from_request_parts(parts: &mut Parts, shared: &Shared) -> Result<Self, Error> {
         let header = parts.headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
         let config = shared.config();
-        match (config.auth, header.and_then(bearer)) {
-            (Auth::Open, _) | (Auth::Accept, Some(_)) => Ok(Self),
-            (Auth::Verify | Auth::Accept, None) => Err(Error::NoKey),
+        let forced = Error::forced(config);
+        if let Some(error) = forced.filter(|error| error.is_authentication()) {
+            return Err(error);
+        }
+        check(config, header)?;
+        forced.map_or(Ok(Self), Err)
+    }
+}
+
+fn check(config: &Config, header: Option<&str>) -> Result<(), Error> {
+    match (config.auth, header.and_then(bearer)) {
+        (Auth::Open, _) | (Auth::Accept, Some(_)) => Ok(()),
+        (Auth::Verify | Auth::Accept, None) => Err(Error::NoKey),
+        (Auth::Verify, Some(key)) => {
             // Every key is compared, so that the time does not tell how many there are before the right one.
-            (Auth::Verify, Some(key))
-                if config.cli_im_keys.iter().fold(false, |found, known| found | known.matches(key)) =>
-            {
-                Ok(Self)
-            }
-            (Auth::Verify, Some(_)) => Err(Error::UnknownKey),
+            let known = config.cli_im_keys.iter().fold(false, |found, known| found | known.matches(key));
+            if known { Ok(()) } else { Err(Error::UnknownKey) }
         }
     }
 }

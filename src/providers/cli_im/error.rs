@@ -76,6 +76,11 @@ impl Error {
         }
     }
 
+    /// Whether it says that the caller has no key that counts.
+    pub(super) fn is_authentication(self) -> bool {
+        matches!(self, Self::NoKey | Self::UnknownKey)
+    }
+
     /// The failure that the operator wants to see, if any.
     pub(super) fn forced(config: &Config) -> Option<Self> {
         let code = config.forced_error(SCAN_URL)?;

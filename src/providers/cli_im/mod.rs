@@ -27,7 +27,7 @@ use url::Url;
 
 use crate::codec::{encode, render};
 use crate::fetch::StandIn;
-use crate::providers::{Door, Vendor};
+use crate::providers::{Claim, Door, Vendor};
 use crate::shared::Shared;
 
 /// The name of the one operation.
@@ -43,8 +43,15 @@ pub const VENDOR: Vendor = Vendor {
     forceable: error::forceable,
     stand_ins,
     examples: &[example::SCAN_URL],
+    claim,
+    form: None,
     open,
 };
+
+fn claim(parts: &Parts) -> Option<Claim> {
+    let path = parts.uri.path();
+    (path.starts_with("/api/") || path.starts_with("/qrcode/")).then_some(Claim::Path)
+}
 
 fn open(shared: &Shared) -> Door {
     Door {

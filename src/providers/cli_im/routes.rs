@@ -31,9 +31,6 @@ async fn scan_url(
     _key: ApiKey,
     Body(request): Body<wire::ScanUrl>,
 ) -> Result<Reply, Error> {
-    if let Some(forced) = Error::forced(shared.config()) {
-        return Err(forced);
-    }
     let picture = shared.fetch().image(&request.url, &PICTURE).await?;
     let decoded = shared.decode(picture, shared.limits(), Kinds::QR).await?;
     wire::Scanned::new(&decoded.symbols, shared.config().cli_im_provider).map(Reply)

@@ -28,10 +28,12 @@ mod wire;
 use std::collections::HashMap;
 
 use axum::Router;
+use axum::http::HeaderValue;
+use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
 
-use crate::intake::query;
-use crate::providers::{Door, Vendor};
+use crate::intake::{named_host, query, without_port};
+use crate::providers::{Claim, Door, Vendor};
 use crate::shared::Shared;
 
 /// The name of the one operation, and the value of `ci-process` that asks for it.
@@ -44,8 +46,29 @@ pub const VENDOR: Vendor = Vendor {
     forceable: error::forceable,
     stand_ins: HashMap::new,
     examples: &[example::QRCODE_GENERATE],
+    claim,
+    form: None,
     open,
 };
+
+/// `ci-process` is a mark of its own; other calls of COS are known by their signature or their host.
+fn claim(parts: &Parts) -> Option<Claim> {
+    let pairs = query::pairs_lossy(parts.uri.query().unwrap_or_default());
+    let has = |key: &str| query::first(&pairs, key).is_some();
+    if has("ci-process") {
+        return Some(Claim::Mark);
+    }
+    let authorization = parts.headers.get(AUTHORIZATION).map_or(&b""[..], HeaderValue::as_bytes);
+    let is_signed = has("q-sign-algorithm") || has("sign") || authorization.starts_with(b"q-sign-algorithm");
+    (is_signed || is_cos_host(named_host(parts))).then_some(Claim::Trace)
+}
+
+/// Whether a host looks like one of COS, whatever the bucket's name: `<bucket>.cos.<region>…`, or `ci`, or `pic`.
+fn is_cos_host(host: &str) -> bool {
+    let mut labels = without_port(host).split('.').skip(1);
+    let is_service = |label: &str| ["cos", "ci", "pic"].iter().any(|service| service.eq_ignore_ascii_case(label));
+    labels.next().is_some_and(is_service) && labels.next().is_some()
+}
 
 fn open(shared: &Shared) -> Door {
     // COS has no paths of its own: a path is an object's name, and what the query says decides.

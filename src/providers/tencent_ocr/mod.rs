@@ -34,8 +34,11 @@ mod wire;
 use std::collections::HashMap;
 
 use axum::Router;
+use axum::http::Method;
+use axum::http::request::Parts;
 
-use crate::providers::{Door, Vendor};
+use crate::intake::{self, query};
+use crate::providers::{Claim, Door, Form, Vendor};
 use crate::shared::Shared;
 
 /// Tencent Cloud OCR.
@@ -45,8 +48,21 @@ pub const VENDOR: Vendor = Vendor {
     forceable: error::forceable,
     stand_ins: HashMap::new,
     examples: &[example::QRCODE_OCR, example::QUERY_BAR_CODE],
+    claim,
+    form: Some(Form { max_bytes: received::MAX_BODY, is_mine: received::has_action }),
     open,
 };
+
+/// `Action` in the query, a header or an authorization of version 3; a form of version 1 has its `Action` in its body.
+fn claim(parts: &Parts) -> Option<Claim> {
+    let pairs = query::pairs_lossy(parts.uri.query().unwrap_or_default());
+    let is_tencent_cloud = parts.headers.keys().any(|name| name.as_str().starts_with("x-tc-"));
+    if query::first(&pairs, "Action").is_some() || is_tencent_cloud || received::is_tc3(&parts.headers) {
+        return Some(Claim::Mark);
+    }
+    let is_form = intake::content_type(&parts.headers) == "application/x-www-form-urlencoded";
+    (parts.method == Method::POST && is_form).then_some(Claim::Form)
+}
 
 fn open(shared: &Shared) -> Door {
     Door {

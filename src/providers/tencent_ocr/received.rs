@@ -13,7 +13,7 @@ use crate::intake::{self, query};
 /// Bytes of a body: 11 MiB, so that 10 MiB of base64 and the JSON around it fit.
 ///
 /// Assumed: the documented bound of version 3 requests is 10 MB; a picture over its own limit is to be named as such.
-const MAX_BODY: usize = 11_534_336;
+pub(super) const MAX_BODY: usize = 11_534_336;
 
 /// Bytes of the target of a `GET`. Documented: "Request Structure", 32 KB.
 const MAX_TARGET: usize = 32_768;
@@ -148,11 +148,16 @@ pub(super) fn repeated(text: &str) -> String {
 /// `Authorization` decides, then any header of version 3.
 ///
 /// Recorded: version 1 requests of the Python and Node.js SDKs carry `X-TC-TraceId`, and no other such header.
-fn is_tc3(headers: &HeaderMap) -> bool {
+pub(super) fn is_tc3(headers: &HeaderMap) -> bool {
     let authorization = header(headers, "authorization").unwrap_or_default();
     authorization.starts_with("TC3-")
         || authorization == "SKIP"
         || headers.keys().any(|name| name.as_str().starts_with("x-tc-") && name != "x-tc-traceid")
+}
+
+/// Whether a form of version 1 says what it asks for, which no other vendor's form does.
+pub(super) fn has_action(form: &[u8]) -> bool {
+    query::first(&query::pairs_lossy(&String::from_utf8_lossy(form)), "Action").is_some()
 }
 
 /// Documented: "Signature v1" takes parameters from the query of a `GET` and the urlencoded form of a `POST`, and JSON

@@ -27,7 +27,11 @@ pub(super) fn identify(
     peer: Option<Peer>,
 ) -> Result<String, Error> {
     let config = shared.config();
-    Error::forced(config, operation, Stage::Authentication)?;
+    let address = peer.map(|peer| peer.0.ip().to_canonical());
+    Error::forced(config, operation, Stage::Authentication).map_err(|error| match error {
+        Error::IpNotAllowed(None) => Error::IpNotAllowed(address),
+        error => error,
+    })?;
 
     let appid = match (config.auth, credentials.appid.as_deref()) {
         (_, Some(appid)) => appid,
@@ -47,10 +51,9 @@ pub(super) fn identify(
         (Auth::Verify, Some(secret)) if app.is_some_and(|app| app.secret.matches(secret)) => {}
         (Auth::Verify, Some(_)) => return Err(Error::InvalidAppsecret),
     }
-    let peer = peer.map(|peer| peer.0.ip().to_canonical());
     let allowed = &config.wechat_ip_allow;
-    if !allowed.is_empty() && !peer.is_some_and(|peer| allowed.iter().any(|net| net.contains(&peer))) {
-        return Err(Error::IpNotAllowed(peer));
+    if !allowed.is_empty() && !address.is_some_and(|address| allowed.iter().any(|net| net.contains(&address))) {
+        return Err(Error::IpNotAllowed(address));
     }
     Error::forced(config, operation, Stage::Admitted)?;
     Ok(appid.to_owned())

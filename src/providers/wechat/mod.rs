@@ -33,7 +33,7 @@ use std::collections::HashMap;
 
 use axum::http::request::Parts;
 
-use crate::providers::{Door, Vendor};
+use crate::providers::{Claim, Door, Vendor};
 use crate::shared::Shared;
 
 /// WeChat.
@@ -43,8 +43,15 @@ pub const VENDOR: Vendor = Vendor {
     forceable: error::forceable,
     stand_ins: HashMap::new,
     examples: &[example::SCAN, example::CREATE],
+    claim,
+    form: None,
     open,
 };
+
+fn claim(parts: &Parts) -> Option<Claim> {
+    let path = parts.uri.path();
+    (path.starts_with("/cgi-bin/") || path.starts_with("/cv/")).then_some(Claim::Path)
+}
 
 fn open(shared: &Shared) -> Door {
     Door {

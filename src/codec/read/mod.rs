@@ -66,20 +66,25 @@ const MODEST: u64 = 1_600_000;
 /// assert!(read(&blank, Kinds::ALL, &Budget::default()).symbols.is_empty());
 /// ```
 pub fn read(luma: &Luma, kinds: Kinds, budget: &Budget) -> Reading {
-    let mut stages =
-        Stages { kinds, start: ThreadTime::now(), budget: *budget, found: Found::default(), finders: 0, grids: 0, spent: false };
+    let mut stages = Stages {
+        kinds,
+        start: ThreadTime::now(),
+        budget: *budget,
+        found: Found::default(),
+        finders: 0,
+        grids: 0,
+        spent: false,
+    };
     stages.run(luma);
     Reading { symbols: stages.found.into_symbols(), budget_spent: stages.spent }
 }
 
-/// Which symbologies a black and white layer is searched for.
+/// How far a search for QR codes goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum All {
-    /// Every one.
-    Yes,
-    /// QR codes on flat paper.
-    Qr,
-    /// QR codes, grids bent where they do not fit.
+enum Effort {
+    /// Codes on flat paper.
+    Flat,
+    /// Grids that do not fit are bent, too.
     Bent,
 }
 
@@ -127,13 +132,21 @@ impl Stages {
         let base = pyramid.iter().position(|l| pixels(l) <= MODEST).unwrap_or(pyramid.len() - 1);
 
         // First round: every layer for QR codes, the base for all else.
-        self.linear(&pyramid[base], Where::Upright, 1);
-        self.flat(&pyramid[base], Threshold::Block, All::Yes);
+        let bits = Bits::of(&pyramid[base].luma, Threshold::Block);
+        self.qr(&bits, &pyramid[base], Effort::Flat);
+        if self.found.fills(luma.width(), luma.height()) {
+            return;
+        }
         for (k, layer) in pyramid.iter().enumerate() {
             if k != base && self.affordable() {
-                self.flat(layer, Threshold::Block, All::Qr);
+                self.qr(&Bits::of(&layer.luma, Threshold::Block), layer, Effort::Flat);
             }
         }
+        self.linear(&pyramid[base], Where::Upright, 1);
+        if self.found.fills(luma.width(), luma.height()) {
+            return;
+        }
+        self.others(&bits, &pyramid[base]);
         if self.wanting() {
             self.linear(&pyramid[base], Where::Located, 3);
         }
@@ -150,17 +163,21 @@ impl Stages {
         let layer = &pyramid[base];
         let longest = layer.luma.width().max(layer.luma.height());
         if longest <= 200 {
-            self.flat(&layer.repeated(4, 8), Threshold::Block, All::Yes);
+            let drawing = layer.repeated(4, 8);
+            let bits = Bits::of(&drawing.luma, Threshold::Block);
+            self.qr(&bits, &drawing, Effort::Flat);
+            self.others(&bits, &drawing);
         }
         // Grids that were there but did not fit.
         for layer in &pyramid[base.saturating_sub(1)..] {
             if self.grids > 0 && self.wanting() {
-                self.flat(layer, Threshold::Block, All::Bent);
+                self.qr(&Bits::of(&layer.luma, Threshold::Block), layer, Effort::Bent);
             }
         }
         for layer in &pyramid[base..] {
             if self.wanting() {
-                self.flat(layer, Threshold::Window(20), if self.finders > 0 { All::Bent } else { All::Qr });
+                let effort = if self.finders > 0 { Effort::Bent } else { Effort::Flat };
+                self.qr(&Bits::of(&layer.luma, Threshold::Window(20)), layer, effort);
             }
         }
         if self.wanting() && longest <= 1000 {
@@ -168,32 +185,38 @@ impl Stages {
             self.linear(&larger, Where::Located, 5);
             if longest <= 500 {
                 self.linear(&larger, Where::Upright, 3);
-                self.flat(&larger, Threshold::Block, All::Yes);
+                let bits = Bits::of(&larger.luma, Threshold::Block);
+                self.qr(&bits, &larger, Effort::Bent);
+                self.others(&bits, &larger);
             } else if self.finders > 0 {
-                self.flat(&larger, Threshold::Block, All::Bent);
+                self.qr(&Bits::of(&larger.luma, Threshold::Block), &larger, Effort::Bent);
             }
         }
         if self.wanting() {
             let sharp = layer.sharpened();
             self.linear(&sharp, Where::Located, 7);
             if self.finders > 0 {
-                self.flat(&sharp, Threshold::Block, All::Bent);
+                self.qr(&Bits::of(&sharp.luma, Threshold::Block), &sharp, Effort::Bent);
             }
         }
         for layer in &pyramid[base..] {
             if self.finders > 0 && self.wanting() {
-                self.flat(layer, Threshold::Global, All::Bent);
+                self.qr(&Bits::of(&layer.luma, Threshold::Global), layer, Effort::Bent);
             }
         }
         for layer in &pyramid[base..] {
             if self.finders > 0 && self.wanting() {
-                self.binary(&Bits::of(&layer.luma, Threshold::Block).closed(), layer, All::Bent);
+                self.qr(&Bits::of(&layer.luma, Threshold::Block).closed(), layer, Effort::Bent);
             }
         }
         if self.wanting() {
             let inverted = layer.inverted();
             self.linear(&inverted, Where::Upright, 1);
-            self.flat(&inverted, Threshold::Block, if longest <= 400 { All::Yes } else { All::Qr });
+            let bits = Bits::of(&inverted.luma, Threshold::Block);
+            self.qr(&bits, &inverted, Effort::Flat);
+            if longest <= 400 {
+                self.others(&bits, &inverted);
+            }
         }
     }
 
@@ -204,24 +227,19 @@ impl Stages {
         }
     }
 
-    fn flat(&mut self, layer: &Layer<'_>, threshold: Threshold, all: All) {
-        self.binary(&Bits::of(&layer.luma, threshold), layer, all);
-    }
-
-    /// The symbologies that are read from black and white: QR, or `all` of them.
-    fn binary(&mut self, bits: &Bits, layer: &Layer<'_>, all: All) {
-        let Some(matrix) = bits.matrix() else { return };
+    fn qr(&mut self, bits: &Bits, layer: &Layer<'_>, effort: Effort) {
         if self.kinds.meets(Kinds::QR) {
-            let pass = qr::scan(bits, self.kinds, all == All::Bent);
+            let pass = qr::scan(bits, self.kinds, effort == Effort::Bent);
             self.finders = self.finders.max(pass.finders);
             self.grids = self.grids.max(pass.grids);
             self.found.add(pass.symbols, layer);
         }
-        if all != All::Yes {
-            return;
-        }
+    }
+
+    /// The other two-dimensional symbologies.
+    fn others(&mut self, bits: &Bits, layer: &Layer<'_>) {
         if self.kinds.contains(Kind::DataMatrix) && self.affordable() {
-            self.found.add(datamatrix::scan(&matrix), layer);
+            self.found.add(bits.matrix().map(|m| datamatrix::scan(&m)).unwrap_or_default(), layer);
         }
         if self.kinds.contains(Kind::Aztec) && self.affordable() {
             self.found.add(aztec::scan(bits), layer);

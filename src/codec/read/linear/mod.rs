@@ -54,6 +54,9 @@ impl Candidate {
 const ROWS: u32 = 64;
 const REGION_LINES: u32 = 20;
 
+/// Fewer runs hold no symbol.
+const FEWEST_RUNS: usize = 20;
+
 /// Which lines are looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Where {
@@ -112,15 +115,25 @@ impl<'a> Scan<'a> {
     fn run(&mut self, most: u32, symbols: &mut Vec<Symbol>) {
         let lines = self.lines();
         let step = lines.div_ceil(most).max(1);
-        let mut line = step / 2;
-        while line < lines {
-            self.read_line(line);
-            line += step;
+        // Every fourth line first: those between lines that agree would only say the same.
+        for first in [2, 0, 1, 3] {
+            let mut line = step / 2 + first * step;
+            while line < lines {
+                if first == 2 || !self.settled(line) {
+                    self.read_line(line);
+                }
+                line += 4 * step;
+            }
         }
         if step > 1 {
             self.ask_neighbours(step);
         }
         self.accept(symbols);
+    }
+
+    /// Whether a line lies within a symbol that enough lines have read.
+    fn settled(&self, line: u32) -> bool {
+        self.candidates.iter().any(|c| c.lines.len() >= 2 * needed(c.kind) && between(c, line as f32 + 0.5))
     }
 
     /// Reads line `line`: all symbols on it go to the candidates.
@@ -130,22 +143,27 @@ impl<'a> Scan<'a> {
         if high - low < 24.0 {
             return;
         }
+        let (mut runs, mut reversed) = (std::mem::take(&mut self.runs), std::mem::take(&mut self.reversed));
         for how in [Cut::Extrema, Cut::Level] {
-            let mut runs = std::mem::take(&mut self.runs);
-            let mut reversed = std::mem::take(&mut self.reversed);
             cut(&self.profile, how, &mut runs);
-            runs.reversed_into(&mut reversed);
-            for (runs, backwards) in [(&runs, false), (&reversed, true)] {
-                self.read_runs(runs, line, backwards);
-                self.pool.feed(runs, line as f32 + 0.5, backwards);
+            if runs.widths.len() < FEWEST_RUNS {
+                continue;
             }
-            self.runs = runs;
-            self.reversed = reversed;
+            runs.reversed_into(&mut reversed);
+            let mut any = false;
+            for (runs, backwards) in [(&runs, false), (&reversed, true)] {
+                any |= self.read_runs(runs, line, backwards);
+                any |= self.pool.feed(runs, line as f32 + 0.5, backwards);
+            }
+            if any {
+                break;
+            }
         }
+        (self.runs, self.reversed) = (runs, reversed);
     }
 
-    fn read_runs(&mut self, runs: &Runs, line: u32, backwards: bool) {
-        let mut i = 0;
+    fn read_runs(&mut self, runs: &Runs, line: u32, backwards: bool) -> bool {
+        let (mut i, mut any) = (0, false);
         while i + 24 < runs.widths.len() {
             // In front of any symbol there is more white than its first bar and its first space have.
             if runs.quiet_before(i) > 1.1 * runs.widths[i].max(runs.widths[i + 1])
@@ -157,10 +175,12 @@ impl<'a> Scan<'a> {
                 let (start, end) = if backwards { (runs.length - end, runs.length - start) } else { (start, end) };
                 self.vote(found, (line as f32 + 0.5, start, end), backwards);
                 i = next + next % 2;
+                any = true;
                 continue;
             }
             i += 2;
         }
+        any
     }
 
     fn vote(&mut self, found: Decoded, at: (f32, f32, f32), backwards: bool) {

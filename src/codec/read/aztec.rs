@@ -250,7 +250,7 @@ fn symbol(bits: &Bits, view: &Perspective, mode: &Mode, mirrored: bool) -> Optio
                 (dimension, text)
             } else {
                 let known = if compact { 5.0 } else { 7.0 };
-                refined = grid::grown(*view, known, dimension as f32 / 2.0, |p| bits.at(p.x, p.y))?;
+                refined = grid::grown(*view, known, dimension as f32 / 2.0, |p| bits.at(p.x, p.y));
                 (dimension, content(bits, &refined, dimension, compact, layers, blocks)?)
             }
         }

@@ -26,7 +26,7 @@ use binary::{Bits, Threshold};
 use found::Found;
 pub use kinds::Kinds;
 use layer::Layer;
-use linear::Where;
+use linear::Places;
 
 /// How much a reading may cost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -117,7 +117,7 @@ impl Stages {
     fn run(&mut self, luma: &Luma) {
         let whole = Layer::of(luma);
         if luma.width().min(luma.height()) < THINNEST {
-            self.linear(&whole, Where::Upright, 1);
+            self.upright(&whole, 1);
             return;
         }
         // The pyramid: halves until modules of any code that fills the picture are small.
@@ -142,24 +142,27 @@ impl Stages {
                 self.qr(&Bits::of(&layer.luma, Threshold::Block), layer, Effort::Flat);
             }
         }
-        self.linear(&pyramid[base], Where::Upright, 1);
+        self.upright(&pyramid[base], 1);
         if self.found.fills(luma.width(), luma.height()) {
             return;
         }
         self.others(&bits, &pyramid[base]);
-        if self.wanting() {
-            self.linear(&pyramid[base], Where::Located, 3);
+        if !self.wanting() {
+            return;
         }
+        let places =
+            if self.kinds.meets(Kinds::linear()) { Places::find(&pyramid[base].luma) } else { Places::default() };
+        self.located(&pyramid[base], &places, 3);
         if base > 0 && self.wanting() {
-            self.linear(&pyramid[base - 1], Where::Located, 3);
+            self.located(&pyramid[base - 1], &places.scaled(2.0), 3);
         }
         if self.wanting() {
-            self.second_round(&pyramid, base);
+            self.second_round(&pyramid, base, &bits, &places);
         }
     }
 
-    /// Dearer tries, while nothing was found.
-    fn second_round(&mut self, pyramid: &[Layer<'_>], base: usize) {
+    /// Dearer tries, while nothing was found: each where there is a sign that it may help.
+    fn second_round(&mut self, pyramid: &[Layer<'_>], base: usize, bits: &Bits, places: &Places) {
         let layer = &pyramid[base];
         let longest = layer.luma.width().max(layer.luma.height());
         if longest <= 200 {
@@ -174,17 +177,20 @@ impl Stages {
                 self.qr(&Bits::of(&layer.luma, Threshold::Block), layer, Effort::Bent);
             }
         }
-        for layer in &pyramid[base..] {
-            if self.wanting() {
-                let effort = if self.finders > 0 { Effort::Bent } else { Effort::Flat };
-                self.qr(&Bits::of(&layer.luma, Threshold::Window(20)), layer, effort);
+        // A smaller window, for codes in shadows and bright spots; without a finder so far the half layer is enough.
+        for (k, layer) in pyramid[base..].iter().enumerate() {
+            if (self.finders > 0 || k == 1 || pyramid.len() == base + 1) && self.wanting() {
+                self.qr(&Bits::of(&layer.luma, Threshold::Window(20)), layer, Effort::Bent);
             }
         }
-        if self.wanting() && longest <= 1000 {
+        if self.wanting() {
+            self.qr(&bits.inverted(), layer, Effort::Flat);
+        }
+        if self.wanting() && longest <= 1000 && (longest <= 500 || self.finders > 0 || !places.is_empty()) {
             let larger = layer.enlarged(2.0);
-            self.linear(&larger, Where::Located, 5);
+            self.located(&larger, &places.scaled(2.0), 5);
             if longest <= 500 {
-                self.linear(&larger, Where::Upright, 3);
+                self.upright(&larger, 3);
                 let bits = Bits::of(&larger.luma, Threshold::Block);
                 self.qr(&bits, &larger, Effort::Bent);
                 self.others(&bits, &larger);
@@ -192,9 +198,9 @@ impl Stages {
                 self.qr(&Bits::of(&larger.luma, Threshold::Block), &larger, Effort::Bent);
             }
         }
-        if self.wanting() {
+        if self.wanting() && (self.finders > 0 || !places.is_empty()) {
             let sharp = layer.sharpened();
-            self.linear(&sharp, Where::Located, 7);
+            self.located(&sharp, places, 7);
             if self.finders > 0 {
                 self.qr(&Bits::of(&sharp.luma, Threshold::Block), &sharp, Effort::Bent);
             }
@@ -209,22 +215,24 @@ impl Stages {
                 self.qr(&Bits::of(&layer.luma, Threshold::Block).closed(), layer, Effort::Bent);
             }
         }
-        if self.wanting() {
+        if self.wanting() && (longest <= 400 || !places.is_empty()) {
             let inverted = layer.inverted();
-            self.linear(&inverted, Where::Upright, 1);
-            let bits = Bits::of(&inverted.luma, Threshold::Block);
-            self.qr(&bits, &inverted, Effort::Flat);
+            self.located(&inverted, places, 3);
             if longest <= 400 {
-                self.others(&bits, &inverted);
+                self.upright(&inverted, 1);
+                self.others(&Bits::of(&inverted.luma, Threshold::Block), &inverted);
             }
         }
     }
 
-    fn linear(&mut self, layer: &Layer<'_>, which: Where, thickness: u32) {
+    fn upright(&mut self, layer: &Layer<'_>, thickness: u32) {
         if self.kinds.meets(Kinds::linear()) {
-            let symbols = linear::scan(&layer.luma, self.kinds, which, thickness);
-            self.found.add(symbols, layer);
+            self.found.add(linear::upright(&layer.luma, self.kinds, thickness), layer);
         }
+    }
+
+    fn located(&mut self, layer: &Layer<'_>, places: &Places, thickness: u32) {
+        self.found.add(linear::located(&layer.luma, self.kinds, places, thickness), layer);
     }
 
     fn qr(&mut self, bits: &Bits, layer: &Layer<'_>, effort: Effort) {

@@ -34,24 +34,24 @@ pub(super) fn scan(bits: &Bits) -> Vec<Symbol> {
 }
 
 /// In which of the four directions (turns of the picture clockwise that bring it upright) a start or stop pattern was
-/// seen.
+/// seen on more than one line.
 fn directions(bits: &Bits) -> [bool; 4] {
-    let mut seen = [false; 4];
+    let mut seen = [0; 4];
     let mut runs = Vec::new();
     for y in (0..bits.height()).step_by((bits.height() / LINES).max(1) as usize) {
         bits.row_runs(y, &mut runs);
         let (forwards, backwards) = guards(&runs);
-        seen[0] |= forwards;
-        seen[2] |= backwards;
+        seen[0] += u32::from(forwards);
+        seen[2] += u32::from(backwards);
     }
     for x in (0..bits.width()).step_by((bits.width() / LINES).max(1) as usize) {
         bits.column_runs(x, &mut runs);
         let (forwards, backwards) = guards(&runs);
         // A symbol read downwards is upright after three quarters clockwise.
-        seen[3] |= forwards;
-        seen[1] |= backwards;
+        seen[3] += u32::from(forwards);
+        seen[1] += u32::from(backwards);
     }
-    seen
+    seen.map(|lines| lines >= 2)
 }
 
 /// Whether a line has a start or stop pattern, read forwards and read backwards.

@@ -8,7 +8,7 @@
 use rxing::{common::BitArray, oned::rss::expanded::decoders::abstract_expanded_decoder::createDecoder};
 
 use super::edges::Runs;
-use crate::codec::Kind;
+use crate::codec::{Kind, read::guarded};
 
 /// Finders of the omnidirectional symbol.
 const OMNI: [[f32; 5]; 9] = [
@@ -224,6 +224,7 @@ impl Pool {
                 found.push(symbol);
             }
         }
+        found.retain(|s| !s.text.is_empty());
         found
     }
 }
@@ -472,7 +473,8 @@ fn expanded_text(pairs: &[&Pair]) -> Option<Symbol> {
     for c in data {
         bits.appendBits(c.value as usize, 12).ok()?;
     }
-    let text = createDecoder(&bits).ok()?.parseInformation().ok()?;
+    // A symbol whose content cannot be told still takes its place.
+    let text = guarded(|| createDecoder(&bits).ok()?.parseInformation().ok()).unwrap_or_default();
     let extent = pairs.iter().skip(1).fold(pairs[0].extent, |e, p| e.join(p.extent));
     Some(Symbol { kind: Kind::RssExpanded, text, extent })
 }

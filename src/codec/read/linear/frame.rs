@@ -45,6 +45,16 @@ impl Frame {
         Self { origin, along, length: length.ceil() as usize, lines: lines.ceil().max(1.0) as u32 }
     }
 
+    /// The same rectangle in a picture that is `factor` times as large.
+    pub(super) fn scaled(&self, factor: f32) -> Self {
+        Self {
+            origin: Point { x: self.origin.x * factor, y: self.origin.y * factor },
+            along: self.along,
+            length: (self.length as f32 * factor) as usize,
+            lines: ((self.lines as f32 * factor) as u32).max(1),
+        }
+    }
+
     pub(super) fn lines(&self) -> u32 {
         self.lines
     }

@@ -13,6 +13,7 @@ mod frame;
 mod itf;
 mod locate;
 mod retail;
+mod shapes;
 
 use super::Kinds;
 use crate::codec::{Corners, Kind, Luma, Symbol};
@@ -57,25 +58,49 @@ const REGION_LINES: u32 = 20;
 /// Fewer runs hold no symbol.
 const FEWEST_RUNS: usize = 20;
 
-/// Which lines are looked at.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Where {
-    /// Rows and columns of the whole picture.
-    Upright,
-    /// Lines across places that look like bars, at any angle.
-    Located,
+/// Places of a picture that look like bars, at any angle.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Places(Vec<Frame>);
+
+impl Places {
+    /// Looks for them.
+    pub(super) fn find(luma: &Luma) -> Self {
+        let mut frames = locate::regions(luma);
+        // Many things have parallel edges; a symbol has many of them in a row.
+        let (mut profile, mut runs) = (Vec::new(), Runs::default());
+        frames.retain(|frame| {
+            frame.take(luma, frame.lines() / 2, 3, &mut profile);
+            cut(&profile, Cut::Extrema, &mut runs);
+            runs.widths.len() >= FEWEST_RUNS
+        });
+        Self(frames)
+    }
+
+    /// The same places in a picture `factor` times as large.
+    pub(super) fn scaled(&self, factor: f32) -> Self {
+        Self(self.0.iter().map(|f| f.scaled(factor)).collect())
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
 }
 
-/// Reads the linear symbols of `luma` among `kinds`; corners are in its pixels. Each line is the mean of `thickness`
-/// neighbouring ones, which takes noise out of bars that stand across it.
-pub(super) fn scan(luma: &Luma, kinds: Kinds, which: Where, thickness: u32) -> Vec<Symbol> {
+/// Reads the linear symbols along rows and columns of `luma` among `kinds`; corners are in its pixels. Each line is the
+/// mean of `thickness` neighbouring ones, which takes noise out of bars that stand across it.
+pub(super) fn upright(luma: &Luma, kinds: Kinds, thickness: u32) -> Vec<Symbol> {
     let mut symbols = Vec::new();
-    let (frames, lines) = match which {
-        Where::Upright => (vec![Frame::rows(luma), Frame::columns(luma)], ROWS),
-        Where::Located => (locate::regions(luma), REGION_LINES),
-    };
-    for frame in frames {
-        Scan::new(luma, kinds, frame, thickness).run(lines, &mut symbols);
+    for frame in [Frame::rows(luma), Frame::columns(luma)] {
+        Scan::new(luma, kinds, frame, thickness).run(ROWS, &mut symbols);
+    }
+    symbols
+}
+
+/// The same across places that look like bars.
+pub(super) fn located(luma: &Luma, kinds: Kinds, places: &Places, thickness: u32) -> Vec<Symbol> {
+    let mut symbols = Vec::new();
+    for frame in &places.0 {
+        Scan::new(luma, kinds, frame.clone(), thickness).run(REGION_LINES, &mut symbols);
     }
     symbols
 }
@@ -144,7 +169,12 @@ impl<'a> Scan<'a> {
             return;
         }
         let (mut runs, mut reversed) = (std::mem::take(&mut self.runs), std::mem::take(&mut self.reversed));
-        for how in [Cut::Extrema, Cut::Level] {
+        let faint = if self.thickness > 1 {
+            [Cut::Extrema, Cut::Level, Cut::Faint].as_slice()
+        } else {
+            &[Cut::Extrema, Cut::Level]
+        };
+        for &how in faint {
             cut(&self.profile, how, &mut runs);
             if runs.widths.len() < FEWEST_RUNS {
                 continue;
@@ -239,7 +269,7 @@ impl<'a> Scan<'a> {
             });
             let same = candidates.iter().any(|other| {
                 !std::ptr::eq(other, candidate)
-                    && other.lines.len() * 2 > candidate.lines.len()
+                    && other.lines.len() * 3 > candidate.lines.len() * 2
                     && other.bytes != candidate.bytes
                     && candidate.lines.iter().any(|&(_, s, e)| other.overlaps(s, e))
                     && between(candidate, other.lines[0].0)
@@ -293,9 +323,10 @@ fn between(candidate: &Candidate, line: f32) -> bool {
 fn needed(kind: Kind) -> usize {
     match kind {
         Kind::Code128 | Kind::Code93 | Kind::Ean13 | Kind::UpcA => 2,
-        Kind::Ean8 | Kind::Code39 => 3,
         Kind::Itf | Kind::Codabar | Kind::UpcE => 4,
-        Kind::QrCode
+        Kind::Ean8
+        | Kind::Code39
+        | Kind::QrCode
         | Kind::MicroQrCode
         | Kind::RmqrCode
         | Kind::DataMatrix

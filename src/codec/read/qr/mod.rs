@@ -110,11 +110,7 @@ pub(super) fn scan(bits: &Bits, kinds: Kinds, thorough: bool) -> Pass {
 /// The symbol of a grid that does not fit as it is.
 fn moved(bits: &Bits, grid: &Grid) -> Option<Symbol> {
     let settled = grid.settled(bits);
-    settled
-        .as_ref()
-        .and_then(|s| decoded(bits, s))
-        .or_else(|| decoded(bits, &settled.as_ref()?.bent(bits)))
-        .or_else(|| decoded(bits, &grid.bent(bits)))
+    decoded(bits, &settled).or_else(|| decoded(bits, &settled.bent(bits))).or_else(|| decoded(bits, &grid.bent(bits)))
 }
 
 fn decoded(bits: &Bits, grid: &Grid) -> Option<Symbol> {

@@ -252,7 +252,7 @@ impl Grid {
     }
 
     /// The same grid with its right bottom corner, which no finder holds, moved to where most modules are plain.
-    pub(super) fn settled(&self, bits: &Bits) -> Option<Self> {
+    pub(super) fn settled(&self, bits: &Bits) -> Self {
         let far = self.size as f32;
         let square = [(0.0, 0.0), (far, 0.0), (far, far), (0.0, far)].map(|(x, y)| Point { x, y });
         let mut corners = square.map(|p| self.view.map(p.x, p.y));
@@ -280,7 +280,7 @@ impl Grid {
                 }
             }
         }
-        Some(Self { view: best.1, bends: None, ..*self })
+        Self { view: best.1, bends: None, ..*self }
     }
 
     /// How plain module (x, y) is: 0 to 4 places with the colour of the middle; modules whose colour is known count

@@ -128,6 +128,17 @@ impl Bits {
         Self { width: self.height, height: self.width, stride, words }
     }
 
+    /// Makes a rectangle white; it is cut at the border.
+    pub(super) fn erase(&mut self, left: f32, top: f32, right: f32, bottom: f32) {
+        let column = |x: f32| (x.max(0.0) as u32).min(self.width);
+        let (from, to) = (column(left), column(right + 1.0));
+        for y in (top.max(0.0) as u32).min(self.height)..((bottom + 1.0).max(0.0) as u32).min(self.height) {
+            for x in from..to {
+                self.words[y as usize * self.stride + x as usize / 64] &= !(1 << (x % 64));
+            }
+        }
+    }
+
     /// Black and white exchanged.
     pub(super) fn inverted(&self) -> Self {
         let mut words: Vec<u64> = self.words.iter().map(|w| !w).collect();

@@ -53,8 +53,10 @@ pub struct Reading {
 
 /// Pictures thinner than this hold nothing but a linear symbol, and rxing's detectors do not end on some of them.
 const THINNEST: u32 = 8;
+/// QR grids bent in a picture.
+const MOST_BENDS: usize = 16;
 /// Pixels of the layers that everything is tried on.
-const MODEST: u64 = 1_600_000;
+const MODEST: u64 = 3_500_000;
 
 /// Reads the symbols among `kinds`.
 ///
@@ -73,6 +75,7 @@ pub fn read(luma: &Luma, kinds: Kinds, budget: &Budget) -> Reading {
         found: Found::default(),
         finders: 0,
         grids: 0,
+        bends: MOST_BENDS,
         spent: false,
     };
     stages.run(luma);
@@ -97,6 +100,8 @@ struct Stages {
     finders: usize,
     /// Most QR grids seen in a layer that could not be decoded as they were.
     grids: usize,
+    /// QR grids that may still be bent: the dearest thing of all.
+    bends: usize,
     spent: bool,
 }
 
@@ -237,7 +242,9 @@ impl Stages {
 
     fn qr(&mut self, bits: &Bits, layer: &Layer<'_>, effort: Effort) {
         if self.kinds.meets(Kinds::QR) {
-            let pass = qr::scan(bits, self.kinds, effort == Effort::Bent);
+            let most = if effort == Effort::Bent { self.bends } else { 0 };
+            let pass = qr::scan(bits, self.kinds, most);
+            self.bends -= pass.bends;
             self.finders = self.finders.max(pass.finders);
             self.grids = self.grids.max(pass.grids);
             self.found.add(pass.symbols, layer);
@@ -247,7 +254,7 @@ impl Stages {
     /// The other two-dimensional symbologies.
     fn others(&mut self, bits: &Bits, layer: &Layer<'_>) {
         if self.kinds.contains(Kind::DataMatrix) && self.affordable() {
-            self.found.add(bits.matrix().map(|m| datamatrix::scan(&m)).unwrap_or_default(), layer);
+            self.found.add(datamatrix::scan(bits), layer);
         }
         if self.kinds.contains(Kind::Aztec) && self.affordable() {
             self.found.add(aztec::scan(bits), layer);

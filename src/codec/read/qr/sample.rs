@@ -369,9 +369,10 @@ impl Grid {
             for step_x in -3..=3i32 {
                 let (sx, sy) = (step_x as f32 * 0.25, step_y as f32 * 0.25);
                 let shift = Point { x: start.x + right.x * sx + down.x * sy, y: start.y + right.y * sx + down.y * sy };
-                let moved = Shifted { grid: self, shift };
-                let plain: i32 =
-                    range(cy).flat_map(|y| range(cx).map(move |x| (x, y))).map(|(x, y)| moved.plain(bits, x, y)).sum();
+                let moved = &Shifted { grid: self, shift };
+                let plain: i32 = range(cy)
+                    .flat_map(|y| range(cx).filter(move |x| (x + y) % 2 == 0).map(move |x| moved.plain(bits, x, y)))
+                    .sum();
                 // Small shifts are likelier than large ones.
                 let score = 4 * plain - 3 * (step_x * step_x + step_y * step_y);
                 if score > best.0 {

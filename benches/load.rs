@@ -84,7 +84,7 @@ fn drawn() -> Vec<Set> {
         set("PNG, colour", &colour, ImageFormat::Png),
         set("PNG, colour and opacity", &rgba, ImageFormat::Png),
         set("PNG, grey", &grey, ImageFormat::Png),
-        set("GIF", &grey, ImageFormat::Gif),
+        set("GIF", &rgba, ImageFormat::Gif),
         set("WebP, lossless", &colour, ImageFormat::WebP),
         set("BMP", &colour, ImageFormat::Bmp),
     ]

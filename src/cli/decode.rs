@@ -204,3 +204,81 @@ fn kind_name(kind: Kind) -> &'static str {
         Kind::DxFilmEdge => "DX_FILM_EDGE",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::codec::{encode, render};
+
+    fn json(file: &Path) -> serde_json::Value {
+        let name = file.to_string_lossy();
+        let mut out = Vec::new();
+        print_json(&mut out, &line(&name, file)).expect("memory");
+        assert_eq!(out.pop(), Some(b'\n'));
+        assert!(!out.contains(&b'\n'), "one line a file");
+        serde_json::from_slice(&out).expect("JSON")
+    }
+
+    #[test]
+    fn a_picture_is_a_line_with_its_symbols_and_times() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("code.png");
+        let matrix = encode::qr("你好", &encode::QrOptions::default()).expect("short");
+        std::fs::write(&file, render::png(&render::place(&matrix, 10, 300, 300))).expect("written");
+        let line = json(&file);
+        let keys: Vec<&str> = line.as_object().expect("an object").keys().map(String::as_str).collect();
+        let mut expected = ["file", "width", "height", "symbols", "load_ms", "decode_ms", "error"];
+        expected.sort_unstable();
+        assert_eq!(keys, expected);
+        assert_eq!(line["file"], *file.to_string_lossy());
+        assert_eq!((&line["width"], &line["height"]), (&300.into(), &300.into()));
+        assert!(line["error"].is_null());
+        let symbol = &line["symbols"][0];
+        assert_eq!((&symbol["kind"], &symbol["text"]), (&"QR_CODE".into(), &"你好".into()));
+        assert!(symbol.get("bytes").is_none(), "the payload is the text's UTF-8");
+        // 21 modules of 10 pixels in the middle of 300.
+        let corner = |i: usize, axis: &str| symbol["corners"][i][axis].as_f64().expect("a number");
+        for (i, (x, y)) in [(45.0, 45.0), (255.0, 45.0), (255.0, 255.0), (45.0, 255.0)].into_iter().enumerate() {
+            assert!((corner(i, "x") - x).abs() < 5.0 && (corner(i, "y") - y).abs() < 5.0, "{symbol}");
+        }
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_read_is_a_line_with_the_reason() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let text = folder.path().join("text.png");
+        std::fs::write(&text, "no picture").expect("written");
+        for file in [text, folder.path().join("absent.png")] {
+            let line = json(&file);
+            assert!(line["error"].as_str().is_some_and(|reason| !reason.is_empty()), "{line}");
+            assert_eq!(line["symbols"], serde_json::json!([]));
+        }
+    }
+
+    #[test]
+    fn payloads_that_are_not_the_text_are_shown_in_hex() {
+        let symbol =
+            Symbol {
+                kind: Kind::QrCode, text: "你好".to_owned(), bytes: vec![0xC4, 0xE3, 0xBA, 0xC3], corners: None
+            };
+        assert_eq!(Found::from(symbol).bytes.as_deref(), Some("c4e3bac3"));
+    }
+
+    #[test]
+    fn every_kind_has_a_name_of_its_own() {
+        let mut names: Vec<&str> = Kind::ALL.into_iter().map(kind_name).collect();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), Kind::ALL.len());
+    }
+
+    #[test]
+    fn people_get_texts_that_cannot_steer_their_terminal() {
+        let found = Found { kind: "QR_CODE", text: "\u{1b}[2J".to_owned(), bytes: None, corners: None };
+        let line =
+            Line { file: "x", width: 1, height: 1, symbols: vec![found], load_ms: 0.0, decode_ms: 0.0, error: None };
+        let mut out = Vec::new();
+        print_plain(&mut out, &line).expect("memory");
+        assert!(!out.contains(&0x1B));
+    }
+}

@@ -15,7 +15,7 @@ pub mod render;
 mod text;
 
 pub use error::{EncodeError, LoadError};
-pub use load::{Format, Limits, Loaded, Orientation, load, probe};
+pub use load::{Format, Limits, Loaded, Orientation, PEAK_BYTES_PER_PIXEL, load, probe};
 pub use read::{Budget, Kinds, Reading, read};
 
 /// A symbology.

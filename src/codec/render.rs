@@ -1,4 +1,4 @@
-//! Modules to pictures: where the symbol lies ([`fit`], [`place`]), and the bytes of the file ([`png`], [`jpeg`]).
+//! Modules to pictures: where the symbol lies ([`fit`], [`place`]), and the bytes of the file ([`png()`], [`jpeg`]).
 //!
 //! Modules are always a whole number of pixels wide; what is left over becomes white border. The same matrix and sizes
 //! give the same bytes.

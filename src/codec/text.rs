@@ -15,7 +15,6 @@ const BYTE_ORDER_MARK: char = '\u{FEFF}';
 /// The text that `bytes` most likely spell: UTF-8 if valid (a byte order mark at its head is dropped), else the likeliest
 /// of GB18030, Big5, Shift-JIS, EUC-KR and Windows-1252, else Latin-1, which carries every byte as the character of
 /// the same number.
-#[cfg_attr(not(test), expect(dead_code, reason = "the reader calls it"))]
 pub(crate) fn guess(bytes: &[u8]) -> String {
     if let Ok(text) = std::str::from_utf8(bytes) {
         return text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text).to_owned();
@@ -25,20 +24,24 @@ pub(crate) fn guess(bytes: &[u8]) -> String {
         .map_or_else(|| bytes.iter().map(|&byte| char::from(byte)).collect(), std::borrow::Cow::into_owned)
 }
 
+/// How many bits a candidate needs; `None` where nobody writes such bytes in it.
+type Bits = fn(&[u8]) -> Option<u32>;
+
 /// The candidate that needs the fewest bits; `None` for what is no text in any of them.
 fn likeliest(bytes: &[u8]) -> Option<&'static Encoding> {
-    [
-        (GB18030, score::gb18030 as fn(&[u8]) -> Option<u32>),
-        (BIG5, score::big5),
-        (SHIFT_JIS, score::shift_jis),
-        (EUC_KR, score::euc_kr),
+    let candidates: [(_, Bits); 5] = [
+        (GB18030, |bytes| Some(score::gb18030(bytes))),
+        (BIG5, |bytes| Some(score::big5(bytes))),
+        (SHIFT_JIS, |bytes| Some(score::shift_jis(bytes))),
+        (EUC_KR, |bytes| Some(score::euc_kr(bytes))),
         (WINDOWS_1252, score::windows_1252),
-    ]
-    .into_iter()
-    .filter(|(encoding, _)| encoding.decode_without_bom_handling_and_without_replacement(bytes).is_some())
-    .filter_map(|(encoding, score)| Some((score(bytes)?, encoding)))
-    .min_by_key(|&(bits, _)| bits)
-    .map(|(_, encoding)| encoding)
+    ];
+    candidates
+        .into_iter()
+        .filter(|(encoding, _)| encoding.decode_without_bom_handling_and_without_replacement(bytes).is_some())
+        .filter_map(|(encoding, score)| Some((score(bytes)?, encoding)))
+        .min_by_key(|&(bits, _)| bits)
+        .map(|(_, encoding)| encoding)
 }
 
 #[cfg(test)]

@@ -19,7 +19,7 @@ pub(super) fn decode(bytes: &[u8]) -> Decoded {
     let colours = decoder.color_type();
     let count = width as usize * height as usize;
     let mut raw = vec![0; count * usize::from(colours.bytes_per_pixel())];
-    decoder.read_image(&mut raw).map_err(|error| Format::Bmp.broken(error))?;
+    decoder.read_image(&mut raw).map_err(|error| Format::Bmp.broken(&error))?;
     let mut pixels = vec![0; count];
     match colours {
         ColorType::L8 => return Ok((raw, Orientation::Upright)),
@@ -31,11 +31,11 @@ pub(super) fn decode(bytes: &[u8]) -> Decoded {
             }
         }
         ColorType::Rgba8 => grey::from_rgba(&raw, &mut pixels),
-        other => return Err(Format::Bmp.broken(format_args!("its colours are not read here: {other:?}"))),
+        other => return Err(Format::Bmp.broken(&format_args!("its colours are not read here: {other:?}"))),
     }
     Ok((pixels, Orientation::Upright))
 }
 
 fn decoder(bytes: &[u8]) -> Result<BmpDecoder<Cursor<&[u8]>>, LoadError> {
-    BmpDecoder::new(Cursor::new(bytes)).map_err(|error| Format::Bmp.broken(error))
+    BmpDecoder::new(Cursor::new(bytes)).map_err(|error| Format::Bmp.broken(&error))
 }

@@ -16,7 +16,7 @@ pub(super) fn size(bytes: &[u8]) -> Result<(u32, u32), LoadError> {
 
 /// Decodes the first frame to grey, on a white screen.
 pub(super) fn decode(bytes: &[u8], limits: &Limits) -> Decoded {
-    let broken = |error: gif::DecodingError| Format::Gif.broken(error);
+    let broken = |error: gif::DecodingError| Format::Gif.broken(&error);
     let mut options = DecodeOptions::new();
     options.set_color_output(ColorOutput::Indexed);
     let mut decoder = options.read_info(bytes).map_err(broken)?;

@@ -17,8 +17,12 @@ struct Header {
     width: u32,
     height: u32,
     orientation: Orientation,
+    /// The number by which scans name the first channel.
+    first: u8,
     /// Every other channel has at most the resolution of the first.
     first_is_finest: bool,
+    /// Coarse and fine detail come in scans of their own.
+    progressive: bool,
     /// Where the pixels begin.
     scan: usize,
 }
@@ -32,19 +36,19 @@ impl Header {
 
 /// Width and height from the frame header.
 pub(super) fn size(bytes: &[u8]) -> Result<(u32, u32), LoadError> {
-    let header = header(bytes).map_err(|reason| Format::Jpeg.broken(reason))?;
+    let header = header(bytes).map_err(|reason| Format::Jpeg.broken(&reason))?;
     Ok((header.width, header.height))
 }
 
 /// Decodes to grey.
 pub(super) fn decode(bytes: &[u8]) -> Decoded {
-    let header = header(bytes).map_err(|reason| Format::Jpeg.broken(reason))?;
+    let header = header(bytes).map_err(|reason| Format::Jpeg.broken(&reason))?;
     match pixels(bytes, &header) {
         Ok(pixels) => Ok((pixels, header.orientation)),
         Err(reason) => {
             let mended = mended(bytes).filter(|_| header.has_a_row(bytes));
             let pixels = mended.and_then(|bytes| pixels(&bytes, &header).ok());
-            Ok((pixels.ok_or_else(|| Format::Jpeg.broken(reason))?, header.orientation))
+            Ok((pixels.ok_or_else(|| Format::Jpeg.broken(&reason))?, header.orientation))
         }
     }
 }
@@ -80,6 +84,7 @@ fn next_piece(bytes: &[u8], mut at: usize) -> Option<Piece<'_>> {
 fn header(bytes: &[u8]) -> Result<Header, &'static str> {
     let mut orientation = None;
     let mut frame = None;
+    let mut progressive = false;
     let mut at = 2;
     let scan = loop {
         match next_piece(bytes, at).ok_or("it ends within its header")? {
@@ -87,7 +92,10 @@ fn header(bytes: &[u8]) -> Result<Header, &'static str> {
             Piece::Segment(0xDA, _, end) => break end,
             Piece::Segment(marker, content, end) => {
                 match marker {
-                    0xC0..=0xC2 => frame = Some(content),
+                    0xC0..=0xC2 => {
+                        frame = Some(content);
+                        progressive = marker == 0xC2;
+                    }
                     // Arithmetic, lossless and hierarchical coding.
                     0xC3 | 0xC5..=0xC7 | 0xC9..=0xCB | 0xCD..=0xCF => {
                         return Err("its kind of coding is not read here");
@@ -104,13 +112,15 @@ fn header(bytes: &[u8]) -> Result<Header, &'static str> {
     let (&[_precision, h0, h1, w0, w1, _count], channels) =
         frame.and_then(<[u8]>::split_first_chunk).ok_or("it has no frame header")?;
     let sampling = |channel: &[u8; 3]| (channel[1] >> 4, channel[1] & 0x0F);
-    let mut channels = channels.as_chunks::<3>().0.iter().map(sampling);
-    let (h, v) = channels.next().ok_or("it has no channels")?;
+    let (first, others) = channels.as_chunks().0.split_first().ok_or("it has no channels")?;
+    let (h, v) = sampling(first);
     Ok(Header {
         width: u32::from(u16::from_be_bytes([w0, w1])),
         height: u32::from(u16::from_be_bytes([h0, h1])),
         orientation: orientation.unwrap_or_default(),
-        first_is_finest: channels.all(|other| other.0 <= h && other.1 <= v),
+        first: first[0],
+        first_is_finest: others.iter().map(sampling).all(|other| other.0 <= h && other.1 <= v),
+        progressive,
         scan,
     })
 }
@@ -136,6 +146,36 @@ fn mended(bytes: &[u8]) -> Option<Vec<u8>> {
     seen_scan.then(|| [&bytes[..at + pixels], &[0xFF, 0xD9]].concat())
 }
 
+/// The file without the scans that hold another channel's detail alone. In a progressive picture these are about half
+/// of all, and the decoder would read them for nothing.
+fn without_colour_scans(bytes: &[u8], header: &Header) -> Vec<u8> {
+    let mut kept = Vec::with_capacity(bytes.len());
+    let mut at = 0;
+    let mut dropping = false;
+    loop {
+        let piece = next_piece(bytes, at.max(2));
+        // What stands before the piece belongs to the scan before it.
+        let start = match piece {
+            Some(Piece::Segment(_, content, end)) => end - content.len() - 4,
+            Some(Piece::End) | None => bytes.len(),
+        };
+        if !dropping {
+            kept.extend_from_slice(&bytes[at..start]);
+        }
+        let Some(Piece::Segment(marker, content, end)) = piece else {
+            if dropping {
+                kept.extend_from_slice(&[0xFF, 0xD9]);
+            }
+            return kept;
+        };
+        dropping = marker == 0xDA && matches!(content, [1, channel, ..] if *channel != header.first);
+        if !dropping {
+            kept.extend_from_slice(&bytes[start..end]);
+        }
+        at = end;
+    }
+}
+
 /// Grey pixels, as many as there are; the decoder fills the rest with middle grey.
 fn pixels(bytes: &[u8], header: &Header) -> Result<Vec<u8>, String> {
     let count = header.width as usize * header.height as usize;
@@ -156,7 +196,12 @@ fn pixels(bytes: &[u8], header: &Header) -> Result<Vec<u8>, String> {
         Some(ColorSpace::RGB | ColorSpace::CMYK | ColorSpace::YCCK) => false,
         other => return Err(format!("its colours are not read here: {other:?}")),
     };
+    let kept;
     let mut out = if in_luma {
+        if header.progressive {
+            kept = without_colour_scans(bytes, header);
+            decoder = JpegDecoder::new_with_options(ZCursor::new(&kept), options);
+        }
         vec![0; count]
     } else {
         decoder.set_options(options.jpeg_set_out_colorspace(ColorSpace::RGB));

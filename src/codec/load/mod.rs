@@ -96,7 +96,7 @@ impl Format {
     }
 
     /// The error of broken data, with the decoder's words.
-    fn broken(self, reason: impl ToString) -> LoadError {
+    fn broken(self, reason: &(impl std::fmt::Display + ?Sized)) -> LoadError {
         LoadError::Broken { format: self.name(), reason: reason.to_string() }
     }
 }
@@ -112,8 +112,13 @@ pub struct Loaded {
     pub format: Format,
 }
 
-/// Width and height in pixels, as stored, from the header alone; [`load()`] of the same bytes takes no more than twelve
-/// bytes a pixel at its peak.
+/// The most memory that [`load()`] holds at once, in bytes a pixel, for whoever reserves memory after a [`probe`].
+///
+/// Measured on nine megapixels: an animated lossless WebP takes 12, a progressive JPEG in CMYK 11, in colour 7, a lossy
+/// WebP with opacity 11, all others less; PNG and baseline JPEG take 1.
+pub const PEAK_BYTES_PER_PIXEL: u64 = 12;
+
+/// Width and height in pixels, as stored, from the header alone.
 ///
 /// # Errors
 /// [`LoadError`] as [`load()`], as far as the header shows it.
@@ -165,7 +170,7 @@ fn header(bytes: &[u8], limits: &Limits) -> Result<(Format, (u32, u32)), LoadErr
         Format::Bmp => bmp::size(bytes),
     }?;
     if width == 0 || height == 0 {
-        return Err(format.broken(format_args!("the size is {width} × {height}")));
+        return Err(format.broken(&format_args!("the size is {width} × {height}")));
     }
     limits.check(width, height)?;
     Ok((format, (width, height)))

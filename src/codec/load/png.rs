@@ -22,7 +22,7 @@ pub(super) fn size(bytes: &[u8]) -> Result<(u32, u32), LoadError> {
 /// Decodes to grey.
 pub(super) fn decode(bytes: &[u8]) -> Decoded {
     let orientation = chunks(bytes).find(|(name, _)| *name == b"eXIf").map(|(_, content)| exif::orientation(content));
-    let pixels = pixels(bytes).map_err(|error| Format::Png.broken(error))?;
+    let pixels = pixels(bytes).map_err(|error| Format::Png.broken(&error))?;
     Ok((pixels, orientation.unwrap_or(Orientation::Upright)))
 }
 

@@ -21,12 +21,12 @@ struct Still<'a> {
 /// Width and height; a bit stream of another size than its container says is refused, since the decoder takes memory
 /// by the former.
 pub(super) fn size(bytes: &[u8]) -> Result<(u32, u32), LoadError> {
-    still(bytes).map(|still| (still.width, still.height)).map_err(|reason| Format::WebP.broken(reason))
+    still(bytes).map(|still| (still.width, still.height)).map_err(|reason| Format::WebP.broken(&reason))
 }
 
 /// Decodes to grey.
 pub(super) fn decode(bytes: &[u8]) -> Decoded {
-    let still = still(bytes).map_err(|reason| Format::WebP.broken(reason))?;
+    let still = still(bytes).map_err(|reason| Format::WebP.broken(&reason))?;
     let exif = chunks(&bytes[RIFF..]).find(|(name, _)| *name == b"EXIF").map(|(_, content)| {
         // Some writers keep JPEG's prefix.
         exif::orientation(content.strip_prefix(b"Exif\0\0").unwrap_or(content))
@@ -35,7 +35,7 @@ pub(super) fn decode(bytes: &[u8]) -> Decoded {
         Some(content) => lossy(content, &still),
         None => other(bytes, &still),
     };
-    Ok((pixels.map_err(|error| Format::WebP.broken(error))?, exif.unwrap_or_default()))
+    Ok((pixels.map_err(|error| Format::WebP.broken(&error))?, exif.unwrap_or_default()))
 }
 
 /// The Y plane.
@@ -81,7 +81,7 @@ fn still(bytes: &[u8]) -> Result<Still<'_>, &'static str> {
     let body = bytes.get(RIFF..).ok_or(NO_PICTURE)?;
     let (first, content) = chunks(body).next().ok_or(NO_PICTURE)?;
     if first != b"VP8X" {
-        let (width, height) = bit_stream_size(first, content).ok_or(NO_PICTURE)?;
+        let (width, height) = bit_stream_size(*first, content).ok_or(NO_PICTURE)?;
         return Ok(Still { width, height, opaque_lossy: (first == b"VP8 ").then_some(content) });
     }
     let (width, height) = content.get(4..10).and_then(|b| Some((u24(b, 0)? + 1, u24(b, 3)? + 1))).ok_or(NO_PICTURE)?;
@@ -90,7 +90,7 @@ fn still(bytes: &[u8]) -> Result<Still<'_>, &'static str> {
         match name {
             b"ALPH" => transparent = true,
             b"VP8 " | b"VP8L" => {
-                let inner = bit_stream_size(name, content).ok_or(NO_PICTURE)?;
+                let inner = bit_stream_size(*name, content).ok_or(NO_PICTURE)?;
                 if inner != (width, height) {
                     return Err("its sizes do not agree");
                 }
@@ -100,7 +100,7 @@ fn still(bytes: &[u8]) -> Result<Still<'_>, &'static str> {
             b"ANMF" => {
                 let frame = (u24(content, 6).ok_or(NO_PICTURE)? + 1, u24(content, 9).ok_or(NO_PICTURE)? + 1);
                 let inner = chunks(content.get(16..).ok_or(NO_PICTURE)?)
-                    .find_map(|(name, content)| bit_stream_size(name, content))
+                    .find_map(|(name, content)| bit_stream_size(*name, content))
                     .ok_or(NO_PICTURE)?;
                 if inner != frame || frame.0 > width || frame.1 > height {
                     return Err("its sizes do not agree");
@@ -128,8 +128,8 @@ fn chunks(body: &[u8]) -> impl Iterator<Item = (&[u8; 4], &[u8])> {
 }
 
 /// Width and height in the header of a bit stream (RFC 6386, 9.1; WebP lossless, 3).
-fn bit_stream_size(name: &[u8; 4], content: &[u8]) -> Option<(u32, u32)> {
-    match (name, content) {
+fn bit_stream_size(name: [u8; 4], content: &[u8]) -> Option<(u32, u32)> {
+    match (&name, content) {
         // A key frame's tag has its lowest bit clear.
         (b"VP8 ", &[tag, _, _, 0x9D, 0x01, 0x2A, w0, w1, h0, h1, ..]) if tag & 1 == 0 => {
             let fourteen = |low, high| u32::from(u16::from_le_bytes([low, high]) & 0x3FFF);

@@ -295,7 +295,7 @@ fn by_window(luma: &Luma, width: u32) -> Bits {
         // Sixteen bits of fraction are enough for a mean of grey values.
         let part = |width: usize| ((1u64 << 32) / (rows * width) as u64) as u32;
         let mean = |from: usize, to: usize, part: u32| {
-            (u64::from(prefix[to].wrapping_sub(prefix[from])) * u64::from(part) >> 32) as u8
+            ((u64::from(prefix[to].wrapping_sub(prefix[from])) * u64::from(part)) >> 32) as u8
         };
         // A little below the mean, so that plain paper stays white.
         let span = 2 * reach + 1;
@@ -309,7 +309,7 @@ fn by_window(luma: &Luma, width: u32) -> Bits {
             let full = part(span);
             let inner = limits[reach..w - reach].iter_mut().zip(prefix.iter().zip(&prefix[span..]));
             for (limit, (from, to)) in inner {
-                *limit = ((u64::from(to.wrapping_sub(*from)) * u64::from(full) >> 32) as u8).saturating_sub(PAPER);
+                *limit = (((u64::from(to.wrapping_sub(*from)) * u64::from(full)) >> 32) as u8).saturating_sub(PAPER);
             }
         }
     })

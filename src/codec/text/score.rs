@@ -3,8 +3,7 @@
 //! A character costs the negative logarithm of about how often it occurs: a [common](super::common) one nine or ten
 //! bits, one of a standard's first level thirteen or fourteen, one of its second level seventeen and more. What all
 //! candidates share (ASCII) costs the same everywhere, so that a byte which one of them takes for a letter is not free
-//! for another. Each function adds how rarely its encoding is met, and gives `None` for bytes that nobody writes so.
-//! Bytes have been checked to be valid in the encoding.
+//! for another. Each function adds how rarely its encoding is met. Bytes have been checked to be valid in the encoding.
 
 use std::sync::LazyLock;
 
@@ -74,14 +73,14 @@ fn pair(rest: &[u8], bits: impl Fn(u16) -> u32) -> (usize, u32) {
 }
 
 /// Chinese as the mainland writes it; the likeliest to be met.
-pub(super) fn gb18030(bytes: &[u8]) -> Option<u32> {
-    Some(sum(bytes, |_, rest| match rest {
+pub(super) fn gb18030(bytes: &[u8]) -> u32 {
+    sum(bytes, |_, rest| match rest {
         // A rare character, an emoji.
         [_, b'0'..=b'9', _, b'0'..=b'9', ..] => (4, 26),
         // The euro sign of old Windows.
         [0x80, ..] => (1, 20),
         _ => pair(rest, gb_pair),
-    }))
+    })
 }
 
 fn gb_pair(code: u16) -> u32 {
@@ -90,11 +89,10 @@ fn gb_pair(code: u16) -> u32 {
     }
     let [high, low] = code.to_be_bytes();
     match (high, low) {
-        // GB 2312: levels 1 and 2, punctuation and full-width ASCII, kana, Greek to box drawing.
+        // GB 2312: level 1; punctuation and full-width ASCII; level 2, kana, Greek to box drawing.
         (0xB0..=0xD7, 0xA1..) => 13,
-        (0xD8..=0xF7, 0xA1..) => 17,
         (0xA1..=0xA3, 0xA1..) => 15,
-        (0xA4..=0xA9, 0xA1..) => 17,
+        (0xD8..=0xF7 | 0xA4..=0xA9, 0xA1..) => 17,
         // Private use.
         (0xAA..=0xAF | 0xF8.., 0xA1..) | (0xA1..=0xA7, _) => 27,
         // What GBK added.
@@ -103,7 +101,7 @@ fn gb_pair(code: u16) -> u32 {
 }
 
 /// Chinese as Taiwan and Hong Kong write it.
-pub(super) fn big5(bytes: &[u8]) -> Option<u32> {
+pub(super) fn big5(bytes: &[u8]) -> u32 {
     let bits = |code| match code {
         code if TRADITIONAL.contains(code) => 10,
         // Punctuation, levels 1 and 2, and what vendors and Hong Kong added.
@@ -112,19 +110,17 @@ pub(super) fn big5(bytes: &[u8]) -> Option<u32> {
         0xC940..=0xF9D5 => 18,
         _ => 22,
     };
-    Some(2 + sum(bytes, |_, rest| pair(rest, bits)))
+    2 + sum(bytes, |_, rest| pair(rest, bits))
 }
 
 /// Japanese.
-pub(super) fn shift_jis(bytes: &[u8]) -> Option<u32> {
-    Some(
-        2 + sum(bytes, |before, rest| match rest {
-            // Half-width kana are seldom met, and then in whole words.
-            [0xA1..=0xDF, ..] => (1, if matches!(before, [0xA1..=0xDF]) { 7 } else { 17 }),
-            [0x80 | 0xA0, ..] => (1, 20),
-            _ => pair(rest, jis_pair),
-        }),
-    )
+pub(super) fn shift_jis(bytes: &[u8]) -> u32 {
+    2 + sum(bytes, |before, rest| match rest {
+        // Half-width kana are seldom met, and then in whole words.
+        [0xA1..=0xDF, ..] => (1, if matches!(before, [0xA1..=0xDF]) { 7 } else { 17 }),
+        [0x80 | 0xA0, ..] => (1, 20),
+        _ => pair(rest, jis_pair),
+    })
 }
 
 fn jis_pair(code: u16) -> u32 {
@@ -136,20 +132,19 @@ fn jis_pair(code: u16) -> u32 {
         0x829F..=0x82F1 => 7,
         0x8340..=0x8396 | 0x815B => 8,
         0x8140..=0x8142 | 0x8145 | 0x8148 | 0x8149 | 0x8160 | 0x8169 | 0x816A | 0x8175..=0x8178 => 10,
-        // Full-width letters and digits; other signs; Greek, Cyrillic, boxes.
+        // Full-width letters and digits; other signs and level 1; Greek, Cyrillic, boxes; level 2.
         0x824F..=0x829A => 11,
-        0x8140..=0x81FC => 14,
+        0x8140..=0x81FC | 0x889F..=0x9872 => 14,
         0x839F..=0x84BE => 17,
-        // Levels 1 and 2, then vendors' characters and private use.
-        0x889F..=0x9872 => 14,
         0x989F..=0xEAA4 => 18,
+        // Private use, and vendors' characters.
         0xF040..=0xF9FC => 27,
         _ => 20,
     }
 }
 
 /// Korean.
-pub(super) fn euc_kr(bytes: &[u8]) -> Option<u32> {
+pub(super) fn euc_kr(bytes: &[u8]) -> u32 {
     let bits = |code: u16| {
         if HANGUL.contains(code) {
             return 9;
@@ -163,7 +158,7 @@ pub(super) fn euc_kr(bytes: &[u8]) -> Option<u32> {
             _ => 20,
         }
     };
-    Some(5 + sum(bytes, |_, rest| pair(rest, bits)))
+    5 + sum(bytes, |_, rest| pair(rest, bits))
 }
 
 /// Western European languages. Bytes that no text has make it `None`.

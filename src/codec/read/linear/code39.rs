@@ -128,8 +128,10 @@ fn full_ascii(text: &[u8]) -> Option<Vec<u8>> {
                 c @ b'F'..=b'J' => c - 11,
                 c @ b'K'..=b'O' => c + 16,
                 c @ b'P'..=b'S' => c + 43,
-                b'T'..=b'Z' => 127,
                 b'U' => 0,
+                b'V' => b'@',
+                b'W' => b'`',
+                b'T' | b'X'..=b'Z' => 127,
                 _ => return None,
             },
             b'/' => match rest.next()? {

@@ -249,6 +249,15 @@ fn symbol(bits: &Bits, view: &Perspective, mode: &Mode, mirrored: bool) -> Optio
             if let Some(text) = content(bits, view, dimension, compact, layers, blocks) {
                 (dimension, text)
             } else {
+                // The message of a chance pattern speaks of a size that the picture has no room for.
+                let half = dimension as f32 / 2.0;
+                let room = [(-half, -half), (half, -half), (half, half), (-half, half)].iter().all(|&(x, y)| {
+                    let p = view.map(x * 0.9, y * 0.9);
+                    bits.at(p.x, p.y).is_some()
+                });
+                if !room {
+                    return None;
+                }
                 let known = if compact { 5.0 } else { 7.0 };
                 refined = grid::grown(*view, known, dimension as f32 / 2.0, |p| bits.at(p.x, p.y));
                 (dimension, content(bits, &refined, dimension, compact, layers, blocks)?)

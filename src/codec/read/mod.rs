@@ -198,6 +198,7 @@ impl Stages {
                 self.upright(&larger, 3);
                 let bits = Bits::of(&larger.luma, Threshold::Block);
                 self.qr(&bits, &larger, Effort::Bent);
+                self.qr(&bits.inverted(), &larger, Effort::Flat);
                 self.others(&bits, &larger);
             } else if self.finders > 0 {
                 self.qr(&Bits::of(&larger.luma, Threshold::Block), &larger, Effort::Bent);

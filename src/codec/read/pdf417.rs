@@ -34,7 +34,7 @@ pub(super) fn scan(bits: &Bits) -> Vec<Symbol> {
 }
 
 /// In which of the four directions (turns of the picture clockwise that bring it upright) a start or stop pattern was
-/// seen on more than one line.
+/// seen on several lines.
 fn directions(bits: &Bits) -> [bool; 4] {
     let mut seen = [0; 4];
     let mut runs = Vec::new();
@@ -51,7 +51,7 @@ fn directions(bits: &Bits) -> [bool; 4] {
         seen[3] += u32::from(forwards);
         seen[1] += u32::from(backwards);
     }
-    seen.map(|lines| lines >= 2)
+    seen.map(|lines| lines >= 3)
 }
 
 /// Whether a line has a start or stop pattern, read forwards and read backwards.
@@ -60,6 +60,10 @@ fn guards(runs: &[u32]) -> (bool, bool) {
     for (k, w) in runs.windows(9).enumerate() {
         if k % 2 == 0 {
             continue; // begins light
+        }
+        // The wide bar at either end is quicker to look for than the whole.
+        if w[0] < 3 * w[1] && w[8] < 3 * w[7] && w[7] < 3 * w[6] {
+            continue;
         }
         let mirrored: [u32; 9] = std::array::from_fn(|i| w[8 - i]);
         forwards |= fits(&w[..8], &START) || fits(w, &STOP);

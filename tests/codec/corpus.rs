@@ -13,7 +13,7 @@ use std::time::Duration;
 use qrstack::codec::{self, Budget, Corners, Kind, Kinds, Limits, Symbol};
 
 /// Time for what an unoptimised build takes: the rates are those of the reader, not of the machine.
-const AMPLE: Budget = Budget { cpu: Duration::from_secs(60) };
+const AMPLE: Budget = Budget { cpu: Duration::from_mins(1) };
 
 /// One picture and its truth.
 #[derive(Clone)]
@@ -168,11 +168,7 @@ fn judge(picture: &Picture, symbols: &[Symbol], score: &mut Score) {
     let name = format!("{} {:?}", picture.path.display(), symbols.iter().map(|s| &s.text).collect::<Vec<_>>());
     score.pictures += 1;
     match picture.kind.as_str() {
-        "negative" => {
-            if !symbols.is_empty() {
-                score.false_reads.push(name);
-            }
-        }
+        "negative" if !symbols.is_empty() => score.false_reads.push(name),
         "quads" => {
             let fits = |s: &Symbol| if picture.texts.is_empty() { s.kind == Kind::QrCode } else { same(picture, s) };
             let hits: Vec<Option<usize>> = symbols
@@ -250,7 +246,7 @@ fn check(set: &str, step: usize, bounds: &Bounds) {
 
 #[test]
 fn samples_of_all_symbologies_are_read() {
-    check("zxing-cpp", 1, &Bounds { right: 780, codes: 14, wrong: 13, false_reads: 0 });
+    check("zxing-cpp", 1, &Bounds { right: 786, codes: 14, wrong: 6, false_reads: 0 });
 }
 
 #[test]

@@ -196,6 +196,10 @@ impl Pool {
         }
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        self.pairs.is_empty()
+    }
+
     /// The symbols that the pool makes up; every pair must have been seen on `least` lines.
     pub(super) fn symbols(&self, least: u32) -> Vec<Symbol> {
         let mut found = Vec::new();

@@ -91,7 +91,7 @@ impl Places {
 pub(super) fn upright(luma: &Luma, kinds: Kinds, thickness: u32) -> Vec<Symbol> {
     let mut symbols = Vec::new();
     for frame in [Frame::rows(luma), Frame::columns(luma)] {
-        Scan::new(luma, kinds, frame, thickness).run(ROWS, &mut symbols);
+        Scan::new(luma, kinds, frame, thickness, false).run(ROWS, &mut symbols);
     }
     symbols
 }
@@ -100,7 +100,7 @@ pub(super) fn upright(luma: &Luma, kinds: Kinds, thickness: u32) -> Vec<Symbol> 
 pub(super) fn located(luma: &Luma, kinds: Kinds, places: &Places, thickness: u32) -> Vec<Symbol> {
     let mut symbols = Vec::new();
     for frame in &places.0 {
-        Scan::new(luma, kinds, frame.clone(), thickness).run(REGION_LINES, &mut symbols);
+        Scan::new(luma, kinds, frame.clone(), thickness, true).run(REGION_LINES, &mut symbols);
     }
     symbols
 }
@@ -111,6 +111,8 @@ struct Scan<'a> {
     kinds: Kinds,
     frame: Frame,
     thickness: u32,
+    /// Gives up when half of the lines read nothing.
+    picky: bool,
     candidates: Vec<Candidate>,
     pool: databar::Pool,
     profile: Vec<f32>,
@@ -119,12 +121,13 @@ struct Scan<'a> {
 }
 
 impl<'a> Scan<'a> {
-    fn new(luma: &'a Luma, kinds: Kinds, frame: Frame, thickness: u32) -> Self {
+    fn new(luma: &'a Luma, kinds: Kinds, frame: Frame, thickness: u32, picky: bool) -> Self {
         Self {
             luma,
             kinds,
             frame,
             thickness,
+            picky,
             candidates: Vec::new(),
             pool: databar::Pool::default(),
             profile: Vec::new(),
@@ -141,7 +144,10 @@ impl<'a> Scan<'a> {
         let lines = self.lines();
         let step = lines.div_ceil(most).max(1);
         // Every fourth line first: those between lines that agree would only say the same.
-        for first in [2, 0, 1, 3] {
+        for (pass, first) in [2, 0, 1, 3].into_iter().enumerate() {
+            if pass == 2 && self.picky && self.candidates.is_empty() && self.pool.is_empty() {
+                return;
+            }
             let mut line = step / 2 + first * step;
             while line < lines {
                 if first == 2 || !self.settled(line) {

@@ -54,7 +54,7 @@ pub struct Reading {
 /// Pictures thinner than this hold nothing but a linear symbol, and rxing's detectors do not end on some of them.
 const THINNEST: u32 = 8;
 /// QR grids bent in a picture.
-const MOST_BENDS: usize = 16;
+const MOST_BENDS: usize = 48;
 /// Pixels of the layers that everything is tried on.
 const MODEST: u64 = 3_500_000;
 
@@ -145,6 +145,12 @@ impl Stages {
         for (k, layer) in pyramid.iter().enumerate() {
             if k != base && self.affordable() {
                 self.qr(&Bits::of(&layer.luma, Threshold::Block), layer, Effort::Flat);
+            }
+        }
+        // Codes beside those found, on paper that is not flat.
+        for layer in &pyramid[base..pyramid.len().min(base + 2)] {
+            if !self.found.is_empty() && self.grids > 0 && self.affordable() {
+                self.qr(&Bits::of(&layer.luma, Threshold::Block), layer, Effort::Bent);
             }
         }
         self.upright(&pyramid[base], 1);

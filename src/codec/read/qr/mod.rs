@@ -16,7 +16,7 @@ use sample::{Finder, Grid};
 /// Sets of three finders tried in one picture: more come from noise.
 const MOST_SETS: usize = 400;
 /// Grids that are moved and bent in one picture.
-const MOST_BENT: usize = 4;
+const MOST_BENT: usize = 8;
 
 /// What a pass saw.
 #[derive(Debug, Default)]

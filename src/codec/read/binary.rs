@@ -204,7 +204,7 @@ fn by_row(luma: &Luma, mut limits_of: impl FnMut(u32, &mut [u8])) -> Bits {
 
 const BLOCK: usize = 8;
 /// Difference of the lightest and the darkest pixel below which a block has no edge in it.
-const FLAT: u8 = 24;
+const FLAT: u8 = 14;
 
 fn by_block(luma: &Luma) -> Bits {
     let (w, h) = (luma.width() as usize, luma.height() as usize);

@@ -1,5 +1,11 @@
 //! Grey pixels to symbols, in stages: cheap ones first, dear ones only while nothing was found.
 //!
+//! | stage | reads (zxing-cpp samples, camera frames, BoofCV photos) | time, zxing-cpp = 1 |
+//! |---|---|---|
+//! | QR at every size, rows and columns, the other symbologies at one size | 743, 28, 212 | 0.8, 0.4, 0.3 |
+//! | + lines across places that look like bars | 750, 55, 212 | 0.8, 0.4, 0.3 |
+//! | + what else there is a sign for: bent grids, other thresholds, sharpened, enlarged, inverted | 792, 56, 232 | 1.4, 0.5, 0.4 |
+//!
 //! Here: the order of the stages and what they share. `layer` makes versions of the picture at other sizes, `binary` turns
 //! them black and white, one file a symbology finds and decodes. Nothing found is an empty list, not an error.
 
@@ -197,33 +203,30 @@ impl Stages {
         if self.wanting() {
             self.qr(&bits.inverted(), layer, Effort::Flat);
         }
-        if self.wanting() && longest <= 1000 && (longest <= 500 || self.finders > 0 || !places.is_empty()) {
-            let larger = layer.enlarged(2.0);
-            self.located(&larger, &places.scaled(2.0), 5);
-            if longest <= 500 {
-                self.upright(&larger, 3);
-                let bits = Bits::of(&larger.luma, Threshold::Block);
-                self.qr(&bits, &larger, Effort::Bent);
-                self.qr(&bits.inverted(), &larger, Effort::Flat);
-                self.others(&bits, &larger);
-            } else if self.finders > 0 {
-                self.qr(&Bits::of(&larger.luma, Threshold::Block), &larger, Effort::Bent);
-            }
-        }
         if self.wanting() && (self.finders > 0 || !places.is_empty()) {
             let sharp = layer.sharpened();
             self.located(&sharp, places, 7);
-            if self.finders > 0 {
+            if self.finders > 0 && self.wanting() {
                 self.qr(&Bits::of(&sharp.luma, Threshold::Block), &sharp, Effort::Bent);
             }
         }
+        if self.wanting() && longest <= 500 {
+            let larger = layer.enlarged(2.0);
+            let bits = Bits::of(&larger.luma, Threshold::Block);
+            self.qr(&bits, &larger, Effort::Bent);
+            if longest <= 300 {
+                self.upright(&larger, 3);
+                self.data_matrix(&bits, &larger);
+            }
+            self.aztec_and_pdf417(&bits, &larger);
+        }
         for layer in &pyramid[base..] {
-            if self.finders > 0 && self.wanting() {
+            if self.finders > 0 && longest <= 1000 && self.wanting() {
                 self.qr(&Bits::of(&layer.luma, Threshold::Global), layer, Effort::Bent);
             }
         }
         for layer in &pyramid[base..] {
-            if self.finders > 0 && self.wanting() {
+            if self.finders > 1 && self.wanting() {
                 self.qr(&Bits::of(&layer.luma, Threshold::Block).closed(), layer, Effort::Bent);
             }
         }
@@ -231,7 +234,6 @@ impl Stages {
             let inverted = layer.inverted();
             self.located(&inverted, places, 3);
             if longest <= 400 {
-                self.upright(&inverted, 1);
                 self.others(&Bits::of(&inverted.luma, Threshold::Block), &inverted);
             }
         }
@@ -260,9 +262,17 @@ impl Stages {
 
     /// The other two-dimensional symbologies.
     fn others(&mut self, bits: &Bits, layer: &Layer<'_>) {
+        self.data_matrix(bits, layer);
+        self.aztec_and_pdf417(bits, layer);
+    }
+
+    fn data_matrix(&mut self, bits: &Bits, layer: &Layer<'_>) {
         if self.kinds.contains(Kind::DataMatrix) && self.affordable() {
             self.found.add(datamatrix::scan(bits), layer);
         }
+    }
+
+    fn aztec_and_pdf417(&mut self, bits: &Bits, layer: &Layer<'_>) {
         if self.kinds.contains(Kind::Aztec) && self.affordable() {
             self.found.add(aztec::scan(bits), layer);
         }

@@ -8,8 +8,12 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use qrstack::codec::{self, Budget, Corners, Kind, Kinds, Limits, Symbol};
+
+/// Time for what an unoptimised build takes: the rates are those of the reader, not of the machine.
+const AMPLE: Budget = Budget { cpu: Duration::from_mins(1) };
 
 /// One picture and its truth.
 #[derive(Clone)]
@@ -164,11 +168,7 @@ fn judge(picture: &Picture, symbols: &[Symbol], score: &mut Score) {
     let name = format!("{} {:?}", picture.path.display(), symbols.iter().map(|s| &s.text).collect::<Vec<_>>());
     score.pictures += 1;
     match picture.kind.as_str() {
-        "negative" => {
-            if !symbols.is_empty() {
-                score.false_reads.push(name);
-            }
-        }
+        "negative" if !symbols.is_empty() => score.false_reads.push(name),
         "quads" => {
             let fits = |s: &Symbol| if picture.texts.is_empty() { s.kind == Kind::QrCode } else { same(picture, s) };
             let hits: Vec<Option<usize>> = symbols
@@ -214,7 +214,7 @@ fn check(set: &str, step: usize, bounds: &Bounds) {
                 while let Some(picture) = pictures.get(next.fetch_add(1, Ordering::Relaxed)) {
                     let file = std::fs::read(&picture.path).expect("picture is readable");
                     let loaded = codec::load(&file, &Limits::default()).expect("picture loads");
-                    let reading = codec::read(&loaded.luma, Kinds::ALL, &Budget::default());
+                    let reading = codec::read(&loaded.luma, Kinds::ALL, &AMPLE);
                     judge(picture, &reading.symbols, &mut score.lock().expect("no judge panics"));
                 }
             });
@@ -246,22 +246,22 @@ fn check(set: &str, step: usize, bounds: &Bounds) {
 
 #[test]
 fn samples_of_all_symbologies_are_read() {
-    check("zxing-cpp", 1, &Bounds { right: 760, codes: 14, wrong: 18, false_reads: 0 });
+    check("zxing-cpp", 1, &Bounds { right: 786, codes: 14, wrong: 6, false_reads: 0 });
 }
 
 #[test]
 fn photos_of_qr_codes_are_read() {
-    check("boofcv-even", 4, &Bounds { right: 45, codes: 50, wrong: 0, false_reads: 0 });
+    check("boofcv-even", 4, &Bounds { right: 56, codes: 60, wrong: 1, false_reads: 0 });
 }
 
 #[test]
 fn camera_frames_of_linear_codes_are_read() {
-    check("quagga2-even", 1, &Bounds { right: 24, codes: 0, wrong: 6, false_reads: 0 });
+    check("quagga2-even", 1, &Bounds { right: 54, codes: 0, wrong: 3, false_reads: 0 });
 }
 
 #[test]
 fn drawn_codes_are_read() {
-    check("generated", 1, &Bounds { right: 175, codes: 315, wrong: 6, false_reads: 0 });
+    check("generated", 1, &Bounds { right: 182, codes: 346, wrong: 2, false_reads: 0 });
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! Tests of the workshop through its public face.
 
+#![allow(missing_docs, clippy::missing_panics_doc)]
+
 mod corpus;
 mod hostile;
 mod loading;

@@ -84,7 +84,7 @@ fn equal(runs: &[u32]) -> bool {
 fn crossed(bits: &Bits, x: f32, y: f32, module: f32) -> Option<Eye> {
     // The first edge lies half a module from the centre, the next ones a module each from there on.
     let edges = |dx: f32, dy: f32, x: f32, y: f32| -> Option<[f32; 3]> {
-        let e: [f32; 3] = ray(bits, x, y, dx, dy, 9.0 * module, 3)?.try_into().ok()?;
+        let e: [f32; 3] = ray(bits, x, y, dx, dy, 5.0 * module, 3)?.try_into().ok()?;
         let unit = (e[2] - e[0]) / 2.0;
         let regular = (e[1] - e[0] - unit).abs() < 0.5 * unit + 0.5 && e[0] < 1.3 * unit + 0.5;
         regular.then_some(e)
@@ -94,6 +94,12 @@ fn crossed(bits: &Bits, x: f32, y: f32, module: f32) -> Option<Eye> {
     let (left, right) = (edges(-1.0, 0.0, x, middle)?, edges(1.0, 0.0, x, middle)?);
     let (wide, tall) = (left[2] + right[2], up[2] + down[2]);
     let even = |a: f32, b: f32| a < 2.2 * b && b < 2.2 * a;
+    // Towards the corners the same rings are met, farther apart.
+    let d = std::f32::consts::FRAC_1_SQRT_2;
+    let corners = [(d, d), (-d, d), (-d, -d), (d, -d)].map(|(dx, dy)| edges(dx, dy, x, middle).is_some());
+    if corners.iter().filter(|&&c| c).count() < 3 {
+        return None;
+    }
     // The third edge lies at two and a half modules.
     (even(wide, tall)
         && even(wide, 5.0 * module)
@@ -243,8 +249,17 @@ fn symbol(bits: &Bits, view: &Perspective, mode: &Mode, mirrored: bool) -> Optio
             if let Some(text) = content(bits, view, dimension, compact, layers, blocks) {
                 (dimension, text)
             } else {
+                // The message of a chance pattern speaks of a size that the picture has no room for.
+                let half = dimension as f32 / 2.0;
+                let room = [(-half, -half), (half, -half), (half, half), (-half, half)].iter().all(|&(x, y)| {
+                    let p = view.map(x * 0.9, y * 0.9);
+                    bits.at(p.x, p.y).is_some()
+                });
+                if !room {
+                    return None;
+                }
                 let known = if compact { 5.0 } else { 7.0 };
-                refined = grid::grown(*view, known, dimension as f32 / 2.0, |p| bits.at(p.x, p.y))?;
+                refined = grid::grown(*view, known, dimension as f32 / 2.0, |p| bits.at(p.x, p.y));
                 (dimension, content(bits, &refined, dimension, compact, layers, blocks)?)
             }
         }

@@ -128,6 +128,17 @@ impl Bits {
         Self { width: self.height, height: self.width, stride, words }
     }
 
+    /// Makes a rectangle white; it is cut at the border.
+    pub(super) fn erase(&mut self, left: f32, top: f32, right: f32, bottom: f32) {
+        let column = |x: f32| (x.max(0.0) as u32).min(self.width);
+        let (from, to) = (column(left), column(right + 1.0));
+        for y in (top.max(0.0) as u32).min(self.height)..((bottom + 1.0).max(0.0) as u32).min(self.height) {
+            for x in from..to {
+                self.words[y as usize * self.stride + x as usize / 64] &= !(1 << (x % 64));
+            }
+        }
+    }
+
     /// Black and white exchanged.
     pub(super) fn inverted(&self) -> Self {
         let mut words: Vec<u64> = self.words.iter().map(|w| !w).collect();
@@ -193,7 +204,7 @@ fn by_row(luma: &Luma, mut limits_of: impl FnMut(u32, &mut [u8])) -> Bits {
 
 const BLOCK: usize = 8;
 /// Difference of the lightest and the darkest pixel below which a block has no edge in it.
-const FLAT: u8 = 24;
+const FLAT: u8 = 14;
 
 fn by_block(luma: &Luma) -> Bits {
     let (w, h) = (luma.width() as usize, luma.height() as usize);
@@ -255,6 +266,9 @@ fn by_block(luma: &Luma) -> Bits {
     })
 }
 
+/// Grey levels below the mean of a window that paper may be.
+const PAPER: u8 = 4;
+
 fn by_window(luma: &Luma, width: u32) -> Bits {
     let (w, h) = (luma.width() as usize, luma.height() as usize);
     let reach = (width as usize / 2).max(1);
@@ -278,13 +292,25 @@ fn by_window(luma: &Luma, width: u32) -> Bits {
             sum = sum.wrapping_add(*c);
             prefix[x + 1] = sum;
         }
-        let full = 1.0 / (rows * (2 * reach + 1)) as f32;
-        for (x, limit) in limits.iter_mut().enumerate() {
+        // Sixteen bits of fraction are enough for a mean of grey values.
+        let part = |width: usize| ((1u64 << 32) / (rows * width) as u64) as u32;
+        let mean = |from: usize, to: usize, part: u32| {
+            ((u64::from(prefix[to].wrapping_sub(prefix[from])) * u64::from(part)) >> 32) as u8
+        };
+        // A little below the mean, so that plain paper stays white.
+        let span = 2 * reach + 1;
+        for (x, limit) in limits.iter_mut().enumerate().filter(|(x, _)| *x < reach || *x + reach >= w) {
             let (from, to) = (x.saturating_sub(reach), (x + reach + 1).min(w));
-            let share = if to - from == 2 * reach + 1 { full } else { 1.0 / (rows * (to - from)) as f32 };
-            let mean = prefix[to].wrapping_sub(prefix[from]) as f32 * share;
-            // A little below the mean, so that plain paper stays white.
-            *limit = (mean - 4.0).max(0.0) as u8;
+            if to - from < span {
+                *limit = mean(from, to, part(to - from)).saturating_sub(PAPER);
+            }
+        }
+        if w >= span {
+            let full = part(span);
+            let inner = limits[reach..w - reach].iter_mut().zip(prefix.iter().zip(&prefix[span..]));
+            for (limit, (from, to)) in inner {
+                *limit = (((u64::from(to.wrapping_sub(*from)) * u64::from(full)) >> 32) as u8).saturating_sub(PAPER);
+            }
         }
     })
 }
@@ -303,7 +329,7 @@ fn valley(luma: &Luma) -> u8 {
     for (v, &c) in counts.iter().enumerate().take(255) {
         weight += f64::from(c);
         part += v as f64 * f64::from(c);
-        if weight == 0.0 || weight == total {
+        if weight < 1.0 || total - weight < 1.0 {
             continue;
         }
         let apart = part / weight - (sum - part) / (total - weight);

@@ -14,6 +14,17 @@ impl Found {
         self.symbols.is_empty()
     }
 
+    /// Whether a symbol fills a picture of this size so far that nothing else has room beside it.
+    pub(super) fn fills(&self, width: u32, height: u32) -> bool {
+        const PART: f32 = 0.66;
+        self.symbols.iter().any(|s| {
+            s.corners.is_some_and(|c| {
+                let (left, top, right, bottom) = bounds(&c);
+                right - left > PART * width as f32 && bottom - top > PART * height as f32
+            })
+        })
+    }
+
     /// Takes symbols found in `layer`; those known already are left out.
     pub(super) fn add(&mut self, symbols: Vec<Symbol>, layer: &Layer<'_>) {
         for mut symbol in symbols {

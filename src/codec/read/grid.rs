@@ -12,26 +12,21 @@ const GROWTH: f32 = 1.35;
 
 /// Fits `view`, from modules around the origin to the picture, which is right within `known` modules of the origin, up to
 /// `half` modules from it. `dark` gives the colour of a place in the picture.
-pub(super) fn grown(
-    view: Perspective,
-    known: f32,
-    half: f32,
-    dark: impl Fn(Point) -> Option<bool>,
-) -> Option<Perspective> {
+pub(super) fn grown(view: Perspective, known: f32, half: f32, dark: impl Fn(Point) -> Option<bool>) -> Perspective {
     let mut view = view;
     let mut reach = known;
     loop {
         reach = (reach * GROWTH).min(half);
-        view = settled(view, reach, &dark)?;
+        view = settled(view, reach, &dark);
         if reach >= half {
-            return Some(view);
+            return view;
         }
     }
 }
 
 /// Moves the corners of the square of `reach` modules around the origin, each in small steps, while that makes more
 /// modules plain.
-fn settled(view: Perspective, reach: f32, dark: &impl Fn(Point) -> Option<bool>) -> Option<Perspective> {
+fn settled(view: Perspective, reach: f32, dark: &impl Fn(Point) -> Option<bool>) -> Perspective {
     let square = [(-reach, -reach), (reach, -reach), (reach, reach), (-reach, reach)].map(|(x, y)| Point { x, y });
     let mut corners = square.map(|p| view.map(p.x, p.y));
     let side = |a: Point, b: Point| (a.x - b.x).hypot(a.y - b.y);
@@ -58,7 +53,7 @@ fn settled(view: Perspective, reach: f32, dark: &impl Fn(Point) -> Option<bool>)
             }
         }
     }
-    Some(best)
+    best
 }
 
 /// How many of four places in each module have the colour of its centre.

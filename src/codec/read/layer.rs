@@ -18,11 +18,6 @@ impl<'a> Layer<'a> {
         Self { luma: Cow::Borrowed(luma), scale: 1.0, offset: 0.0 }
     }
 
-    /// Pixels of the received picture that a pixel of this layer is wide.
-    pub(super) fn scale(&self) -> f32 {
-        self.scale
-    }
-
     fn make(&self, luma: Luma, scale: f32) -> Layer<'static> {
         Layer { luma: Cow::Owned(luma), scale: self.scale * scale, offset: self.offset }
     }

@@ -116,8 +116,11 @@ pub(super) fn big5(bytes: &[u8]) -> u32 {
 /// Japanese.
 pub(super) fn shift_jis(bytes: &[u8]) -> u32 {
     2 + sum(bytes, |before, rest| match rest {
-        // Half-width kana are seldom met, and then in whole words.
-        [0xA1..=0xDF, ..] => (1, if matches!(before, [0xA1..=0xDF]) { 7 } else { 17 }),
+        // Half-width kana are seldom met, and then in whole words. A voice mark behind a kana that takes one is what
+        // Chinese text shows least: its second bytes fall there once in ninety characters.
+        [0xDE, ..] if matches!(before, [0xB6..=0xC4 | 0xCA..=0xCE]) => (1, 0),
+        [0xDF, ..] if matches!(before, [0xCA..=0xCE]) => (1, 0),
+        [0xA1..=0xDF, ..] => (1, if matches!(before, [0xA1..=0xDF]) { 6 } else { 14 }),
         [0x80 | 0xA0, ..] => (1, 20),
         _ => pair(rest, jis_pair),
     })

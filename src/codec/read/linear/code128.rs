@@ -147,7 +147,7 @@ fn text(codes: &[usize]) -> Option<Vec<u8>> {
         };
         shifted = false;
         let mut put = |byte: u8| {
-            out.push(byte | if upper != upper_next { 0x80 } else { 0 });
+            out.push(byte | if upper == upper_next { 0 } else { 0x80 });
             upper_next = false;
         };
         match (now, c) {

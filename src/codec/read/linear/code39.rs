@@ -48,7 +48,7 @@ pub(super) fn decode(runs: &Runs, i: usize) -> Option<Decoded> {
     if text.len() < 2 || runs.quiet_after(i + at - 2) < 4.0 * limits.narrow {
         return None;
     }
-    let bytes = code32(&text).or_else(|| full_ascii(&text)).unwrap_or(text);
+    let bytes = code32(&text).or_else(|| vehicle(&text)).or_else(|| full_ascii(&text)).unwrap_or(text);
     Some(Decoded { kind: Kind::Code39, bytes, runs: at - 1, error })
 }
 
@@ -93,6 +93,25 @@ impl Limits {
     }
 }
 
+/// A vehicle identification number without the data identifier `I` that marks it on the vehicle's label: 17 characters
+/// that their check digit confirms (49 CFR 565).
+fn vehicle(text: &[u8]) -> Option<Vec<u8>> {
+    const WEIGHTS: [u32; 17] = [8, 7, 6, 5, 4, 3, 2, 10, 0, 9, 8, 7, 6, 5, 4, 3, 2];
+    let number = text.strip_prefix(b"I").filter(|n| n.len() == 17)?;
+    let sum = number.iter().zip(WEIGHTS).try_fold(0, |sum, (&c, weight)| {
+        let value = match c {
+            b'0'..=b'9' => c - b'0',
+            b'A'..=b'H' => c - b'A' + 1,
+            b'J'..=b'N' | b'P' | b'R' => c - b'J' + 1,
+            b'S'..=b'Z' => c - b'S' + 2,
+            _ => return None,
+        };
+        Some(sum + weight * u32::from(value))
+    })?;
+    let check = b"0123456789X"[sum as usize % 11];
+    (check == number[8]).then(|| number.to_vec())
+}
+
 /// The full ASCII reading, if the text has shift characters and each stands where it may.
 fn full_ascii(text: &[u8]) -> Option<Vec<u8>> {
     if !text.iter().any(|c| b"$%/+".contains(c)) {
@@ -109,8 +128,10 @@ fn full_ascii(text: &[u8]) -> Option<Vec<u8>> {
                 c @ b'F'..=b'J' => c - 11,
                 c @ b'K'..=b'O' => c + 16,
                 c @ b'P'..=b'S' => c + 43,
-                b'T'..=b'Z' => 127,
                 b'U' => 0,
+                b'V' => b'@',
+                b'W' => b'`',
+                b'T' | b'X'..=b'Z' => 127,
                 _ => return None,
             },
             b'/' => match rest.next()? {
@@ -152,7 +173,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_pattern_has_three_wide_elements_or_is_a_punctuation() {
+    fn the_identifier_of_a_vehicle_number_is_left_out() {
+        assert_eq!(vehicle(b"I1M8GDM9AXKP042788").as_deref(), Some(&b"1M8GDM9AXKP042788"[..]));
+        assert_eq!(vehicle(b"I1M8GDM9AXKP042789"), None);
+        assert_eq!(vehicle(b"1M8GDM9AXKP042788"), None);
+    }
+
+    #[test]
+    fn every_pattern_has_three_wide_elements() {
         assert!(WIDE.iter().all(|p| p.count_ones() == 3));
     }
 

@@ -8,7 +8,7 @@
 use rxing::{common::BitArray, oned::rss::expanded::decoders::abstract_expanded_decoder::createDecoder};
 
 use super::edges::Runs;
-use crate::codec::Kind;
+use crate::codec::{Kind, read::guarded};
 
 /// Finders of the omnidirectional symbol.
 const OMNI: [[f32; 5]; 9] = [
@@ -112,11 +112,13 @@ pub(super) struct Symbol {
 #[derive(Default)]
 pub(super) struct Pool {
     pairs: Vec<Pair>,
+    votes: usize,
 }
 
 impl Pool {
-    /// Takes the pairs of a line at `line`. `reversed` says that `runs` are the line read from its end.
-    pub(super) fn feed(&mut self, runs: &Runs, line: f32, reversed: bool) {
+    /// Takes the pairs of a line at `line`, and says whether there were any. `reversed` says that `runs` are the line read from its end.
+    pub(super) fn feed(&mut self, runs: &Runs, line: f32, reversed: bool) -> bool {
+        let before = self.votes;
         let w = &runs.widths;
         for f in 1..w.len().saturating_sub(4) {
             let e = [w[f - 1], w[f], w[f + 1], w[f + 2], w[f + 3]];
@@ -127,6 +129,7 @@ impl Pool {
             }
             self.pairs_at(runs, f, e, line, reversed);
         }
+        self.votes > before
     }
 
     fn pairs_at(&mut self, runs: &Runs, f: usize, e: [f32; 5], line: f32, reversed: bool) {
@@ -181,6 +184,7 @@ impl Pool {
     }
 
     fn vote(&mut self, new: Pair) {
+        self.votes += 1;
         let same = |p: &&mut Pair| {
             (p.family, p.odd, p.finder, p.left, p.right) == (new.family, new.odd, new.finder, new.left, new.right)
         };
@@ -190,6 +194,10 @@ impl Pool {
         } else {
             self.pairs.push(new);
         }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.pairs.is_empty()
     }
 
     /// The symbols that the pool makes up; every pair must have been seen on `least` lines.
@@ -220,6 +228,7 @@ impl Pool {
                 found.push(symbol);
             }
         }
+        found.retain(|s| !s.text.is_empty());
         found
     }
 }
@@ -409,8 +418,9 @@ fn expanded_character(w: [f32; 8], finder: u8, odd_pair: bool, left: bool, finde
     let check = if finder == 0 && odd_pair && left {
         0 // the check character itself
     } else {
-        let row = 4 * u32::from(finder) + if odd_pair { 0 } else { 2 } + u32::from(!left) - 1;
-        (0..4).map(|k| odd[k as usize] * weight(8 * row + 2 * k) + even[k as usize] * weight(8 * row + 2 * k + 1)).sum()
+        let row = 4 * usize::from(finder) + if odd_pair { 0 } else { 2 } + usize::from(!left) - 1;
+        let weights = &WEIGHTS[8 * row..8 * row + 8];
+        (0..4).map(|k| odd[k] * weights[2 * k] + even[k] * weights[2 * k + 1]).sum()
     };
     let group = (13 - odd.iter().sum::<u32>()) as usize / 2;
     let widest = [7, 5, 4, 3, 1][group];
@@ -418,10 +428,16 @@ fn expanded_character(w: [f32; 8], finder: u8, odd_pair: bool, left: bool, finde
     Some(Character { value: o * [4, 20, 52, 104, 204][group] + e + [0, 348, 1388, 2948, 3988][group], check })
 }
 
-/// Powers of three modulo 211.
-fn weight(exponent: u32) -> u32 {
-    (0..exponent).fold(1, |w, _| w * 3 % 211)
-}
+/// Powers of three modulo 211: the weights of all elements, eight a character.
+const WEIGHTS: [u32; 184] = {
+    let mut weights = [1; 184];
+    let mut k = 1;
+    while k < weights.len() {
+        weights[k] = weights[k - 1] * 3 % 211;
+        k += 1;
+    }
+    weights
+};
 
 /// Candidates tried for each place of a sequence.
 const CHOICES: usize = 3;
@@ -461,7 +477,8 @@ fn expanded_text(pairs: &[&Pair]) -> Option<Symbol> {
     for c in data {
         bits.appendBits(c.value as usize, 12).ok()?;
     }
-    let text = createDecoder(&bits).ok()?.parseInformation().ok()?;
+    // A symbol whose content cannot be told still takes its place.
+    let text = guarded(|| createDecoder(&bits).ok()?.parseInformation().ok()).unwrap_or_default();
     let extent = pairs.iter().skip(1).fold(pairs[0].extent, |e, p| e.join(p.extent));
     Some(Symbol { kind: Kind::RssExpanded, text, extent })
 }
@@ -472,7 +489,8 @@ mod tests {
 
     #[test]
     fn weights_are_those_of_the_standard() {
-        assert_eq!((0..9).map(weight).collect::<Vec<_>>(), [1, 3, 9, 27, 81, 32, 96, 77, 20]);
+        assert_eq!(WEIGHTS[..9], [1, 3, 9, 27, 81, 32, 96, 77, 20]);
+        assert_eq!(WEIGHTS[183], 89);
     }
 
     #[test]

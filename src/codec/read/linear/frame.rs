@@ -45,6 +45,16 @@ impl Frame {
         Self { origin, along, length: length.ceil() as usize, lines: lines.ceil().max(1.0) as u32 }
     }
 
+    /// The same rectangle in a picture that is `factor` times as large.
+    pub(super) fn scaled(&self, factor: f32) -> Self {
+        Self {
+            origin: Point { x: self.origin.x * factor, y: self.origin.y * factor },
+            along: self.along,
+            length: (self.length as f32 * factor) as usize,
+            lines: ((self.lines as f32 * factor) as u32).max(1),
+        }
+    }
+
     pub(super) fn lines(&self) -> u32 {
         self.lines
     }
@@ -73,10 +83,27 @@ impl Frame {
             profile.extend(rows.map(|row| row[from.clone()].iter().map(|&v| u32::from(v)).sum::<u32>() as f32 * share));
         } else {
             profile.resize(self.length, 0.0);
+            let (w, h) = (luma.width() as usize, luma.height() as usize);
+            let inner = |p: Point| p.x >= 0.5 && p.y >= 0.5 && p.x < w as f32 - 1.6 && p.y < h as f32 - 1.6;
             for line in first..last {
-                for (k, sum) in profile.iter_mut().enumerate() {
-                    let p = self.point(k as f32 + 0.5, line as f32 + 0.5);
-                    *sum += between(luma, p) * share;
+                let across = line as f32 + 0.5;
+                let (from, to) = (self.point(0.5, across), self.point(self.length as f32 - 0.5, across));
+                if inner(from) && inner(to) {
+                    // Away from the border no place needs a check.
+                    let (mut x, mut y) = (from.x - 0.5, from.y - 0.5);
+                    for sum in profile.iter_mut() {
+                        let (x0, y0) = (x as u32 as usize, y as u32 as usize);
+                        let (fx, fy) = (x - x0 as f32, y - y0 as f32);
+                        let top = &luma.pixels()[y0 * w + x0..][..w + 2];
+                        let at = |k: usize| f32::from(top[k]);
+                        let (a, b) = (at(0) + (at(1) - at(0)) * fx, at(w) + (at(w + 1) - at(w)) * fx);
+                        *sum += (a + (b - a) * fy) * share;
+                        (x, y) = (x + self.along.0, y + self.along.1);
+                    }
+                } else {
+                    for (k, sum) in profile.iter_mut().enumerate() {
+                        *sum += between(luma, self.point(k as f32 + 0.5, across)) * share;
+                    }
                 }
             }
         }

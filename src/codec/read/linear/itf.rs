@@ -53,7 +53,7 @@ fn digit(w: [f32; 5]) -> Option<(u8, f32)> {
     let [n0, _, n2, w0, w1] = sorted;
     // Two are wide: the largest two, clearly apart from the rest.
     let limit = f32::midpoint(n2, w0);
-    let narrow = (n0 + n2) / 2.0;
+    let narrow = f32::midpoint(n0, n2);
     if w0 < 1.3 * n2 || w1 > 5.0 * narrow || w1 > 1.7 * w0 {
         return None;
     }

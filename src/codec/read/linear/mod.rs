@@ -13,6 +13,7 @@ mod frame;
 mod itf;
 mod locate;
 mod retail;
+mod shapes;
 
 use super::Kinds;
 use crate::codec::{Corners, Kind, Luma, Symbol};
@@ -54,25 +55,52 @@ impl Candidate {
 const ROWS: u32 = 64;
 const REGION_LINES: u32 = 20;
 
-/// Which lines are looked at.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Where {
-    /// Rows and columns of the whole picture.
-    Upright,
-    /// Lines across places that look like bars, at any angle.
-    Located,
+/// Fewer runs hold no symbol.
+const FEWEST_RUNS: usize = 20;
+
+/// Places of a picture that look like bars, at any angle.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Places(Vec<Frame>);
+
+impl Places {
+    /// Looks for them.
+    pub(super) fn find(luma: &Luma) -> Self {
+        let mut frames = locate::regions(luma);
+        // Many things have parallel edges; a symbol has many of them in a row.
+        let (mut profile, mut runs) = (Vec::new(), Runs::default());
+        frames.retain(|frame| {
+            frame.take(luma, frame.lines() / 2, 3, &mut profile);
+            cut(&profile, Cut::Extrema, &mut runs);
+            runs.widths.len() >= FEWEST_RUNS
+        });
+        Self(frames)
+    }
+
+    /// The same places in a picture `factor` times as large.
+    pub(super) fn scaled(&self, factor: f32) -> Self {
+        Self(self.0.iter().map(|f| f.scaled(factor)).collect())
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
 }
 
-/// Reads the linear symbols of `luma` among `kinds`; corners are in its pixels. Each line is the mean of `thickness`
-/// neighbouring ones, which takes noise out of bars that stand across it.
-pub(super) fn scan(luma: &Luma, kinds: Kinds, which: Where, thickness: u32) -> Vec<Symbol> {
+/// Reads the linear symbols along rows and columns of `luma` among `kinds`; corners are in its pixels. Each line is the
+/// mean of `thickness` neighbouring ones, which takes noise out of bars that stand across it.
+pub(super) fn upright(luma: &Luma, kinds: Kinds, thickness: u32) -> Vec<Symbol> {
     let mut symbols = Vec::new();
-    let (frames, lines) = match which {
-        Where::Upright => (vec![Frame::rows(luma), Frame::columns(luma)], ROWS),
-        Where::Located => (locate::regions(luma), REGION_LINES),
-    };
-    for frame in frames {
-        Scan::new(luma, kinds, frame, thickness).run(lines, &mut symbols);
+    for frame in [Frame::rows(luma), Frame::columns(luma)] {
+        Scan::new(luma, kinds, frame, thickness, false).run(ROWS, &mut symbols);
+    }
+    symbols
+}
+
+/// The same across places that look like bars.
+pub(super) fn located(luma: &Luma, kinds: Kinds, places: &Places, thickness: u32) -> Vec<Symbol> {
+    let mut symbols = Vec::new();
+    for frame in &places.0 {
+        Scan::new(luma, kinds, frame.clone(), thickness, true).run(REGION_LINES, &mut symbols);
     }
     symbols
 }
@@ -83,6 +111,8 @@ struct Scan<'a> {
     kinds: Kinds,
     frame: Frame,
     thickness: u32,
+    /// Gives up when half of the lines read nothing.
+    picky: bool,
     candidates: Vec<Candidate>,
     pool: databar::Pool,
     profile: Vec<f32>,
@@ -91,12 +121,13 @@ struct Scan<'a> {
 }
 
 impl<'a> Scan<'a> {
-    fn new(luma: &'a Luma, kinds: Kinds, frame: Frame, thickness: u32) -> Self {
+    fn new(luma: &'a Luma, kinds: Kinds, frame: Frame, thickness: u32, picky: bool) -> Self {
         Self {
             luma,
             kinds,
             frame,
             thickness,
+            picky,
             candidates: Vec::new(),
             pool: databar::Pool::default(),
             profile: Vec::new(),
@@ -112,15 +143,28 @@ impl<'a> Scan<'a> {
     fn run(&mut self, most: u32, symbols: &mut Vec<Symbol>) {
         let lines = self.lines();
         let step = lines.div_ceil(most).max(1);
-        let mut line = step / 2;
-        while line < lines {
-            self.read_line(line);
-            line += step;
+        // Every fourth line first: those between lines that agree would only say the same.
+        for (pass, first) in [2, 0, 1, 3].into_iter().enumerate() {
+            if pass == 2 && self.picky && self.candidates.is_empty() && self.pool.is_empty() {
+                return;
+            }
+            let mut line = step / 2 + first * step;
+            while line < lines {
+                if first == 2 || !self.settled(line) {
+                    self.read_line(line);
+                }
+                line += 4 * step;
+            }
         }
         if step > 1 {
             self.ask_neighbours(step);
         }
         self.accept(symbols);
+    }
+
+    /// Whether a line lies within a symbol that enough lines have read.
+    fn settled(&self, line: u32) -> bool {
+        self.candidates.iter().any(|c| c.lines.len() >= 2 * needed(c.kind) && between(c, line as f32 + 0.5))
     }
 
     /// Reads line `line`: all symbols on it go to the candidates.
@@ -130,22 +174,32 @@ impl<'a> Scan<'a> {
         if high - low < 24.0 {
             return;
         }
-        for how in [Cut::Extrema, Cut::Level] {
-            let mut runs = std::mem::take(&mut self.runs);
-            let mut reversed = std::mem::take(&mut self.reversed);
+        let (mut runs, mut reversed) = (std::mem::take(&mut self.runs), std::mem::take(&mut self.reversed));
+        let faint = if self.thickness > 1 {
+            [Cut::Extrema, Cut::Level, Cut::Faint].as_slice()
+        } else {
+            &[Cut::Extrema, Cut::Level]
+        };
+        for &how in faint {
             cut(&self.profile, how, &mut runs);
-            runs.reversed_into(&mut reversed);
-            for (runs, backwards) in [(&runs, false), (&reversed, true)] {
-                self.read_runs(runs, line, backwards);
-                self.pool.feed(runs, line as f32 + 0.5, backwards);
+            if runs.widths.len() < FEWEST_RUNS {
+                continue;
             }
-            self.runs = runs;
-            self.reversed = reversed;
+            runs.reversed_into(&mut reversed);
+            let mut any = false;
+            for (runs, backwards) in [(&runs, false), (&reversed, true)] {
+                any |= self.read_runs(runs, line, backwards);
+                any |= self.pool.feed(runs, line as f32 + 0.5, backwards);
+            }
+            if any {
+                break;
+            }
         }
+        (self.runs, self.reversed) = (runs, reversed);
     }
 
-    fn read_runs(&mut self, runs: &Runs, line: u32, backwards: bool) {
-        let mut i = 0;
+    fn read_runs(&mut self, runs: &Runs, line: u32, backwards: bool) -> bool {
+        let (mut i, mut any) = (0, false);
         while i + 24 < runs.widths.len() {
             // In front of any symbol there is more white than its first bar and its first space have.
             if runs.quiet_before(i) > 1.1 * runs.widths[i].max(runs.widths[i + 1])
@@ -157,10 +211,12 @@ impl<'a> Scan<'a> {
                 let (start, end) = if backwards { (runs.length - end, runs.length - start) } else { (start, end) };
                 self.vote(found, (line as f32 + 0.5, start, end), backwards);
                 i = next + next % 2;
+                any = true;
                 continue;
             }
             i += 2;
         }
+        any
     }
 
     fn vote(&mut self, found: Decoded, at: (f32, f32, f32), backwards: bool) {
@@ -219,7 +275,7 @@ impl<'a> Scan<'a> {
             });
             let same = candidates.iter().any(|other| {
                 !std::ptr::eq(other, candidate)
-                    && other.lines.len() * 2 > candidate.lines.len()
+                    && other.lines.len() * 3 > candidate.lines.len() * 2
                     && other.bytes != candidate.bytes
                     && candidate.lines.iter().any(|&(_, s, e)| other.overlaps(s, e))
                     && between(candidate, other.lines[0].0)
@@ -273,9 +329,10 @@ fn between(candidate: &Candidate, line: f32) -> bool {
 fn needed(kind: Kind) -> usize {
     match kind {
         Kind::Code128 | Kind::Code93 | Kind::Ean13 | Kind::UpcA => 2,
-        Kind::Ean8 | Kind::Code39 => 3,
         Kind::Itf | Kind::Codabar | Kind::UpcE => 4,
-        Kind::QrCode
+        Kind::Ean8
+        | Kind::Code39
+        | Kind::QrCode
         | Kind::MicroQrCode
         | Kind::RmqrCode
         | Kind::DataMatrix

@@ -4,7 +4,7 @@
 //! are known beforehand, which no other pattern of bars meets. How much wider the bars are printed (or blurred) than the
 //! spaces is measured at the guards and taken out of the digits.
 
-use super::{Decoded, edges::Runs};
+use super::{Decoded, edges::Runs, shapes};
 use crate::codec::Kind;
 
 /// Widths of set A (spaces first); set B is the mirror of it, set C the inverse.
@@ -122,10 +122,29 @@ fn digits(
     Some((values, sets, error / count as f32))
 }
 
+/// Which half of a symbol digits are in: the left one has sets A and B, beginning light, the right one set C.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Side {
+    Left,
+    Right,
+}
+
+/// Digits by the widths of their runs, or where these are blurred by the shape of the whole profile.
+fn either(runs: &Runs, at: usize, count: usize, module: f32, growth: f32, side: Side) -> Option<(Vec<u8>, u8, f32)> {
+    let w = &runs.widths[at..at + 4 * count];
+    let right = side == Side::Right;
+    digits(w, count, module, growth, right, !right).filter(|d| d.2 < 0.25).or_else(|| {
+        if (0..count).any(|k| !fits(w[4 * k..4 * k + 4].iter().sum(), 7.0, module)) {
+            return None;
+        }
+        shapes::digits(runs, at, count, right)
+    })
+}
+
 /// The check digit rule of all GTINs: weights 3 and 1 from the right, sum divisible by ten.
 fn checks(digits: &[u8]) -> bool {
     let sum: u32 = digits.iter().rev().enumerate().map(|(k, &d)| u32::from(d) * if k % 2 == 1 { 3 } else { 1 }).sum();
-    sum % 10 == 0
+    sum.is_multiple_of(10)
 }
 
 fn text(digits: &[u8]) -> Vec<u8> {
@@ -139,8 +158,8 @@ fn ean13(runs: &Runs, i: usize) -> Option<Decoded> {
         return None;
     }
     let g = growth(&[w[0], w[2], w[28], w[30], w[56], w[58]], &[w[1], w[27], w[29], w[31], w[57]], module);
-    let (left, sets, error_left) = digits(&w[3..27], 6, module, g, false, true)?;
-    let (right, _, error_right) = digits(&w[32..56], 6, module, g, true, false)?;
+    let (left, sets, error_left) = either(runs, i + 3, 6, module, g, Side::Left)?;
+    let (right, _, error_right) = either(runs, i + 32, 6, module, g, Side::Right)?;
     let first = LEADING.iter().position(|&l| l == sets)? as u8;
     let all: Vec<u8> = std::iter::once(first).chain(left).chain(right).collect();
     let error = f32::midpoint(error_left, error_right);
@@ -157,8 +176,11 @@ fn ean8(runs: &Runs, i: usize) -> Option<Decoded> {
         return None;
     }
     let g = growth(&[w[0], w[2], w[20], w[22], w[40], w[42]], &[w[1], w[19], w[21], w[23], w[41]], module);
-    let (left, _, error_left) = digits(&w[3..19], 4, module, g, false, false)?;
-    let (right, _, error_right) = digits(&w[24..40], 4, module, g, true, false)?;
+    let (left, sets, error_left) = either(runs, i + 3, 4, module, g, Side::Left)?;
+    let (right, _, error_right) = either(runs, i + 24, 4, module, g, Side::Right)?;
+    if sets != 0 {
+        return None;
+    }
     let all: Vec<u8> = left.into_iter().chain(right).collect();
     let error = f32::midpoint(error_left, error_right);
     checks(&all).then(|| Decoded { kind: Kind::Ean8, bytes: text(&all), runs: 43, error })
@@ -179,7 +201,7 @@ fn upc_e(runs: &Runs, i: usize) -> Option<Decoded> {
         return None;
     }
     let g = growth(&[w[0], w[2], w[28], w[30], w[32]], &[w[1], w[27], w[29], w[31]], module);
-    let (six, sets, error) = digits(&w[3..27], 6, module, g, false, true)?;
+    let (six, sets, error) = either(runs, i + 3, 6, module, g, Side::Left)?;
     let (system, check) = UPC_E
         .iter()
         .position(|&s| s == sets)

@@ -1,6 +1,6 @@
 //! Modules of a QR symbol to bytes and text.
 
-use rxing::common::BitMatrix;
+use rxing::common::{BitMatrix, cpp_essentials::DecoderResult};
 use rxing::qrcode::common::{ErrorCorrectionLevel, Version};
 use rxing::qrcode::cpp_port::decoder::{CorrectErrors, Decode, DecodeBitStream};
 use rxing::qrcode::decoder::DataBlock;
@@ -33,7 +33,7 @@ pub(super) fn decode(modules: &BitMatrix) -> Option<Content> {
         }
     }
     // Micro QR, rMQR and model 1.
-    let decoded = Decode(modules).ok().filter(|d| d.isValid())?;
+    let decoded = Decode(modules).ok().filter(DecoderResult::isValid)?;
     let bytes = decoded.content().bytes().to_vec();
     // In these small symbols bytes that are not UTF-8 come from Kanji mode.
     let plain = !decoded.content().has_eci && std::str::from_utf8(&bytes).is_ok();
@@ -42,7 +42,7 @@ pub(super) fn decode(modules: &BitMatrix) -> Option<Content> {
 }
 
 fn meaning(data: &[u8], version: &'static Version, level: ErrorCorrectionLevel) -> Option<(String, Vec<u8>)> {
-    let decoded = DecodeBitStream(data, version, level).ok().filter(|d| d.isValid())?;
+    let decoded = DecodeBitStream(data, version, level).ok().filter(DecoderResult::isValid)?;
     let bytes = decoded.content().bytes().to_vec();
     let text = if decoded.content().has_eci || has_ideographs(data, version) {
         decoded.text()
@@ -140,14 +140,14 @@ fn data(
 /// Whether mask `mask` inverts the module at column `x` of row `y`.
 fn masked(mask: u32, x: u32, y: u32) -> bool {
     match mask {
-        0 => (x + y) % 2 == 0,
-        1 => y % 2 == 0,
-        2 => x % 3 == 0,
-        3 => (x + y) % 3 == 0,
-        4 => (y / 2 + x / 3) % 2 == 0,
+        0 => (x + y).is_multiple_of(2),
+        1 => y.is_multiple_of(2),
+        2 => x.is_multiple_of(3),
+        3 => (x + y).is_multiple_of(3),
+        4 => (y / 2 + x / 3).is_multiple_of(2),
         5 => x * y % 2 + x * y % 3 == 0,
-        6 => (x * y % 2 + x * y % 3) % 2 == 0,
-        _ => ((x + y) % 2 + x * y % 3) % 2 == 0,
+        6 => (x * y % 2 + x * y % 3).is_multiple_of(2),
+        _ => ((x + y) % 2 + x * y % 3).is_multiple_of(2),
     }
 }
 

@@ -26,11 +26,13 @@ pub(super) struct Pass {
     pub(super) finders: usize,
     /// Grids whose timing patterns are there, but that could not be decoded as they are.
     pub(super) grids: usize,
+    /// Grids that were bent.
+    pub(super) bends: usize,
 }
 
-/// Reads all symbols of the QR family among `kinds`; corners are in pixels of `bits`. With `thorough`, paper that is not
-/// flat is tried too.
-pub(super) fn scan(bits: &Bits, kinds: Kinds, thorough: bool) -> Pass {
+/// Reads all symbols of the QR family among `kinds`; corners are in pixels of `bits`. Up to `most_bends` grids that do not
+/// fit are bent, for paper that is not flat.
+pub(super) fn scan(bits: &Bits, kinds: Kinds, most_bends: usize) -> Pass {
     let mut pass = Pass::default();
     let Some(matrix) = bits.matrix() else { return pass };
     let Some(mut finders) = guarded(|| Some(FindFinderPatterns(&matrix, true, 0))) else { return pass };
@@ -80,12 +82,13 @@ pub(super) fn scan(bits: &Bits, kinds: Kinds, thorough: bool) -> Pass {
             }
         }
         pass.grids = later.iter().filter(|(_, patterns)| patterns.iter().all(|f| !used.contains(f))).count();
-        if thorough {
+        if most_bends > 0 {
             later.sort_by(|a, b| b.0.timing.total_cmp(&a.0.timing));
             for (grid, patterns) in later.into_iter().take(MOST_BENT) {
-                if patterns.iter().any(|f| used.contains(f)) {
+                if pass.bends == most_bends || patterns.iter().any(|f| used.contains(f)) {
                     continue;
                 }
+                pass.bends += 1;
                 if let Some(symbol) = moved(bits, &grid) {
                     used.extend(patterns);
                     pass.symbols.push(symbol);
@@ -110,11 +113,7 @@ pub(super) fn scan(bits: &Bits, kinds: Kinds, thorough: bool) -> Pass {
 /// The symbol of a grid that does not fit as it is.
 fn moved(bits: &Bits, grid: &Grid) -> Option<Symbol> {
     let settled = grid.settled(bits);
-    settled
-        .as_ref()
-        .and_then(|s| decoded(bits, s))
-        .or_else(|| decoded(bits, &settled.as_ref()?.bent(bits)))
-        .or_else(|| decoded(bits, &grid.bent(bits)))
+    decoded(bits, &settled).or_else(|| decoded(bits, &settled.bent(bits))).or_else(|| decoded(bits, &grid.bent(bits)))
 }
 
 fn decoded(bits: &Bits, grid: &Grid) -> Option<Symbol> {

@@ -252,7 +252,7 @@ impl Grid {
     }
 
     /// The same grid with its right bottom corner, which no finder holds, moved to where most modules are plain.
-    pub(super) fn settled(&self, bits: &Bits) -> Option<Self> {
+    pub(super) fn settled(&self, bits: &Bits) -> Self {
         let far = self.size as f32;
         let square = [(0.0, 0.0), (far, 0.0), (far, far), (0.0, far)].map(|(x, y)| Point { x, y });
         let mut corners = square.map(|p| self.view.map(p.x, p.y));
@@ -280,7 +280,7 @@ impl Grid {
                 }
             }
         }
-        Some(Self { view: best.1, bends: None, ..*self })
+        Self { view: best.1, bends: None, ..*self }
     }
 
     /// How plain module (x, y) is: 0 to 4 places with the colour of the middle; modules whose colour is known count
@@ -364,41 +364,55 @@ impl Grid {
         let (a, b) = (self.view.map(cx as f32, cy as f32), self.view.map(cx as f32 + 1.0, cy as f32));
         let c = self.view.map(cx as f32, cy as f32 + 1.0);
         let (right, down) = (Point { x: b.x - a.x, y: b.y - a.y }, Point { x: c.x - a.x, y: c.y - a.y });
-        let mut best = (i32::MIN, start);
-        for step_y in -3..=3i32 {
-            for step_x in -3..=3i32 {
-                let (sx, sy) = (step_x as f32 * 0.25, step_y as f32 * 0.25);
-                let shift = Point { x: start.x + right.x * sx + down.x * sy, y: start.y + right.y * sx + down.y * sy };
-                let moved = Shifted { grid: self, shift };
-                let plain: i32 =
-                    range(cy).flat_map(|y| range(cx).map(move |x| (x, y))).map(|(x, y)| moved.plain(bits, x, y)).sum();
-                // Small shifts are likelier than large ones.
-                let score = 4 * plain - 3 * (step_x * step_x + step_y * step_y);
-                if score > best.0 {
-                    best = (score, shift);
+        // Every second module around, as on a chessboard; a shift moves all of their places alike.
+        let modules: Vec<Spot> = range(cy)
+            .flat_map(|y| range(cx).filter(move |x| (x + y) % 2 == 0).map(move |x| (x, y)))
+            .map(|(x, y)| Spot {
+                places: [(0.5, 0.5), (0.2, 0.2), (0.8, 0.2), (0.8, 0.8), (0.2, 0.8)]
+                    .map(|(dx, dy)| self.view.map(x as f32 + dx, y as f32 + dy)),
+                known: self.known(x, y),
+            })
+            .collect();
+        let at = |(sx, sy): (f32, f32)| Point {
+            x: start.x + right.x * sx + down.x * sy,
+            y: start.y + right.y * sx + down.y * sy,
+        };
+        let score = |steps: (f32, f32)| {
+            let shift = at(steps);
+            let plain: i32 = modules.iter().map(|m| m.plain(bits, shift)).sum();
+            // Small shifts are likelier than large ones.
+            4.0 * plain as f32 - 48.0 * (steps.0 * steps.0 + steps.1 * steps.1)
+        };
+        // In module widths: first coarsely all around, then finely around the best.
+        let mut best = (score((0.0, 0.0)), (0.0, 0.0));
+        for step in [0.5, 0.25, 0.125] {
+            let centre = best.1;
+            for (dx, dy) in [(-1, -1), (0, -1), (1, -1), (-1, 0), (1, 0), (-1, 1), (0, 1), (1, 1)] {
+                let steps = (centre.0 + dx as f32 * step, centre.1 + dy as f32 * step);
+                let new = score(steps);
+                if new > best.0 {
+                    best = (new, steps);
                 }
             }
         }
-        best.1
+        at(best.1)
     }
 }
 
-/// A grid moved as a whole.
-struct Shifted<'a> {
-    grid: &'a Grid,
-    shift: Point,
+/// A module on its way into place: its middle and four places around, in the picture, and its colour if that is known.
+struct Spot {
+    places: [Point; 5],
+    known: Option<bool>,
 }
 
-impl Shifted<'_> {
-    fn plain(&self, bits: &Bits, x: i32, y: i32) -> i32 {
-        let dark = |dx: f32, dy: f32| {
-            let p = self.grid.view.map(x as f32 + 0.5 + dx, y as f32 + 0.5 + dy);
-            bits.at(p.x + self.shift.x, p.y + self.shift.y)
-        };
-        let Some(colour) = dark(0.0, 0.0) else { return 0 };
-        let same = |dx: f32, dy: f32| i32::from(dark(dx, dy) == Some(colour));
-        let plain = same(-0.3, -0.3) + same(0.3, -0.3) + same(0.3, 0.3) + same(-0.3, 0.3);
-        match self.grid.known(x, y) {
+impl Spot {
+    /// How plain the module is when moved, as [`Grid::plain`] has it.
+    fn plain(&self, bits: &Bits, shift: Point) -> i32 {
+        let dark = |p: &Point| bits.at(p.x + shift.x, p.y + shift.y);
+        let [middle, around @ ..] = &self.places;
+        let Some(colour) = dark(middle) else { return 0 };
+        let plain = around.iter().filter(|p| dark(p) == Some(colour)).count() as i32;
+        match self.known {
             Some(known) if known == colour => plain + 4,
             Some(_) => -4,
             None => plain,

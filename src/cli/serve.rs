@@ -127,8 +127,7 @@ mod tests {
     fn the_banner_shows_demo_credentials_and_no_others() {
         let address = "127.0.0.1:8080".parse().expect("an address");
         let text = banner(&Config::defaults(), address);
-        for expected in
-            ["AKIDEMUexample0123456789ABCDEFGHIJKL", "wx0123456789abcdef", "Abc123456", " example cli-im "]
+        for expected in ["AKIDEMUexample0123456789ABCDEFGHIJKL", "wx0123456789abcdef", "Abc123456", " example cli-im "]
         {
             assert!(text.contains(expected), "{expected} in {text}");
         }

@@ -16,7 +16,7 @@ mod text;
 
 pub use error::{EncodeError, LoadError};
 pub use load::{Format, Limits, Loaded, Orientation, PEAK_BYTES_PER_PIXEL, load, probe};
-pub use read::{Budget, Kinds, Reading, read};
+pub use read::{Budget, Kinds, Reading, read, reading_order};
 
 /// A symbology.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

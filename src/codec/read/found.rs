@@ -40,21 +40,25 @@ impl Found {
         }
     }
 
-    /// All symbols, from top to bottom and, at about the same height, from left to right.
+    /// All symbols in reading order.
     pub(super) fn into_symbols(mut self) -> Vec<Symbol> {
-        // Rows first: a symbol whose centre is above the middle of the row's first one belongs to that row.
-        let top = |s: &Symbol| s.corners.map_or(0.0, |c| c.centre().y);
-        let left = |s: &Symbol| s.corners.map_or(0.0, |c| c.centre().x);
-        self.symbols.sort_by(|a, b| top(a).total_cmp(&top(b)));
-        let mut start = 0;
-        while start < self.symbols.len() {
-            let first = &self.symbols[start];
-            let limit = top(first) + first.corners.map_or(0.0, |c| bounds(&c).3 - bounds(&c).1) / 2.0;
-            let end = start + self.symbols[start..].iter().take_while(|s| top(s) <= limit).count().max(1);
-            self.symbols[start..end].sort_by(|a, b| left(a).total_cmp(&left(b)));
-            start = end;
-        }
+        reading_order(&mut self.symbols);
         self.symbols
+    }
+}
+
+/// Sorts symbols as a person reads them, by their own top left corners: from top to bottom and, within a row, from left
+/// to right. A row is what begins above the middle of its first symbol. Symbols without a place come last.
+pub fn reading_order(symbols: &mut [Symbol]) {
+    let place = |s: &Symbol| s.corners.map_or((f32::MAX, f32::MAX), |c| (c.0[0].x, c.0[0].y));
+    symbols.sort_by(|a, b| place(a).1.total_cmp(&place(b).1));
+    let mut start = 0;
+    while start < symbols.len() {
+        let first = &symbols[start];
+        let limit = place(first).1 + first.corners.map_or(0.0, |c| bounds(&c).3 - bounds(&c).1) / 2.0;
+        let end = start + symbols[start..].iter().take_while(|s| place(s).1 <= limit).count().max(1);
+        symbols[start..end].sort_by(|a, b| place(a).0.total_cmp(&place(b).0));
+        start = end;
     }
 }
 
@@ -95,5 +99,18 @@ mod tests {
         found.add(vec![symbol("b", 41.0, 2.0), symbol("c", 80.0, 1.0), symbol("a", 60.0, 52.0)], &layer);
         let texts: Vec<String> = found.into_symbols().into_iter().map(|s| s.text).collect();
         assert_eq!(texts, ["a", "b", "c", "d", "a"]);
+    }
+
+    #[test]
+    fn a_large_symbol_comes_before_the_small_one_to_its_right() {
+        let mut large = symbol("large", 40.0, 40.0);
+        large.corners = large.corners.map(|Corners(c)| {
+            Corners(c.map(|p| Point { x: 40.0 + (p.x - 40.0) * 20.0, y: 40.0 + (p.y - 40.0) * 20.0 }))
+        });
+        let mut nowhere = symbol("nowhere", 0.0, 0.0);
+        nowhere.corners = None;
+        let mut symbols = [nowhere, symbol("small", 322.0, 42.0), large, symbol("below", 0.0, 300.0)];
+        reading_order(&mut symbols);
+        assert_eq!(symbols.map(|s| s.text), ["large", "small", "below", "nowhere"]);
     }
 }

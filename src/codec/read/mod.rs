@@ -30,6 +30,7 @@ use cpu_time::ThreadTime;
 use super::{Corners, Kind, Luma, Point, Symbol};
 use binary::{Bits, Threshold};
 use found::Found;
+pub use found::reading_order;
 pub use kinds::Kinds;
 use layer::Layer;
 use linear::Places;

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::codec::{Corners, Kind, Orientation, Point, Symbol};
+use crate::codec::{Corners, Kind, Orientation, Point, Symbol, reading_order};
 use crate::shared::Decoded;
 
 /// What was found in a picture.
@@ -59,12 +59,8 @@ impl Scanned {
             symbol.corners = symbol.corners.map(|Corners(corners)| Corners(corners.map(displayed)));
         }
         if orientation != Orientation::Upright {
-            // The order of the stored picture is another one. Symbols whose place is unknown go last.
-            let place = |symbol: &Symbol| symbol.corners.map_or((f32::MAX, f32::MAX), |c| (c.0[0].y, c.0[0].x));
-            symbols.sort_by(|a, b| {
-                let ((a_y, a_x), (b_y, b_x)) = (place(a), place(b));
-                a_y.total_cmp(&b_y).then(a_x.total_cmp(&b_x))
-            });
+            // The order of the stored picture is another one.
+            reading_order(&mut symbols);
         }
         let (w, h) = orientation.displayed_size(width, height);
         let size = ImgSize { w, h };

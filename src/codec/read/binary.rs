@@ -68,6 +68,11 @@ impl Bits {
         self.height
     }
 
+    /// The words of row `y`; bits beyond the width are 0.
+    pub(super) fn row(&self, y: u32) -> &[u64] {
+        &self.words[y as usize * self.stride..(y as usize + 1) * self.stride]
+    }
+
     /// Whether the pixel at a place is black; `None` outside.
     pub(super) fn at(&self, x: f32, y: f32) -> Option<bool> {
         (x >= 0.0 && y >= 0.0 && x < self.width as f32 && y < self.height as f32)
@@ -126,17 +131,6 @@ impl Bits {
             }
         }
         Self { width: self.height, height: self.width, stride, words }
-    }
-
-    /// Makes a rectangle white; it is cut at the border.
-    pub(super) fn erase(&mut self, left: f32, top: f32, right: f32, bottom: f32) {
-        let column = |x: f32| (x.max(0.0) as u32).min(self.width);
-        let (from, to) = (column(left), column(right + 1.0));
-        for y in (top.max(0.0) as u32).min(self.height)..((bottom + 1.0).max(0.0) as u32).min(self.height) {
-            for x in from..to {
-                self.words[y as usize * self.stride + x as usize / 64] &= !(1 << (x % 64));
-            }
-        }
     }
 
     /// Black and white exchanged.

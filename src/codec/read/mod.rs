@@ -198,8 +198,15 @@ impl Stages {
         // A smaller window, for codes in shadows and bright spots; without a finder so far the half layer is enough.
         for (k, layer) in pyramid[base..].iter().enumerate() {
             if (self.finders > 0 || k == 1 || pyramid.len() == base + 1) && self.wanting() {
-                self.qr(&Bits::of(&layer.luma, Threshold::Window(20)), layer, Effort::Bent);
+                let bits = Bits::of(&layer.luma, Threshold::Window(20));
+                self.qr(&bits, layer, Effort::Bent);
+                self.data_matrix(&bits, layer);
             }
+        }
+        if let Some(half) = pyramid.get(base + 1)
+            && self.wanting()
+        {
+            self.data_matrix(&Bits::of(&half.luma, Threshold::Block), half);
         }
         if self.wanting() {
             self.qr(&bits.inverted(), layer, Effort::Flat);
@@ -217,7 +224,15 @@ impl Stages {
             self.qr(&bits, &larger, Effort::Bent);
             if longest <= 300 {
                 self.upright(&larger, 3);
-                self.data_matrix(&bits, &larger);
+            }
+            self.data_matrix(&bits, &larger);
+            // Modules of two pixels, and bars that noise or light has broken.
+            if self.wanting() {
+                let sharp = layer.sharpened();
+                self.data_matrix(&Bits::of(&sharp.luma, Threshold::Block), &sharp);
+            }
+            if self.wanting() {
+                self.data_matrix(&Bits::of(&layer.luma, Threshold::Global), layer);
             }
             self.aztec_and_pdf417(&bits, &larger);
         }
@@ -269,7 +284,7 @@ impl Stages {
 
     fn data_matrix(&mut self, bits: &Bits, layer: &Layer<'_>) {
         if self.kinds.contains(Kind::DataMatrix) && self.affordable() {
-            self.found.add(datamatrix::scan(bits), layer);
+            self.found.add(datamatrix::scan(bits, &layer.luma), layer);
         }
     }
 

@@ -38,6 +38,11 @@ use axum::Router;
 use crate::providers::{Door, Vendor};
 use crate::shared::Shared;
 
+/// Bytes of a body: 11 MiB, so that 10 MiB of base64 and the JSON around it fit.
+///
+/// Assumed: the documented bound of version 3 requests is 10 MB; a picture over its own limit is to be named as such.
+pub const MAX_BODY: usize = 11_534_336;
+
 /// Tencent Cloud OCR.
 pub const VENDOR: Vendor = Vendor {
     name: "tencent_ocr",

@@ -31,9 +31,27 @@ pub fn equal(left: &[u8], right: &[u8]) -> bool {
     left.ct_eq(right).into()
 }
 
+/// Whether a header or parameter of this name holds what no log may show: a token, a signature, a cookie.
+pub fn is_secret_name(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    matches!(name.as_str(), "authorization" | "proxy-authorization" | "cookie")
+        || name.ends_with("token")
+        || name.ends_with("signature")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn names_tell_what_is_secret() {
+        for name in ["Authorization", "cookie", "x-cos-security-token", "X-TC-Token", "Token", "q-signature"] {
+            assert!(is_secret_name(name), "{name}");
+        }
+        for name in ["", "host", "content-type", "q-ak", "SecretId", "x-token-kind"] {
+            assert!(!is_secret_name(name), "{name}");
+        }
+    }
 
     #[test]
     fn a_secret_matches_itself_alone() {

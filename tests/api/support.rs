@@ -1,7 +1,8 @@
 //! A server in this process: no socket, no disk, a clock that stands still, ids from a seed.
 
 use std::collections::BTreeMap;
-use std::sync::LazyLock;
+use std::io::Write;
+use std::sync::{Arc, LazyLock, Mutex};
 
 use axum::body::Body;
 use axum::http::{HeaderMap, Method, Request, StatusCode};
@@ -14,6 +15,8 @@ use qrstack::server::{self, App};
 use qrstack::shared::{Outcome, Shared};
 use qrstack::store::Store;
 use tower::ServiceExt;
+use tracing::subscriber::DefaultGuard;
+use tracing_subscriber::fmt::MakeWriter;
 
 /// The moment at which every test server starts: Tue, 14 Nov 2023 22:13:20 GMT.
 pub const NOW: i64 = 1_700_000_000;
@@ -92,6 +95,55 @@ impl Server {
 
     pub async fn get(&self, target: &str) -> Answer {
         self.send(request(Method::GET, target, &[], "")).await
+    }
+}
+
+/// What this thread logs, from debug level up, as long as it lives.
+pub struct Log {
+    written: Written,
+    _guard: DefaultGuard,
+    /// With a single subscriber in the process, what another thread logs first is taken for disabled everywhere.
+    _second: tracing::Dispatch,
+}
+
+#[derive(Clone, Default)]
+struct Written(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Written {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().expect("no writer panics").write(bytes)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+impl MakeWriter<'_> for Written {
+    type Writer = Self;
+
+    fn make_writer(&self) -> Self {
+        self.clone()
+    }
+}
+
+impl Log {
+    pub fn start() -> Self {
+        let written = Written::default();
+        let subscriber = || {
+            let writer = written.clone();
+            let builder = tracing_subscriber::fmt().with_max_level(tracing::Level::DEBUG).with_ansi(false);
+            tracing::Dispatch::new(builder.with_writer(writer).finish())
+        };
+        let second = subscriber();
+        let guard = tracing::dispatcher::set_default(&subscriber());
+        Self { written, _guard: guard, _second: second }
+    }
+
+    /// Everything until here, line breaks within values unescaped.
+    pub fn text(&self) -> String {
+        let bytes = self.written.0.lock().expect("no writer panics").clone();
+        String::from_utf8(bytes).expect("the log is UTF-8").replace("\\n", "\n")
     }
 }
 

@@ -186,16 +186,14 @@ impl Error {
                 format!("The request is missing a required parameter `{name}`."),
                 format!("缺少参数 `{name}`。"),
             ),
-            // Recorded; the same text in both languages.
-            Self::InvalidParameter(name) => {
-                let text = format!("Parameter `{name}` type error.");
-                gateway("InvalidParameter", text.clone(), text)
-            }
-            // Assumed.
-            Self::InvalidBody => {
-                let text = "The request body does not match its content type.";
-                gateway("InvalidParameter", text, text)
-            }
+            // Recorded in English; Chinese assumed.
+            Self::InvalidParameter(name) => gateway(
+                "InvalidParameter",
+                format!("Parameter `{name}` type error."),
+                format!("参数 `{name}` 类型错误。"),
+            ),
+            // Assumed: the recorded pattern, with the word that the documented text about multipart bodies has.
+            Self::InvalidBody => gateway("InvalidParameter", "Parameter `body` type error.", "参数 `body` 类型错误。"),
             // Recorded in English; Chinese assumed.
             Self::InvalidParameterValue(name) => gateway(
                 "InvalidParameterValue",
@@ -430,6 +428,15 @@ mod tests {
     fn each_code_stands_once_but_for_two_known_pairs() {
         let codes: BTreeSet<_> = Error::ALL.iter().map(|error| error.row().code).collect();
         assert_eq!(codes.len(), Error::ALL.len() - 2);
+    }
+
+    #[test]
+    fn every_error_speaks_both_languages() {
+        for error in Error::ALL {
+            let row = error.row();
+            let is_chinese = |text: &str| text.chars().any(|character| ('一'..='龥').contains(&character));
+            assert!(is_chinese(&row.chinese) && !is_chinese(&row.english), "{row:?}");
+        }
     }
 
     #[test]

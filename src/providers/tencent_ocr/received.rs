@@ -6,14 +6,10 @@ use axum::extract::Request;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method};
 
+use super::MAX_BODY;
 use super::action::{Action, VERSION};
 use super::error::Error;
 use crate::intake::{self, query};
-
-/// Bytes of a body: 11 MiB, so that 10 MiB of base64 and the JSON around it fit.
-///
-/// Assumed: the documented bound of version 3 requests is 10 MB; a picture over its own limit is to be named as such.
-pub(super) const MAX_BODY: usize = 11_534_336;
 
 /// Bytes of the target of a `GET`. Documented: "Request Structure", 32 KB.
 const MAX_TARGET: usize = 32_768;
@@ -63,7 +59,17 @@ pub(super) enum Language {
 }
 
 impl Language {
-    pub(super) fn of(text: Option<&str>) -> Self {
+    /// What the head of a request asks for, for failures before its parameters are known: the header, or in an older
+    /// style the query, however broken.
+    pub(super) fn of_head(parts: &Parts) -> Self {
+        if is_tc3(&parts.headers) {
+            return Self::of(header(&parts.headers, "x-tc-language"));
+        }
+        let pairs = query::pairs_lossy(parts.uri.query().unwrap_or_default());
+        Self::of(query::first(&pairs, "Language"))
+    }
+
+    fn of(text: Option<&str>) -> Self {
         match text {
             Some("zh-CN") => Self::Chinese,
             Some("en-US") => Self::English,

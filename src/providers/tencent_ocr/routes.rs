@@ -20,10 +20,13 @@ use super::wire::{
 use crate::codec::{Kinds, Limits};
 use crate::config::{NoCode, UnknownProduct};
 use crate::fetch::FetchLimits;
-use crate::shared::Shared;
+use crate::shared::{DecodeError, Shared};
 
 /// Pixels a side. Assumed: the vendor documents none.
 const MAX_SIDE: u32 = 10_000;
+
+/// Characters of base64 that are decoded where the request is handled: some ten microseconds.
+const SHORT_BASE64: usize = 64 << 10;
 
 /// What this vendor's handlers share.
 #[derive(Clone)]
@@ -56,8 +59,8 @@ async fn answer(ocr: &Ocr, frame: &mut Frame, request: Request) -> Result<Answer
     if let Some(error) = forced.clone().filter(Error::is_about_credentials) {
         return Err(error);
     }
-    auth::check(&received, shared)?;
-    ocr.pace.count(auth::secret_id(&received), action, shared.clock().unix_seconds(), config.ocr_rate_limit)?;
+    let secret_id = auth::check(&received, shared)?;
+    ocr.pace.count(secret_id, action, shared.clock().unix_seconds(), config.ocr_rate_limit)?;
     forced.map_or(Ok(()), Err)?;
     action.check_region(received.common("Region"), received.region_name(), config)?;
 
@@ -82,7 +85,7 @@ async fn qrcode_ocr(shared: &Shared, request: QrcodeOcrRequest) -> Result<Qrcode
             shared.decode(shared.fetch().image(&url, &picture).await?, limits, Kinds::ALL).await?
         }
         QrcodeOcrRequest::ImageBase64(text) => {
-            shared.decode(wire::decode_base64(&text, max_base64)?, limits, Kinds::ALL).await?
+            shared.decode(decoded_base64(shared, text).await?, limits, Kinds::ALL).await?
         }
         QrcodeOcrRequest::Raw(bytes) if bytes.len() > max_bytes => return Err(Error::TooLargeFileError),
         QrcodeOcrRequest::Raw(bytes) => shared.decode(bytes, limits, Kinds::ALL).await?,
@@ -92,6 +95,17 @@ async fn qrcode_ocr(shared: &Shared, request: QrcodeOcrRequest) -> Result<Qrcode
         NoCode::Error if response.is_empty() => Err(Error::ImageNoText),
         NoCode::Error | NoCode::Empty => Ok(response),
     }
+}
+
+/// The bytes of a picture. Only a short text, or one that is refused for its length, is worth no thread of its own.
+async fn decoded_base64(shared: &Shared, text: String) -> Result<Vec<u8>, Error> {
+    let max_base64 = shared.config().ocr_max_base64;
+    if text.len() <= SHORT_BASE64 || text.len() > max_base64 {
+        return wire::decode_base64(&text, max_base64);
+    }
+    let bytes = text.len() as u64;
+    let job = move || wire::decode_base64(&text, max_base64);
+    shared.work().run(bytes, job).await.map_err(DecodeError::from)?
 }
 
 /// `QueryBarCode`: looks a product up.

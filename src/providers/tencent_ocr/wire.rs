@@ -14,7 +14,7 @@ use super::action::Action;
 use super::catalog::{Gtin, Product};
 use super::error::{Error, Voice};
 use super::parameters::{Given, Parameters};
-use super::received::{Language, header};
+use super::received::Language;
 use crate::codec::{Kind, Symbol};
 use crate::shared::{Decoded, Outcome, Shared};
 
@@ -38,7 +38,7 @@ impl Frame {
     pub(super) fn of(parts: &Parts, shared: &Shared) -> Self {
         Self {
             trace_id: parts.headers.get(TRACE_ID).cloned(),
-            language: Language::of(header(&parts.headers, "x-tc-language")),
+            language: Language::of_head(parts),
             ..Self::bare(shared)
         }
     }

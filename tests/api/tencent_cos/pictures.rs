@@ -9,8 +9,10 @@ use super::*;
 async fn the_longest_text_is_drawn_and_read() {
     // All of them escape to three bytes each.
     let text: String = "你好世界".chars().cycle().take(984).collect();
-    let answer = Server::start().await.send(parameter("qrcode-content", Some(&text))).await;
-    assert_eq!(answer.code, "ok", "{}", answer.text());
+    let mut call = call(&[]);
+    call.parameters = parameters(&text, "0", 740);
+    let answer = Server::start().await.send(call.signed()).await;
+    assert_eq!(read(&picture(&answer), Kind::QrCode), (740, 740, vec![text]));
 }
 
 #[tokio::test]

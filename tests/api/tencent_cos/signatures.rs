@@ -1,6 +1,7 @@
 //! Who may ask: signatures in every form, tokens, times.
 
 use super::*;
+use crate::support::Log;
 
 #[tokio::test]
 async fn a_signature_may_stand_in_three_places_and_the_first_counts() {
@@ -36,6 +37,25 @@ async fn a_signature_may_stand_in_three_places_and_the_first_counts() {
             let answer = server.send(call.with(&target, &headers)).await;
             assert_eq!(answer.code, expected, "{name}: {}", answer.text());
         }
+    }
+}
+
+#[tokio::test]
+async fn of_a_repeated_field_of_the_signature_the_last_counts() {
+    let server = Server::start().await;
+    let call = call(&QR);
+    let good = call.authorization();
+    let sign = |text: &str| format!("sign={}", percent_encode(text));
+    for (extra, expected) in [
+        (format!("q-signature=0&{good}"), "ok"),
+        (format!("{good}&q-signature=0"), "SignatureDoesNotMatch"),
+        (format!("q-ak=AKIDnobody&{good}"), "ok"),
+        (format!("{good}&q-ak=AKIDnobody"), "InvalidAccessKeyId"),
+        (format!("sign=abc&{}", sign(&good)), "ok"),
+        (format!("{}&sign=abc", sign(&good)), "AccessDenied"),
+    ] {
+        let answer = server.send(call.with(&format!("{}&{extra}", call.target()), &[("host", HOST)])).await;
+        assert_eq!(answer.code, expected, "{extra}");
     }
 }
 
@@ -151,6 +171,78 @@ async fn a_token_counts_where_the_key_has_one() {
     // A wrong signature is told before a missing token.
     let answer = server.send(with(|call| call.key = "x")).await;
     assert_eq!(answer.code, "SignatureDoesNotMatch");
+}
+
+#[tokio::test]
+async fn one_key_may_have_several_secrets_and_tokens() {
+    let credentials = format!("{ID}:other,{ID}:{KEY}:one,{ID}:{KEY}:two");
+    let server = Server::with(&[("tencent_credentials", &credentials)]).await;
+    let send = |key: &'static str, token: Option<&'static str>| {
+        let call = Call { key, ..call(&QR) };
+        let authorization = call.authorization();
+        let mut headers = vec![("host", HOST), ("authorization", authorization.as_str())];
+        headers.extend(token.map(|token| ("x-cos-security-token", token)));
+        server.send(call.with(&call.target(), &headers))
+    };
+    for (key, token, expected) in [
+        ("other", None, "ok"),
+        (KEY, Some("one"), "ok"),
+        (KEY, Some("two"), "ok"),
+        (KEY, Some("three"), "AccessDenied"),
+        (KEY, None, "AccessDenied"),
+        ("third", Some("one"), "SignatureDoesNotMatch"),
+    ] {
+        assert_eq!(send(key, token).await.code, expected, "{key} {token:?}");
+    }
+}
+
+#[tokio::test]
+async fn of_two_token_headers_the_last_counts_as_it_does_in_the_signature() {
+    let server = Server::with(&[("tencent_credentials", &*format!("{ID}:{KEY}:right"))]).await;
+    for (sent, expected) in [(["wrong", "right"], "ok"), (["right", "wrong"], "AccessDenied")] {
+        let mut call = call(&QR);
+        call.headers.push(("x-cos-security-token".to_owned(), sent[1].to_owned()));
+        let authorization = call.authorization();
+        let tokens = sent.map(|token| ("x-cos-security-token", token));
+        let headers = [("host", HOST), ("authorization", authorization.as_str()), tokens[0], tokens[1]];
+        assert_eq!(server.send(call.with(&call.target(), &headers)).await.code, expected, "{sent:?}");
+    }
+}
+
+#[tokio::test]
+async fn the_log_shows_what_was_signed_and_nothing_secret() {
+    let server = Server::with(&[("tencent_credentials", &*format!("{ID}:{KEY}:ownToken"))]).await;
+    let mut call = call(&QR);
+    call.parameters.extend(owned(&[("x-ci-security-token", "tok1"), ("sign", "tok2"), ("q-signature", "tok3")]));
+    call.headers.extend(owned(&[("x-cos-security-token", "tok5"), ("cookie", "tok6"), ("range", "bytes=0-1")]));
+    let right = call.authorization();
+    call.key = "another";
+    let wrong = call.authorization();
+    let signature = |text: &str| text.rsplit_once("q-signature=").expect("a signature").1.to_owned();
+    let headers = [
+        ("host", HOST),
+        ("authorization", wrong.as_str()),
+        ("x-cos-security-token", "tok4"),
+        ("x-cos-security-token", "tok5"),
+        ("cookie", "tok6"),
+        ("range", "bytes=0-1"),
+    ];
+    let log = Log::start();
+    let answer = server.send(call.with(&call.target(), &headers)).await;
+    assert_eq!(answer.code, "SignatureDoesNotMatch");
+    let shown = format!(
+        "get\n/\nci-process=qrcode-generate&mode=0&q-signature=***&qrcode-content=https%3A%2F%2Fwww.example.com&\
+         sign=***&width=200&x-ci-security-token=***\n\
+         cookie=***&host={HOST}&range=bytes%3D0-1&x-cos-security-token=***\n"
+    );
+    let (text, string_to_sign) = (log.text(), element(&answer, "StringToSign").expect("told"));
+    assert!(text.contains(&shown) && text.contains(string_to_sign), "{text}");
+    for secret in ["tok1", "tok2", "tok3", "tok4", "tok5", "tok6", "ownToken", KEY, "another"] {
+        assert!(!text.contains(secret), "{secret}: {text}");
+    }
+    for secret in [signature(&right), signature(&wrong)] {
+        assert!(!text.contains(&secret), "{text}");
+    }
 }
 
 #[tokio::test]

@@ -37,7 +37,8 @@ pub(super) fn find(headers: &HeaderMap, pairs: &[(String, String)]) -> Option<(T
         let fields = pairs.iter().filter(|(key, _)| is_field(key)).cloned().collect();
         Some((fields, without(&is_field)))
     } else {
-        let sign = query::first(pairs, SIGN).filter(|sign| !sign.trim().is_empty())?;
+        // Of a repeated one the last counts, as of every parameter.
+        let sign = query::last(pairs, SIGN).filter(|sign| !sign.trim().is_empty())?;
         Some((split(sign), without(&|key| key == SIGN)))
     }
 }
@@ -93,9 +94,9 @@ impl Window {
 }
 
 impl Authorization {
-    /// Takes the fields in any order. `None` where one lacks, the algorithm is another, or a time is no time.
+    /// Takes the fields in any order; of a repeated one the last counts, as of every parameter. `None` where one lacks, the algorithm is another, or a time is no time.
     pub(super) fn parse(fields: &[(String, String)]) -> Option<Self> {
-        let field = |key: &str| query::first(fields, key);
+        let field = |key: &str| query::last(fields, key);
         let list = |key: &str| -> Option<Vec<String>> {
             Some(field(key)?.split(';').filter(|item| !item.is_empty()).map(str::to_owned).collect())
         };

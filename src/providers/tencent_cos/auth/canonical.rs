@@ -4,6 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::secret::is_secret_name;
 use crate::signing::{hmac_sha1, percent_encode, sha1_hex};
 
 /// What a key that occurs more than once contributes.
@@ -34,6 +35,15 @@ impl Pairs {
     /// Gives `key`, which needs no encoding, one value alone.
     pub(super) fn replace(&mut self, key: &str, value: &str) {
         self.0.insert(key.to_owned(), vec![(key.to_owned(), percent_encode(value))]);
+    }
+
+    /// The same pairs for the log: the values of what is secret by its name are masked.
+    pub(super) fn masked(mut self) -> Self {
+        // `sign` holds a whole signature.
+        for (key, values) in self.0.iter_mut().filter(|(key, _)| is_secret_name(key) || *key == "sign") {
+            *values = vec![(key.clone(), "***".to_owned())];
+        }
+        self
     }
 
     /// `key=value&…` of the keys in `list`, sorted; a key that the request does not have counts as empty.
@@ -108,6 +118,17 @@ pub(in super::super) fn sign_get(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn masked_pairs_show_no_value_of_a_secret_name() {
+        let pairs =
+            Pairs::new([("X-Ci-Security-Token", "t1"), ("x-ci-security-token", "t2"), ("sign", "s"), ("a", "1")]);
+        let list = ["a", "sign", "x-ci-security-token"].map(str::to_owned);
+        for repeated in [Repeated::Last, Repeated::All] {
+            let masked = Pairs(pairs.0.clone()).masked();
+            assert_eq!(masked.listed(&list, repeated), "a=1&sign=***&x-ci-security-token=***");
+        }
+    }
 
     #[test]
     fn listed_keys_are_sorted_and_encoded_and_repeated_ones_follow_the_rule() {

@@ -15,7 +15,6 @@ use crate::config::{Auth, TencentCredential};
 use crate::intake::hosts;
 use crate::secret;
 use crate::shared::Shared;
-use crate::signing::percent_encode;
 
 pub(super) use canonical::sign_get;
 
@@ -36,10 +35,10 @@ pub(super) fn authenticate(shared: &Shared, parts: &Parts, target: &Target) -> R
     if config.auth == Auth::Accept {
         return Ok(());
     }
-    let credential = known(&config.tencent_credentials, &authorization.key_id)?;
+    let mut signed = known(&config.tencent_credentials, &authorization.key_id)?;
     authorization.check_time(shared.clock().unix_seconds())?;
 
-    let request = Signed {
+    let mut request = Signed {
         method: parts.method.as_str(),
         path: &target.path,
         parameters: Pairs::new(unsigned.iter().map(|(key, value)| (key.as_str(), value.as_str()))),
@@ -49,29 +48,41 @@ pub(super) fn authenticate(shared: &Shared, parts: &Parts, target: &Target) -> R
     if hosts.is_empty() {
         hosts.push(String::new());
     }
-    let tokens = tokens(&parts.headers, target);
-    if let Err(mismatch) = request.verify(&authorization, &hosts, credential) {
-        // What is signed may hold the token; the log must not.
-        let shown = tokens
-            .iter()
-            .filter(|token| !token.is_empty())
-            .fold(mismatch.format_string.clone(), |text, token| text.replace(&percent_encode(token), "***"));
-        tracing::debug!(format_string = shown, string_to_sign = mismatch.string_to_sign, "a signature does not match");
-        return Err(Error::SignatureDoesNotMatch(Some(Box::new(mismatch))));
+    let forms = request.forms(&authorization, &hosts);
+    signed.retain(|credential| authorization.is_by(credential, &forms));
+    if signed.is_empty() {
+        let first = forms.into_iter().next().expect("there is at least one host, if an empty one");
+        if tracing::enabled!(tracing::Level::DEBUG) {
+            let format_string = request.masked().format_string(&authorization, &hosts[0], Repeated::Last);
+            tracing::debug!(format_string, string_to_sign = first.string_to_sign, "a signature does not match");
+        }
+        return Err(Error::SignatureDoesNotMatch(Some(Box::new(first))));
     }
-    match &credential.token {
-        Some(expected) if !tokens.iter().any(|token| expected.matches(token)) => Err(Error::Denied),
-        Some(_) | None => Ok(()),
-    }
+    check_token(&signed, &tokens(&parts.headers, target))
 }
 
-/// The credential of a key.
-fn known<'a>(credentials: &'a [TencentCredential], key_id: &str) -> Result<&'a TencentCredential, Error> {
+/// The credentials with a key's id; the same id may stand there with several tokens.
+fn known<'a>(credentials: &'a [TencentCredential], key_id: &str) -> Result<Vec<&'a TencentCredential>, Error> {
     // Recorded, in public reports of users: both texts. Assumed: what a key looks like.
     let well_formed = (1..=128).contains(&key_id.len())
         && key_id.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'));
     let missing = if well_formed { Error::UnknownKey } else { Error::MalformedKey };
-    credentials.iter().find(|credential| credential.id == key_id).ok_or(missing)
+    let known: Vec<_> = credentials.iter().filter(|credential| credential.id == key_id).collect();
+    if known.is_empty() { Err(missing) } else { Ok(known) }
+}
+
+/// A temporary key comes with its token; to a permanent one tokens mean nothing. `signed` are the keys that the signature
+/// fits.
+fn check_token(signed: &[&TencentCredential], tokens: &[String]) -> Result<(), Error> {
+    // Every key and token is compared, so that the time does not tell which one fits.
+    let fits = signed.iter().fold(false, |found, credential| {
+        found
+            | credential
+                .token
+                .as_ref()
+                .is_none_or(|own| tokens.iter().fold(false, |found, token| found | own.matches(token)))
+    });
+    if fits { Ok(()) } else { Err(Error::Denied) }
 }
 
 /// All headers as they are signed: without white space around them.
@@ -81,10 +92,10 @@ fn headers(headers: &HeaderMap) -> Pairs {
     Pairs::new(texts.iter().map(|(name, value)| (*name, value.trim())))
 }
 
-/// Every token that the request carries.
+/// Every token that the request carries; of a header that stands there twice the last, which is the one that is signed.
 fn tokens(headers: &HeaderMap, target: &Target) -> Vec<String> {
-    let sent = TOKENS.iter().filter_map(|name| headers.get(*name)).filter_map(|value| value.to_str().ok());
-    sent.chain(target.last(TOKENS[0])).map(str::to_owned).collect()
+    let last = |name: &&str| headers.get_all(*name).iter().next_back().and_then(|value| value.to_str().ok());
+    TOKENS.iter().filter_map(last).chain(target.last(TOKENS[0])).map(str::to_owned).collect()
 }
 
 /// The parts of a request that a signature can cover.
@@ -96,36 +107,49 @@ struct Signed<'a> {
 }
 
 impl Signed<'_> {
-    /// Compares the signature with ours, for each host that may be meant; then again with all values of repeated keys.
+    /// All forms that an SDK may have signed this request in, likeliest first: for each host that may be meant; then
+    /// again with all values of repeated keys.
     ///
     /// Recorded: Python signs the host without its port and the others with it; PHP signs a repeated key once and Go
     /// each of its values.
-    fn verify(
-        mut self,
-        authorization: &Authorization,
-        hosts: &[String],
-        credential: &TencentCredential,
-    ) -> Result<(), Mismatch> {
-        let sign_key = canonical::sign_key(credential.key.expose(), &authorization.key_time.text);
-        let mut first = None;
+    fn forms(&mut self, authorization: &Authorization, hosts: &[String]) -> Vec<Mismatch> {
+        let mut forms: Vec<Mismatch> = Vec::new();
         for repeated in [Repeated::Last, Repeated::All] {
             for host in hosts {
-                self.headers.replace("host", host);
-                let format_string = canonical::format_string(
-                    self.method,
-                    self.path,
-                    &self.parameters.listed(&authorization.parameters, repeated),
-                    &self.headers.listed(&authorization.headers, repeated),
-                );
-                let string_to_sign = canonical::string_to_sign(&authorization.sign_time.text, &format_string);
-                let ours = canonical::signature(&sign_key, &string_to_sign);
-                if secret::equal(ours.as_bytes(), authorization.signature.as_bytes()) {
-                    return Ok(());
+                let format_string = self.format_string(authorization, host, repeated);
+                if !forms.iter().any(|form| form.format_string == format_string) {
+                    let string_to_sign = canonical::string_to_sign(&authorization.sign_time.text, &format_string);
+                    forms.push(Mismatch { string_to_sign, format_string });
                 }
-                first.get_or_insert(Mismatch { string_to_sign, format_string });
             }
         }
-        Err(first.expect("there is at least one host, if an empty one"))
+        forms
+    }
+
+    fn format_string(&mut self, authorization: &Authorization, host: &str, repeated: Repeated) -> String {
+        self.headers.replace("host", host);
+        canonical::format_string(
+            self.method,
+            self.path,
+            &self.parameters.listed(&authorization.parameters, repeated),
+            &self.headers.listed(&authorization.headers, repeated),
+        )
+    }
+
+    /// The same request for the log.
+    fn masked(self) -> Self {
+        Self { parameters: self.parameters.masked(), headers: self.headers.masked(), ..self }
+    }
+}
+
+impl Authorization {
+    /// Whether the signature is the one that `credential` gives one of the forms.
+    fn is_by(&self, credential: &TencentCredential, forms: &[Mismatch]) -> bool {
+        let sign_key = canonical::sign_key(credential.key.expose(), &self.key_time.text);
+        forms.iter().any(|form| {
+            let ours = canonical::signature(&sign_key, &form.string_to_sign);
+            secret::equal(ours.as_bytes(), self.signature.as_bytes())
+        })
     }
 }
 

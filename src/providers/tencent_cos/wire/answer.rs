@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use std::fmt::Write as _;
 
 use axum::body::Body;
-use axum::http::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, SERVER};
+use axum::http::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, DATE, SERVER, TRANSFER_ENCODING};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Version};
 use axum::response::Response;
@@ -41,7 +41,9 @@ pub(in super::super) struct Frame {
     request_id: String,
     trace_id: String,
     server_time: String,
-    /// Whether the client wants no further answer on this connection.
+    /// The same moment as a header.
+    date: String,
+    /// Whether no further answer comes on this connection.
     closes: bool,
     /// Whether the client wants the headers alone.
     head: bool,
@@ -70,6 +72,7 @@ impl Frame {
             request_id: BASE64_STANDARD.encode(request_id),
             trace_id: BASE64_STANDARD.encode(hex::encode(ids.bytes::<48>())),
             server_time: clock.now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+            date: clock.http_date(),
             closes: false,
             head: false,
         }
@@ -115,10 +118,12 @@ impl Frame {
     }
 
     fn respond(self, status: StatusCode, code: &'static str, server: Server, body: String) -> Response {
+        // Documented: the order of the sample; headers leave in the order in which they are put in.
         let mut headers = HeaderMap::new();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/xml"));
         headers.insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
         headers.insert(CONNECTION, HeaderValue::from_static(if self.closes { "close" } else { "keep-alive" }));
+        headers.insert(DATE, HeaderValue::from_str(&self.date).expect("a date is visible ASCII"));
         let server = match server {
             Server::Ci => "tencent-ci",
             Server::Cos => "tencent-cos",
@@ -145,7 +150,10 @@ fn closes(parts: &Parts) -> bool {
         let values = parts.headers.get_all(CONNECTION).iter().filter_map(|value| value.to_str().ok());
         values.flat_map(|value| value.split(',')).any(|value| value.trim().eq_ignore_ascii_case(word))
     };
-    says("close") || (parts.version == Version::HTTP_10 && !says("keep-alive"))
+    // No operation reads a body; where there is one, the next request cannot be told from it.
+    let length = parts.headers.get(CONTENT_LENGTH).map(HeaderValue::as_bytes).unwrap_or_default();
+    let has_body = parts.headers.contains_key(TRANSFER_ENCODING) || length.iter().any(|digit| *digit != b'0');
+    has_body || says("close") || (parts.version == Version::HTTP_10 && !says("keep-alive"))
 }
 
 /// `raw` as the text of an element, whatever it holds. XML 1.0 has no way to write most control characters; they appear
@@ -209,6 +217,21 @@ mod tests {
                 if lacking(c) { percent_encode(&c.to_string()) } else { c.to_string() }
             }).collect();
             prop_assert_eq!(read, expected);
+        }
+    }
+
+    #[test]
+    fn a_connection_is_kept_unless_a_body_stays_unread() {
+        for (name, value, expected) in [
+            (CONTENT_LENGTH, "0", false),
+            (CONTENT_LENGTH, "1", true),
+            (CONTENT_LENGTH, "10", true),
+            (TRANSFER_ENCODING, "chunked", true),
+            (CONTENT_TYPE, "text/plain", false),
+        ] {
+            let request = axum::http::Request::builder().header(&name, value).header(CONNECTION, "keep-alive").body(());
+            let (parts, ()) = request.expect("valid").into_parts();
+            assert_eq!(closes(&parts), expected, "{name}: {value}");
         }
     }
 

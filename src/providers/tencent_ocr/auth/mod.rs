@@ -8,6 +8,8 @@ mod v1;
 use super::error::Error;
 use super::received::{Received, Style};
 use crate::config::{Auth, Config, TencentCredential};
+use crate::intake::query;
+use crate::secret::is_secret_name;
 use crate::shared::Shared;
 
 /// Seconds that a client's clock may be off. Documented: five minutes.
@@ -16,22 +18,16 @@ const WINDOW: u64 = 300;
 /// Characters of one value that the log shows; pictures come as base64.
 const SHOWN: usize = 256;
 
-/// Checks the credentials of a request, as far as the setting `auth` asks for it.
-pub(super) fn check(received: &Received, shared: &Shared) -> Result<(), Error> {
+/// Checks the credentials of a request, as far as the setting `auth` asks for it, and gives the key that it names; empty
+/// where it names none and needs none.
+pub(super) fn check<'a>(received: &'a Received, shared: &Shared) -> Result<&'a str, Error> {
     match (shared.config().auth, &received.style) {
-        (Auth::Open, _) => Ok(()),
-        (Auth::Accept, Style::Tc3) => tc3::check_shape(received).map(drop),
-        (Auth::Accept, Style::V1(pairs)) => v1::check_shape(pairs).map(drop),
+        (Auth::Open, Style::Tc3) => Ok(tc3::parsed(received).map_or("", |authorization| authorization.secret_id)),
+        (Auth::Accept, Style::Tc3) => tc3::check_shape(received).map(|(authorization, _)| authorization.secret_id),
         (Auth::Verify, Style::Tc3) => tc3::verify(received, shared),
+        (Auth::Open, Style::V1(pairs)) => Ok(query::first(pairs, "SecretId").unwrap_or_default()),
+        (Auth::Accept, Style::V1(pairs)) => v1::check_shape(pairs).map(|shape| shape.secret_id),
         (Auth::Verify, Style::V1(pairs)) => v1::verify(received, pairs, shared),
-    }
-}
-
-/// The key that a request names, verified or not; empty where it names none.
-pub(super) fn secret_id(received: &Received) -> &str {
-    match received.style {
-        Style::Tc3 => tc3::check_shape(received).map(|(authorization, _)| authorization.secret_id).unwrap_or_default(),
-        Style::V1(_) => received.common("SecretId").unwrap_or_default(),
     }
 }
 
@@ -65,8 +61,12 @@ fn check_token(signed: &[&TencentCredential], token: Option<&str>) -> Result<(),
     if fits { Ok(()) } else { Err(Error::TokenFailure) }
 }
 
-/// A value for the log: cut where it is long, so that no picture gets there.
-fn shown(value: &str) -> String {
+/// A value for the log: masked where its name says that it is secret, cut where it is long, so that no picture gets
+/// there.
+fn shown(name: &str, value: &str) -> String {
+    if is_secret_name(name) {
+        return "***".to_owned();
+    }
     let cut: String = value.chars().take(SHOWN).collect();
     if cut.len() == value.len() { cut } else { format!("{cut}… ({} bytes)", value.len()) }
 }

@@ -22,8 +22,8 @@ const UNSIGNED: &str = "UNSIGNED-PAYLOAD";
 
 /// The header `Authorization`, taken apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::providers::tencent_ocr) struct Authorization<'a> {
-    pub(in crate::providers::tencent_ocr) secret_id: &'a str,
+pub(super) struct Authorization<'a> {
+    pub(super) secret_id: &'a str,
     /// `2023-11-14`.
     date: &'a str,
     /// `ocr`, or whatever the SDK made of its endpoint: the first label of a host.
@@ -72,92 +72,131 @@ impl<'a> Authorization<'a> {
     }
 }
 
-/// What must be there whoever calls: the header and the timestamp, in their forms.
-pub(in crate::providers::tencent_ocr) fn check_shape(received: &Received) -> Result<(Authorization<'_>, i64), Error> {
-    let authorization = header(&received.parts.headers, "authorization").unwrap_or_default();
-    let authorization = Authorization::parse(authorization).ok_or(Error::InvalidAuthorization)?;
-    let sent = received.common("Timestamp").ok_or(Error::MissingParameter("Timestamp".into()))?;
-    Ok((authorization, timestamp(sent)?))
+/// The header `Authorization`, which must be there whoever calls.
+pub(super) fn parsed(received: &Received) -> Result<Authorization<'_>, Error> {
+    let authorization = header(&received.parts.headers, "authorization").and_then(Authorization::parse);
+    authorization.ok_or(Error::InvalidAuthorization)
 }
 
-/// Key, time, signature, token.
-pub(super) fn verify(received: &Received, shared: &Shared) -> Result<(), Error> {
-    let authorization = header(&received.parts.headers, "authorization").and_then(Authorization::parse);
-    let known = known(shared.config(), authorization.ok_or(Error::InvalidAuthorization)?.secret_id)?;
-    let (authorization, timestamp) = check_shape(received)?;
-    check_time(timestamp, shared.clock().unix_seconds())?;
-    if !is_utc_date(authorization.date, timestamp) {
-        tracing::debug!(
-            date = authorization.date,
-            timestamp,
-            "the credential's date is not the UTC day of the request"
-        );
-        return Err(Error::SignatureFailure);
-    }
+/// The timestamp, which must be there whoever calls: as sent, and as a number.
+fn moment(received: &Received) -> Result<(&str, i64), Error> {
+    let sent = received.common("Timestamp").ok_or(Error::MissingParameter("Timestamp".into()))?;
+    Ok((sent, timestamp(sent)?))
+}
 
-    let sent_timestamp = received.common("Timestamp").unwrap_or_default();
-    let strings: Vec<String> = canonical_requests(received, &authorization, shared)
+/// What must be there whoever calls: the header and the timestamp, in their forms.
+pub(super) fn check_shape(received: &Received) -> Result<(Authorization<'_>, i64), Error> {
+    let authorization = parsed(received)?;
+    Ok((authorization, moment(received)?.1))
+}
+
+/// Key, time, signature, token; gives the key's id.
+pub(super) fn verify<'a>(received: &'a Received, shared: &Shared) -> Result<&'a str, Error> {
+    let authorization = parsed(received)?;
+    let mut signed = known(shared.config(), authorization.secret_id)?;
+    let (sent_timestamp, timestamp) = moment(received)?;
+    check_time(timestamp, shared.clock().unix_seconds())?;
+
+    let request = Request::of(received, &authorization);
+    let strings: Vec<String> = request
+        .canonical_forms(&intake::hosts(&received.parts, shared.config()))
         .iter()
         .map(|canonical| string_to_sign(sent_timestamp, &authorization.scope(), canonical))
         .collect();
-    let mut signed = known.clone();
+    let refuse = |reason| {
+        request.log_refusal(shared, strings.first(), reason);
+        Err(Error::SignatureFailure)
+    };
+    if !is_utc_date(authorization.date, timestamp) {
+        return refuse("the credential's date is not the UTC day of the timestamp");
+    }
     signed.retain(|credential| {
         let [.., key] = keys(credential.key.expose(), authorization.date, authorization.service);
         strings.iter().any(|string| equal(signature(&key, string).as_bytes(), authorization.signature.as_bytes()))
     });
     if signed.is_empty() {
-        log_refusal(received, &authorization, shared, strings.first());
-        return Err(Error::SignatureFailure);
+        return refuse("a signature does not fit");
     }
-    check_token(&signed, received.common("Token"))
+    check_token(&signed, received.common("Token"))?;
+    Ok(authorization.secret_id)
 }
 
 fn is_utc_date(date: &str, timestamp: i64) -> bool {
     Timestamp::from_second(timestamp).is_ok_and(|moment| moment.strftime("%Y-%m-%d").to_string() == date)
 }
 
-/// All forms that an SDK may have signed this request in, likeliest first.
-///
-/// Recorded: Node.js signs the host without its port, Go signs `/` whatever path it sends. Documented: the page
-/// lower-cases header values, which no SDK does.
-fn canonical_requests(received: &Received, authorization: &Authorization<'_>, shared: &Shared) -> Vec<String> {
-    let parts = &received.parts;
-    let payload: &[u8] = if header(&parts.headers, "x-tc-content-sha256") == Some(UNSIGNED) {
-        UNSIGNED.as_bytes()
-    } else if parts.method == Method::GET {
-        b""
-    } else {
-        &received.body
-    };
-    let payload_hash = sha256_hex(payload);
-    let mut paths = vec![parts.uri.path()];
-    paths.extend((parts.uri.path() != "/").then_some("/"));
-
-    let mut canonical = Vec::new();
-    for host in intake::hosts(parts, shared.config()) {
-        let as_sent = canonical_headers(parts, authorization.signed_headers, &host);
-        let lower = as_sent.to_lowercase();
-        let mut spellings = vec![as_sent];
-        spellings.extend((lower != spellings[0]).then_some(lower));
-        for headers in &spellings {
-            canonical.extend(paths.iter().map(|path| {
-                let query = parts.uri.query().unwrap_or_default();
-                let signed = authorization.signed_headers;
-                canonical_request(parts.method.as_str(), path, query, headers, signed, &payload_hash)
-            }));
-        }
-    }
-    canonical
+/// What is signed of a request, whatever its host.
+struct Request<'a> {
+    parts: &'a Parts,
+    signed_headers: &'a str,
+    payload_hash: String,
 }
 
-/// A line for each signed header, values trimmed.
-fn canonical_headers(parts: &Parts, signed_headers: &str, host: &str) -> String {
-    let mut lines = String::new();
-    for name in signed_headers.split(';') {
-        let value = if name == "host" { host } else { header(&parts.headers, name).unwrap_or_default() };
-        lines.extend([name, ":", value.trim(), "\n"]);
+impl<'a> Request<'a> {
+    fn of(received: &'a Received, authorization: &Authorization<'a>) -> Self {
+        let parts = &received.parts;
+        let payload: &[u8] = if header(&parts.headers, "x-tc-content-sha256") == Some(UNSIGNED) {
+            UNSIGNED.as_bytes()
+        } else if parts.method == Method::GET {
+            b""
+        } else {
+            &received.body
+        };
+        Self { parts, signed_headers: authorization.signed_headers, payload_hash: sha256_hex(payload) }
     }
-    lines
+
+    /// All forms that an SDK may have signed this request in, likeliest first.
+    ///
+    /// Recorded: Node.js signs the host without its port, Go signs `/` whatever path it sends. Documented: the page
+    /// lower-cases header values, which no SDK does.
+    fn canonical_forms(&self, hosts: &[String]) -> Vec<String> {
+        let path = self.parts.uri.path();
+        let mut paths = vec![path];
+        paths.extend((path != "/").then_some("/"));
+        let query = self.parts.uri.query().unwrap_or_default();
+
+        let mut canonical = Vec::new();
+        for host in hosts {
+            let as_sent = self.headers(host, |_, value| value.to_owned());
+            let lower = as_sent.to_lowercase();
+            let mut spellings = vec![as_sent];
+            spellings.extend((lower != spellings[0]).then_some(lower));
+            for headers in &spellings {
+                canonical.extend(paths.iter().map(|path| self.canonical(path, query, headers)));
+            }
+        }
+        canonical
+    }
+
+    /// A line for each signed header, values trimmed; `show` makes of a name and its value what stands there.
+    fn headers(&self, host: &str, show: impl Fn(&str, &str) -> String) -> String {
+        let mut lines = String::new();
+        for name in self.signed_headers.split(';') {
+            let value = if name == "host" { host } else { header(&self.parts.headers, name).unwrap_or_default() };
+            lines.extend([name, ":", &show(name, value.trim()), "\n"]);
+        }
+        lines
+    }
+
+    fn canonical(&self, path: &str, query: &str, headers: &str) -> String {
+        canonical_request(self.parts.method.as_str(), path, query, headers, self.signed_headers, &self.payload_hash)
+    }
+
+    /// For clients whose signature does not fit: what it was compared with. No key, no token, no picture.
+    fn log_refusal(&self, shared: &Shared, string_to_sign: Option<&String>, reason: &'static str) {
+        if !tracing::enabled!(tracing::Level::DEBUG) {
+            return;
+        }
+        let hosts = intake::hosts(self.parts, shared.config());
+        let headers = self.headers(hosts.first().map_or("", String::as_str), shown);
+        let pair = |piece: &str| match piece.split_once('=') {
+            Some((name, value)) => format!("{name}={}", shown(name, value)),
+            None => shown("", piece),
+        };
+        let query = self.parts.uri.query().unwrap_or_default().split('&').map(pair).collect::<Vec<_>>().join("&");
+        let canonical_request = self.canonical(self.parts.uri.path(), &query, &headers);
+        tracing::debug!(canonical_request, string_to_sign, reason, "a signature is refused");
+    }
 }
 
 /// Step 1. `headers` ends in a line break; `query` is the raw one.
@@ -208,27 +247,12 @@ pub(in crate::providers::tencent_ocr) fn authorization(
     format!("{ALGORITHM} Credential={secret_id}/{scope}, SignedHeaders={SIGNED}, Signature={signature}")
 }
 
-/// For clients whose signature does not fit: what it was compared with. No key, no token, no picture.
-fn log_refusal(received: &Received, authorization: &Authorization<'_>, shared: &Shared, string: Option<&String>) {
-    if !tracing::enabled!(tracing::Level::DEBUG) {
-        return;
-    }
-    let mut canonical = canonical_requests(received, authorization, shared).into_iter().next().unwrap_or_default();
-    for name in ["x-tc-token", "authorization"] {
-        if let Some(secret) = header(&received.parts.headers, name).filter(|value| !value.is_empty()) {
-            canonical = canonical.replace(secret, "***");
-        }
-    }
-    let canonical = canonical.lines().map(shown).collect::<Vec<_>>().join("\n");
-    tracing::debug!(canonical_request = canonical, string_to_sign = string, "a signature does not fit");
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
 
     use axum::body::Body;
-    use axum::http::Request;
+    use axum::http::Request as HttpRequest;
     use serde::Deserialize;
 
     use super::*;
@@ -263,7 +287,7 @@ mod tests {
         for vector in vectors {
             let Some(steps) = vector.tc3 else { continue };
             let name = vector.name;
-            let mut request = Request::builder().method(vector.method.as_str()).uri(&vector.target);
+            let mut request = HttpRequest::builder().method(vector.method.as_str()).uri(&vector.target);
             for (header, value) in &vector.headers {
                 request = request.header(header, value);
             }
@@ -272,22 +296,10 @@ mod tests {
             let (authorization, timestamp) = check_shape(&received).unwrap_or_else(|e| panic!("{name}: {e:?}"));
             assert!(is_utc_date(authorization.date, timestamp), "{name}");
 
-            let headers = canonical_headers(&received.parts, authorization.signed_headers, &vector.signed_host);
-            let payload: &[u8] = match header(&received.parts.headers, "x-tc-content-sha256") {
-                Some(UNSIGNED) => UNSIGNED.as_bytes(),
-                _ if vector.method == "GET" => b"",
-                _ => &received.body,
-            };
-            let canonical = |headers: &str| {
-                canonical_request(
-                    &vector.method,
-                    received.parts.uri.path(),
-                    received.parts.uri.query().unwrap_or_default(),
-                    headers,
-                    authorization.signed_headers,
-                    &sha256_hex(payload),
-                )
-            };
+            let request = Request::of(&received, &authorization);
+            let headers = request.headers(&vector.signed_host, |_, value| value.to_owned());
+            let query = received.parts.uri.query().unwrap_or_default();
+            let canonical = |headers: &str| request.canonical(received.parts.uri.path(), query, headers);
             assert!(
                 [canonical(&headers), canonical(&headers.to_lowercase())].contains(&steps.canonical_request),
                 "{name}: {}",

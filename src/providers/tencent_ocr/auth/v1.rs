@@ -45,39 +45,48 @@ impl Method1 {
     }
 }
 
-/// What must be there whoever calls, in its form: the timestamp and the method.
-pub(super) fn check_shape(pairs: &Pairs) -> Result<(i64, Method1), Error> {
+/// What every request has, in its form.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Shape<'a> {
+    pub(super) secret_id: &'a str,
+    timestamp: i64,
+    method: Method1,
+    signature: &'a str,
+}
+
+/// What must be there whoever calls.
+pub(super) fn check_shape(pairs: &Pairs) -> Result<Shape<'_>, Error> {
     let required = |name: &'static str| query::first(pairs, name).ok_or_else(|| Error::MissingParameter(name.into()));
-    required("SecretId")?;
+    let secret_id = required("SecretId")?;
     let timestamp = timestamp(required("Timestamp")?)?;
     // Recorded: up to 2^63 − 1 in Python and Go, far less elsewhere. No memory of what was used: the vendor documents none.
     required("Nonce")?.parse::<u64>().map_err(|_| Error::InvalidParameter("Nonce".into()))?;
-    required("Signature")?;
-    Ok((timestamp, Method1::of(query::first(pairs, "SignatureMethod"))?))
+    let signature = required("Signature")?;
+    let method = Method1::of(query::first(pairs, "SignatureMethod"))?;
+    Ok(Shape { secret_id, timestamp, method, signature })
 }
 
-/// Key, time, signature, token.
-pub(super) fn verify(received: &Received, pairs: &Pairs, shared: &Shared) -> Result<(), Error> {
+/// Key, time, signature, token; gives the key's id.
+pub(super) fn verify<'a>(received: &Received, pairs: &'a Pairs, shared: &Shared) -> Result<&'a str, Error> {
     let config = shared.config();
     let secret_id = query::first(pairs, "SecretId").filter(|id| !id.is_empty());
     let mut signed = known(config, secret_id.ok_or(Error::MissingParameter("SecretId".into()))?)?;
-    let (timestamp, method) = check_shape(pairs)?;
-    check_time(timestamp, shared.clock().unix_seconds())?;
+    let shape = check_shape(pairs)?;
+    check_time(shape.timestamp, shared.clock().unix_seconds())?;
     if config.ocr_strict && received.parts.method == Method::POST && received.body.len() > MAX_SIGNED {
         return Err(Error::SignatureOverSize);
     }
-    let sent = query::first(pairs, "Signature").unwrap_or_default();
+    let sent = shape.signature.as_bytes();
     let sources = source_texts(received, pairs, shared);
     signed.retain(|credential| {
-        sources
-            .iter()
-            .any(|source| equal(signature(method, credential.key.expose(), source).as_bytes(), sent.as_bytes()))
+        sources.iter().any(|source| equal(signature(shape.method, credential.key.expose(), source).as_bytes(), sent))
     });
     if signed.is_empty() {
         log_refusal(received, pairs, shared);
         return Err(Error::SignatureFailure);
     }
-    check_token(&signed, query::first(pairs, "Token"))
+    check_token(&signed, query::first(pairs, "Token"))?;
+    Ok(shape.secret_id)
 }
 
 /// All forms that an SDK may have signed this request in, likeliest first.
@@ -120,10 +129,8 @@ fn log_refusal(received: &Received, pairs: &Pairs, shared: &Shared) {
     if !tracing::enabled!(tracing::Level::DEBUG) {
         return;
     }
-    let shown: Vec<_> = pairs
-        .iter()
-        .map(|(name, value)| (name.clone(), if name == "Token" { "***".to_owned() } else { shown(value) }))
-        .collect();
+    // The signature is no part of what is signed: taken out by its name, not masked.
+    let shown: Vec<_> = pairs.iter().map(|(name, value)| (name.clone(), shown(name, value))).collect();
     let source = source_texts(received, &shown, shared).into_iter().next();
     tracing::debug!(string_to_sign = source, "a signature does not fit");
 }
@@ -163,8 +170,8 @@ mod tests {
             let pairs = query::pairs(if vector.method == "GET" { query } else { &vector.body }).expect("pairs");
             let source = source_text(&vector.method, &vector.signed_host, path, &pairs, false);
             assert_eq!(source, steps.source_text, "{}", vector.name);
-            let (_, method) = check_shape(&pairs).unwrap_or_else(|error| panic!("{}: {error:?}", vector.name));
-            assert_eq!(signature(method, &vector.secret_key, &source), steps.signature, "{}", vector.name);
+            let shape = check_shape(&pairs).unwrap_or_else(|error| panic!("{}: {error:?}", vector.name));
+            assert_eq!(signature(shape.method, &vector.secret_key, &source), steps.signature, "{}", vector.name);
             assert_eq!(query::first(&pairs, "Signature"), Some(steps.signature.as_str()), "{}", vector.name);
             seen += 1;
         }
@@ -181,6 +188,7 @@ mod tests {
     #[test]
     fn what_is_missing_or_of_the_wrong_type_is_named() {
         let missing = |name: &'static str| Err(Error::MissingParameter(name.into()));
+        let whole = Shape { secret_id: "a", timestamp: 1, method: Method1::Sha1, signature: "s" };
         let wrong = |name: &'static str| Err(Error::InvalidParameter(name.into()));
         for (query, expected) in [
             ("", missing("SecretId")),
@@ -191,8 +199,11 @@ mod tests {
             ("SecretId=a&Timestamp=1&Nonce=-1", wrong("Nonce")),
             ("SecretId=a&Timestamp=1&Nonce=18446744073709551616", wrong("Nonce")),
             ("SecretId=a&Timestamp=1&Nonce=18446744073709551615", missing("Signature")),
-            ("SecretId=a&Timestamp=1&Nonce=0&Signature=s", Ok((1, Method1::Sha1))),
-            ("SecretId=a&Timestamp=1&Nonce=0&Signature=s&SignatureMethod=HmacSHA256", Ok((1, Method1::Sha256))),
+            ("SecretId=a&Timestamp=1&Nonce=0&Signature=s", Ok(Shape { ..whole })),
+            (
+                "SecretId=a&Timestamp=1&Nonce=0&Signature=s&SignatureMethod=HmacSHA256",
+                Ok(Shape { method: Method1::Sha256, ..whole }),
+            ),
             (
                 "SecretId=a&Timestamp=1&Nonce=0&Signature=s&SignatureMethod=HmacMD5",
                 Err(Error::InvalidParameterValue("SignatureMethod".into())),

@@ -173,9 +173,14 @@ fn split(text: &str) -> Result<csv::StringRecord, String> {
     let mut reader = csv::ReaderBuilder::new().has_headers(false).buffer_capacity(1 << 10).from_reader(text.as_bytes());
     let mut record = csv::StringRecord::new();
     match reader.read_record(&mut record) {
-        Ok(true) => Ok(record),
-        Ok(false) => Err("the line is empty".to_owned()),
-        Err(error) => Err(error.to_string()),
+        Ok(true) => {}
+        Ok(false) => return Err("the line is empty".to_owned()),
+        Err(error) => return Err(error.to_string()),
+    }
+    // To the reader a carriage return alone ends a record; what stands behind it must not be lost without a word.
+    match reader.read_record(&mut csv::StringRecord::new()) {
+        Ok(false) => Ok(record),
+        Ok(true) | Err(_) => Err("a carriage return without a line feed stands outside quotation marks".to_owned()),
     }
 }
 
@@ -302,6 +307,19 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_carriage_return_alone_ends_no_line_and_loses_no_product() {
+        let store = store().await;
+        let refused = "a carriage return without a line feed stands outside quotation marks".to_owned();
+        let text = "BarCode,ProductName\n6901234567892,a\r036000291452,b\n96385074,c\n";
+        let (summary, bad) = import_into(&store, text).await;
+        assert_eq!(summary.expect("imported"), Summary { imported: 1, bad: 1 });
+        assert_eq!(bad, [(2, refused.clone())]);
+        let (summary, bad) = import_into(&store, "BarCode\r6901234567892\r036000291452\r").await;
+        let error = summary.expect_err("refused").to_string();
+        assert_eq!((error, bad), (format!("the header (line 1) is wrong: {refused}"), vec![]));
+    }
+
+    #[tokio::test]
     async fn the_last_of_several_lines_about_a_product_counts() {
         let store = store().await;
         // More than a batch, and each product three times.
@@ -323,16 +341,20 @@ mod tests {
     async fn what_is_exported_can_be_imported_and_is_the_same() {
         let (one, other) = (store().await, store().await);
         let text = "BarCode,ProductName,Description,ImageLink\n\
-                    6901234567892,\"a,b\",\"line\n\"\"two\"\"\",http://a/|http://b/\n96385074,' ,,\n";
+                    6901234567892,\"a,b\",\"line\n\"\"two\"\"\",http://a/|http://b/\n96385074,' ,,\n\
+                    036000291452,\"\r\",\"one\r\ntwo\rthree\n\rfour\r\n\",\"\n\"\r\n";
         import_into(&one, text).await.0.expect("imported");
+        let product_one = product(&one, "036000291452").await.expect("there");
+        assert_eq!(product_one.description, "one\r\ntwo\rthree\n\rfour\r\n");
         let mut written = Vec::new();
-        assert_eq!(export(&one, &mut written).await.expect("exported"), 3);
+        assert_eq!(export(&one, &mut written).await.expect("exported"), 4);
         let written = String::from_utf8(written).expect("text");
         assert!(written.starts_with("BarCode,ProductName,EnName,CategoryCode,"), "{written}");
         import_into(&other, &written).await.0.expect("imported");
         let mut again = Vec::new();
         export(&other, &mut again).await.expect("exported");
         assert_eq!(String::from_utf8(again).expect("text"), written);
+        assert_eq!(product(&other, "036000291452").await, Some(product_one));
         assert!(written.contains("\n00000096385074,' ,"), "{written}");
     }
 }

@@ -18,7 +18,7 @@ pub(super) struct Record {
 
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Content {
-    /// Without the line break at its end.
+    /// Without the line feed at its end; a CSV record also without the carriage return before that.
     Bytes(Vec<u8>),
     /// More bytes than anybody needs.
     TooLong,
@@ -90,10 +90,12 @@ impl<R: BufRead> Lines<R> {
                 }
             }
         }
+        // At the end of the record alone: within quotation marks a carriage return belongs to the field.
+        record.pop_if(|byte| *byte == b'\r');
         Ok(Some(Record { line, content: Content::Bytes(record) }))
     }
 
-    /// The next line, blank or not, and its number.
+    /// The next line without its line feed, blank or not, and its number.
     fn line(&mut self) -> io::Result<Option<(u64, Content)>> {
         if let Some((number, bytes)) = self.held.pop_front() {
             return Ok(Some((number, Content::Bytes(bytes))));
@@ -107,7 +109,6 @@ impl<R: BufRead> Lines<R> {
         self.number += 1;
         if bytes.last() == Some(&b'\n') {
             bytes.pop();
-            bytes.pop_if(|byte| *byte == b'\r');
         } else if bytes.len() > MAX {
             self.bytes += self.input.skip_until(b'\n')? as u64;
             return Ok(Some((self.number, Content::TooLong)));
@@ -169,6 +170,15 @@ mod tests {
         assert_eq!(
             csv("\u{feff}a,b\r\n\n1,\"x\ny \"\"z\"\"\"\n5\" pipe,q\n\"\",\"\"\nlast".as_bytes()),
             [ok(1, "a,b"), ok(3, "1,\"x\ny \"\"z\"\"\""), ok(5, "5\" pipe,q"), ok(6, "\"\",\"\""), ok(7, "last")]
+        );
+    }
+
+    #[test]
+    fn a_carriage_return_is_cut_off_at_the_end_of_a_record_alone() {
+        let ok = |line, text: &str| (line, Ok(text.to_owned()));
+        assert_eq!(
+            csv(b"a,\"x\r\ny\r\n\"\r\n\r\n\"\r\",b\r\nend\r"),
+            [ok(1, "a,\"x\r\ny\r\n\""), ok(5, "\"\r\",b"), ok(6, "end")]
         );
     }
 

@@ -160,6 +160,13 @@ mod tests {
                 &[("Host", "B-1250000000.COS.ap-beijing.myqcloud.com:80")][..],
                 Some((COS, Claim::Trace)),
             ),
+            ("GET", "/cgi-bin/menu/get?sign=x", &[][..], Some(("wechat", Claim::Path))),
+            (
+                "GET",
+                "/api/x",
+                &[("Host", "b-1250000000.cos.ap-beijing.myqcloud.com")][..],
+                Some(("cli_im", Claim::Path)),
+            ),
             ("GET", "/", &[("Host", "localhost:8080")][..], None),
         ] {
             assert_eq!(claimants(method, target, headers).first().copied(), expected, "{method} {target} {headers:?}");

@@ -36,9 +36,14 @@ impl Program {
     }
 
     /// Starts a server on a folder that another one had.
-    #[expect(clippy::zombie_processes, reason = "`Drop` waits for it; where it did not start, the test ends")]
     pub fn start_in(folder: Arc<TempDir>, arguments: &[&str]) -> Self {
-        let mut child = qrstack()
+        Self::launch(qrstack(), folder, arguments)
+    }
+
+    /// Starts `command`, which is the program or ends in it.
+    #[expect(clippy::zombie_processes, reason = "`Drop` waits for it; where it did not start, the test ends")]
+    pub fn launch(mut command: Command, folder: Arc<TempDir>, arguments: &[&str]) -> Self {
+        let mut child = command
             .args(["serve", "--listen", "127.0.0.1:0", "--data-dir"])
             .arg(folder.path().join("data"))
             .args(arguments)
@@ -63,6 +68,10 @@ impl Program {
             banner.push('\n');
         }
         panic!("it did not listen: {}", log.join().expect("the log"));
+    }
+
+    pub fn id(&self) -> u32 {
+        self.child.id()
     }
 
     pub fn address(&self) -> SocketAddr {

@@ -122,6 +122,8 @@ settings! {
     fetch_allow: Vec<AllowRule> = "",
     /// Pictures answered from files instead of the network: `url=file,…`.
     fetch_stand_ins: Vec<StandIn> = "",
+    /// Memory for all remote pictures under way at the same time, in MiB.
+    fetch_memory_mib: u32 = "256",
     /// Further host names tried when a signature is verified, for servers behind a proxy: `name,…`.
     public_hosts: Vec<String> = "",
     /// CIDRs of proxies whose `X-Forwarded-Host` counts.
@@ -195,6 +197,7 @@ const BOUNDS: &[(&str, std::ops::RangeInclusive<u64>)] = &[
     ("read_threads", 0..=1024),
     ("read_queue", 0..=1_000_000),
     ("read_memory_mib", 16..=1 << 20),
+    ("fetch_memory_mib", 16..=1 << 20),
     ("read_budget", 1..=600_000),
     ("request_timeout", 1..=600_000),
     ("max_pixels", 1..=1 << 32),

@@ -7,6 +7,7 @@ mod error;
 
 use std::fs::File;
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use sqlx::SqlSafeStr;
@@ -21,6 +22,20 @@ const FILE: &str = "qrstack.sqlite";
 const LOCK: &str = "qrstack.lock";
 /// How long a query waits for a connection, and for the write lock of another process.
 const PATIENCE: Duration = Duration::from_secs(2);
+
+/// Failed queries of this program. Of the program and not of a store: the driver's errors do not say whose they are.
+static FAILURES: AtomicU64 = AtomicU64::new(0);
+
+/// Puts a failed query into the log and into the count.
+pub fn note_failure(error: &sqlx::Error) {
+    FAILURES.fetch_add(1, Ordering::Relaxed);
+    tracing::error!(%error, "the store failed");
+}
+
+/// How many queries failed since the program started.
+pub fn failures() -> u64 {
+    FAILURES.load(Ordering::Relaxed)
+}
 
 /// A step of the schema. Steps are never changed once released; the next one gets the next version.
 #[derive(Clone, Copy, Debug)]
@@ -100,7 +115,7 @@ impl Store {
 
     /// Whether the store answers.
     pub async fn is_healthy(&self) -> bool {
-        sqlx::query("SELECT 1").execute(&self.pool).await.is_ok()
+        sqlx::query("SELECT 1").execute(&self.pool).await.inspect_err(note_failure).is_ok()
     }
 
     /// Writes what is pending and closes; the lock goes with the last clone.

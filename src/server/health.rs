@@ -1,14 +1,17 @@
-//! Our own end points, under `/_qrstack/` alone: `livez`, `readyz`, `version`.
+//! Our own end points, under `/_qrstack/` alone: `livez`, `readyz`, `version`, `metrics`.
 
 use axum::extract::State;
 use axum::http::StatusCode;
+use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get};
 use axum::{Json, Router};
 use serde::Serialize;
 
-use super::attend::{Attendant, attend};
+use super::attend::{Attendant, OURS, attend};
+use crate::metrics::{self, Standing};
 use crate::shared::Shared;
+use crate::store;
 
 #[derive(Serialize)]
 struct Ready {
@@ -29,7 +32,7 @@ struct Failure {
 
 pub(super) fn routes(shared: Shared) -> Router {
     let attendant = Attendant {
-        vendor: "qrstack",
+        vendor: OURS,
         operation: |_| "own",
         defect: |_| failure(StatusCode::INTERNAL_SERVER_ERROR, "this server failed"),
         shared: shared.clone(),
@@ -39,6 +42,7 @@ pub(super) fn routes(shared: Shared) -> Router {
         .route("/_qrstack/livez", get(async || "ok\n"))
         .route("/_qrstack/readyz", get(readyz))
         .route("/_qrstack/version", get(version))
+        .route("/_qrstack/metrics", get(metrics))
         .method_not_allowed_fallback(async || failure(StatusCode::METHOD_NOT_ALLOWED, "method not allowed"))
         .route("/_qrstack", any(nowhere))
         .route("/_qrstack/", any(nowhere))
@@ -52,6 +56,12 @@ async fn readyz(State(shared): State<Shared>) -> Response {
     let ready = Ready { store: shared.store().is_healthy().await, workers: shared.work().is_alive() };
     let status = if ready.store && ready.workers { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     (status, Json(ready)).into_response()
+}
+
+/// What is counted, for Prometheus.
+async fn metrics(State(shared): State<Shared>) -> impl IntoResponse {
+    let standing = Standing { store_errors: store::failures(), ..Standing::default() };
+    ([(CONTENT_TYPE, metrics::CONTENT_TYPE)], shared.metrics().page(&standing))
 }
 
 async fn version() -> Json<Version> {

@@ -70,6 +70,7 @@ impl Program {
         panic!("it did not listen: {}", log.join().expect("the log"));
     }
 
+    #[allow(dead_code, reason = "not every suite needs it")]
     pub fn id(&self) -> u32 {
         self.child.id()
     }

@@ -5,6 +5,7 @@
 //! Here: the list of areas. `harness` runs checks and makes the page, `rows` names the rows, one file an area proves them.
 //! Checks run on loopback only and give a figure that is the same in every run: a count, a size, a limit, never a time.
 
+mod drawing;
 mod harness;
 // The running program and the server in this process, as the other tests have them.
 #[allow(dead_code, reason = "each area needs a part")]
@@ -12,12 +13,14 @@ mod harness;
 mod program;
 mod rows;
 mod state;
+mod supply;
 #[allow(dead_code, reason = "each area needs a part")]
 #[path = "../api/support.rs"]
 mod support;
+mod time;
 
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    harness::run(vec![state::checks()])
+    harness::run(vec![drawing::checks(), state::checks(), supply::checks(), time::checks()])
 }

@@ -7,13 +7,22 @@ use axum::routing::{any, get};
 use axum::{Json, Router};
 use serde::Serialize;
 
+use super::Gate;
 use super::attend::{Attendant, attend};
 use crate::shared::Shared;
+
+/// What these end points know.
+#[derive(Clone)]
+struct Health {
+    shared: Shared,
+    gate: Gate,
+}
 
 #[derive(Serialize)]
 struct Ready {
     store: bool,
     workers: bool,
+    listener: bool,
 }
 
 #[derive(Serialize)]
@@ -27,7 +36,7 @@ struct Failure {
     error: &'static str,
 }
 
-pub(super) fn routes(shared: Shared) -> Router {
+pub(super) fn routes(shared: Shared, gate: Gate) -> Router {
     let attendant = Attendant {
         vendor: "qrstack",
         operation: |_| "own",
@@ -43,14 +52,16 @@ pub(super) fn routes(shared: Shared) -> Router {
         .route("/_qrstack", any(nowhere))
         .route("/_qrstack/", any(nowhere))
         .route("/_qrstack/{*path}", any(nowhere))
-        .with_state(shared);
+        .with_state(Health { shared, gate });
     attend(own, attendant)
 }
 
-/// Ready to serve: the store answers and pictures can be read.
-async fn readyz(State(shared): State<Shared>) -> Response {
-    let ready = Ready { store: shared.store().is_healthy().await, workers: shared.work().is_alive() };
-    let status = if ready.store && ready.workers { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+/// Ready to serve: the store answers, pictures are being read, new connections are let in.
+async fn readyz(State(Health { shared, gate }): State<Health>) -> Response {
+    let ready =
+        Ready { store: shared.store().is_healthy().await, workers: shared.work().is_alive(), listener: gate.is_open() };
+    let is_ready = ready.store && ready.workers && ready.listener;
+    let status = if is_ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     (status, Json(ready)).into_response()
 }
 

@@ -2,15 +2,19 @@
 //! module that names providers.
 
 mod attend;
+mod connection;
+mod gate;
 mod health;
 mod listener;
 mod root;
+mod spelling;
 
 use std::collections::HashMap;
 
 use axum::Router;
 use thiserror::Error;
 
+pub use gate::Gate;
 pub use listener::{Listener, bind};
 pub use providers::tencent_ocr::catalog as products;
 
@@ -58,6 +62,8 @@ pub struct App {
     pub shared: Shared,
     /// What it answers.
     pub router: Router,
+    /// Whether it takes requests.
+    pub gate: Gate,
 }
 
 /// All steps of the store's schema.
@@ -93,7 +99,8 @@ pub fn open(config: Config, store: Store, clock: Clock, ids: Ids) -> Result<App,
         config,
     });
 
-    let mut router = health::routes(shared.clone());
+    let gate = Gate::default();
+    let mut router = health::routes(shared.clone(), gate.clone());
     let mut elsewhere = Vec::new();
     for vendor in VENDORS {
         let door = (vendor.open)(&shared);
@@ -102,7 +109,7 @@ pub fn open(config: Config, store: Store, clock: Clock, ids: Ids) -> Result<App,
         router = router.merge(attend(door.routes, attendant.clone()));
         elsewhere.push(Elsewhere { vendor, router: attend(door.elsewhere, attendant.clone()), attendant });
     }
-    Ok(App { router: router.fallback_service(Root::new(elsewhere, shared.clone())), shared })
+    Ok(App { router: router.fallback_service(Root::new(elsewhere, shared.clone())), shared, gate })
 }
 
 /// What is wrong in settings that only the vendors can judge: every forced error must be one that its operation can give.

@@ -1,0 +1,23 @@
+//! The threats and faults that the server must survive, F1 to F60, each with the checks that prove it. A run writes its
+//! outcome into `docs/FAULTS.md` (`UPDATE_FIXTURES=1`) or compares it with what stands there, so that the page cannot
+//! drift from the code.
+//!
+//! Here: the list of areas. `harness` runs checks and makes the page, `rows` names the rows, one file an area proves them.
+//! Checks run on loopback only and give a figure that is the same in every run: a count, a size, a limit, never a time.
+
+mod harness;
+// The running program and the server in this process, as the other tests have them.
+#[allow(dead_code, reason = "each area needs a part")]
+#[path = "../binary/program.rs"]
+mod program;
+mod rows;
+mod state;
+#[allow(dead_code, reason = "each area needs a part")]
+#[path = "../api/support.rs"]
+mod support;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    harness::run(vec![state::checks()])
+}

@@ -150,6 +150,8 @@ settings! {
     idle_timeout: Duration = "60s",
     /// Longest time for the body of a request to arrive.
     body_timeout: Duration = "20s",
+    /// Memory for all large bodies at the same time, in MiB; past that the vendor's throttling answer goes out at once.
+    body_memory_mib: u32 = "256",
     /// Longest time for a client to take an answer.
     write_timeout: Duration = "20s",
     /// Time after SIGTERM in which requests are still let in while `readyz` says no, for load balancers to look away.
@@ -213,6 +215,7 @@ const BOUNDS: &[(&str, std::ops::RangeInclusive<u64>)] = &[
     ("head_timeout", 10..=600_000),
     ("idle_timeout", 10..=3_600_000),
     ("body_timeout", 10..=600_000),
+    ("body_memory_mib", 16..=1 << 20),
     ("write_timeout", 10..=600_000),
     ("drain_delay", 0..=600_000),
     ("drain_timeout", 0..=600_000),

@@ -1,5 +1,7 @@
 //! Our own end points, under `/_qrstack/` alone: `livez`, `readyz`, `version`.
 
+use std::time::Duration;
+
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
@@ -10,6 +12,9 @@ use serde::Serialize;
 use super::Gate;
 use super::attend::{Attendant, attend};
 use crate::shared::Shared;
+
+/// How long the store may take to say that it is well.
+const STORE: Duration = Duration::from_secs(1);
 
 /// What these end points know.
 #[derive(Clone)]
@@ -58,8 +63,14 @@ pub(super) fn routes(shared: Shared, gate: Gate) -> Router {
 
 /// Ready to serve: the store answers, pictures are being read, new connections are let in.
 async fn readyz(State(Health { shared, gate }): State<Health>) -> Response {
-    let ready =
-        Ready { store: shared.store().is_healthy().await, workers: shared.work().is_alive(), listener: gate.is_open() };
+    // A picture's budget is CPU time; on a busy machine that takes longer, but not for ever.
+    let patience = shared.config().read_budget * 10 + Duration::from_secs(10);
+    let store = tokio::time::timeout(STORE, shared.store().is_healthy());
+    let ready = Ready {
+        store: store.await.unwrap_or(false),
+        workers: shared.work().is_alive(patience),
+        listener: gate.is_open(),
+    };
     let is_ready = ready.store && ready.workers && ready.listener;
     let status = if is_ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     (status, Json(ready)).into_response()

@@ -4,7 +4,7 @@
 use std::convert::Infallible;
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
@@ -21,7 +21,7 @@ use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
-use super::connection::{self, Connection, Deadlines, Refusal};
+use super::connection::{self, Connection, Deadlines, Link, Refusal};
 use super::{App, Gate, spelling};
 use crate::config::Config;
 use crate::intake::Peer;
@@ -141,9 +141,9 @@ impl House {
         // Small answers are not held back for more to come.
         let _ = stream.set_nodelay(true);
         let connection = Connection::new(stream, self.deadlines, Arc::clone(&self.crowd));
-        let (router, spelling, refusal) = (self.router.clone(), self.spelling.clone(), connection.refusal());
+        let (router, spelling, link) = (self.router.clone(), self.spelling.clone(), connection.link());
         let service = hyper::service::service_fn(move |request: Request<Incoming>| {
-            answer(router.clone(), request, peer, Arc::clone(&refusal), spelling.clone())
+            answer(router.clone(), request, peer, Arc::clone(&link), spelling.clone())
         });
         let connection = hyper::server::conn::http1::Builder::new()
             // Heads have their deadline in `connection`.
@@ -168,16 +168,19 @@ async fn answer(
     router: Router,
     request: Request<Incoming>,
     peer: SocketAddr,
-    refusal: Arc<OnceLock<Refusal>>,
+    link: Arc<Link>,
     spelling: Extensions,
 ) -> Result<Response, Infallible> {
-    let mut response = if let Some(refusal) = refusal.get() {
-        refuse(*refusal, peer)
+    let mut response = if let Some(refusal) = link.refusal() {
+        refuse(refusal, peer)
     } else {
         let mut request = request.map(Body::new);
         request.extensions_mut().insert(Peer(peer));
         router.oneshot(request).await?
     };
+    if link.is_unread() {
+        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    }
     response.extensions_mut().extend(spelling);
     Ok(response)
 }

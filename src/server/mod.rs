@@ -24,6 +24,7 @@ use root::{Elsewhere, Root};
 use crate::clock::{Clock, Ids};
 use crate::config::{Config, Mistake};
 use crate::fetch::{Fetch, FetchError, StandIn};
+use crate::intake::Intake;
 use crate::providers::{self, Vendor};
 use crate::shared::{Parts, Shared};
 use crate::store::{Access, Migration, OpenError, Store};
@@ -92,6 +93,7 @@ pub fn open(config: Config, store: Store, clock: Clock, ids: Ids) -> Result<App,
     stand_ins.extend(config.fetch_stand_ins.iter().map(|item| (item.url.clone(), StandIn::File(item.file.clone()))));
     let shared = Shared::new(Parts {
         fetch: Fetch::new(&config.fetch_allow, stand_ins)?,
+        intake: Intake::new(config.body_memory_mib),
         work: Work::new(config.read_threads, config.read_memory_mib, config.read_queue),
         store,
         clock,

@@ -5,11 +5,15 @@
 //! Here: the list of areas. `harness` runs checks and makes the page, `rows` names the rows, one file an area proves them.
 //! Checks run on loopback only and give a figure that is the same in every run: a count, a size, a limit, never a time.
 
+mod bodies;
 mod harness;
+mod listener;
+mod overload;
 // The running program and the server in this process, as the other tests have them.
 #[allow(dead_code, reason = "each area needs a part")]
 #[path = "../binary/program.rs"]
 mod program;
+mod raw;
 mod rows;
 mod state;
 #[allow(dead_code, reason = "each area needs a part")]
@@ -19,5 +23,5 @@ mod support;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    harness::run(vec![state::checks()])
+    harness::run(vec![bodies::checks(), listener::checks(), overload::checks(), state::checks()])
 }

@@ -106,6 +106,16 @@ impl Framing {
         }
     }
 
+    /// Whether a part of a body has not arrived.
+    pub(super) fn is_amid_body(&self) -> bool {
+        let waiting = &self.incoming[self.released..];
+        match self.phase {
+            Phase::Head(_) | Phase::Refused => false,
+            Phase::Body(left) => left > waiting.len() as u64,
+            Phase::Chunked(mut chunked) => chunked.advance(waiting).is_err() || !chunked.is_over(),
+        }
+    }
+
     /// Refuses whatever is arriving.
     pub(super) fn refuse(&mut self) {
         self.incoming = STAND_IN.to_vec();

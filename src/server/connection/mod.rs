@@ -11,6 +11,7 @@ mod head;
 use std::future::Future;
 use std::io::{self, ErrorKind, IoSlice};
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
@@ -51,8 +52,7 @@ pub(super) struct Connection {
     stream: TcpStream,
     framing: Framing,
     deadlines: Deadlines,
-    /// Why the request that hyper sees last is none.
-    refusal: Arc<OnceLock<Refusal>>,
+    link: Arc<Link>,
     /// For what, and of which request.
     reading: Deadline<(Waiting, u64)>,
     writing: Deadline<()>,
@@ -61,6 +61,28 @@ pub(super) struct Connection {
     leaving: Option<Pin<Box<OwnedNotified>>>,
     /// Bytes taken in behind the last answer, once that is out.
     lingered: Option<usize>,
+}
+
+/// What the service of a connection may know of it.
+#[derive(Debug, Default)]
+pub(super) struct Link {
+    /// Why the request that hyper sees last is none.
+    refusal: OnceLock<Refusal>,
+    /// Whether a body has not arrived as a whole.
+    is_unread: AtomicBool,
+}
+
+impl Link {
+    /// Why the request is refused, if it is.
+    pub(super) fn refusal(&self) -> Option<Refusal> {
+        self.refusal.get().copied()
+    }
+
+    /// Whether the connection ends with an answer that is given at this moment, since the rest of the body is not waited
+    /// for.
+    pub(super) fn is_unread(&self) -> bool {
+        self.is_unread.load(Ordering::Relaxed)
+    }
 }
 
 /// What a read deadline is for.
@@ -79,7 +101,7 @@ impl Connection {
             stream,
             framing: Framing::default(),
             deadlines,
-            refusal: Arc::default(),
+            link: Arc::default(),
             reading: Deadline::default(),
             writing: Deadline::default(),
             crowd,
@@ -88,15 +110,15 @@ impl Connection {
         }
     }
 
-    /// Where the service finds whether a request is refused.
-    pub(super) fn refusal(&self) -> Arc<OnceLock<Refusal>> {
-        Arc::clone(&self.refusal)
+    /// What its service may know.
+    pub(super) fn link(&self) -> Arc<Link> {
+        Arc::clone(&self.link)
     }
 
     fn refuse(&mut self, refusal: Refusal) {
         self.framing.refuse();
         // A second refusal cannot come: nothing is read after the first.
-        let _ = self.refusal.set(refusal);
+        let _ = self.link.refusal.set(refusal);
     }
 
     /// Whether the time for `waiting` is over; the clock runs from the first call for it, of each request.
@@ -156,52 +178,60 @@ impl Connection {
 
 impl AsyncRead for Connection {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        let this = &mut *self;
+        let read = self.poll_released(cx, buffer);
+        self.link.is_unread.store(self.framing.is_amid_body(), Ordering::Relaxed);
+        read
+    }
+}
+
+impl Connection {
+    /// Gives hyper what it may have.
+    fn poll_released(&mut self, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         loop {
-            let need = match this.framing.release() {
+            let need = match self.framing.release() {
                 Ok(need) => need,
                 Err(Trouble::Refused(refusal)) => {
-                    this.refuse(refusal);
+                    self.refuse(refusal);
                     continue;
                 }
                 Err(Trouble::BrokenBody) => return Poll::Ready(Err(ErrorKind::InvalidData.into())),
             };
             let read = match need {
                 Need::Nothing => {
-                    this.leaving = None;
-                    let released = this.framing.released();
+                    self.leaving = None;
+                    let released = self.framing.released();
                     let count = released.len().min(buffer.remaining());
                     buffer.put_slice(&released[..count]);
-                    this.framing.given(count);
+                    self.framing.given(count);
                     return Poll::Ready(Ok(()));
                 }
                 Need::FirstByte { is_later } => {
-                    let time = if is_later { this.deadlines.idle } else { this.deadlines.head };
-                    if this.is_late(Waiting::Beginning, time, cx) || (is_later && this.must_leave(cx)) {
+                    let time = if is_later { self.deadlines.idle } else { self.deadlines.head };
+                    if self.is_late(Waiting::Beginning, time, cx) || (is_later && self.must_leave(cx)) {
                         // To hyper, as if the client had left.
                         return Poll::Ready(Ok(()));
                     }
-                    this.poll_more(cx)
+                    self.poll_more(cx)
                 }
                 Need::Head => {
-                    this.leaving = None;
-                    if this.is_late(Waiting::Head, this.deadlines.head, cx) {
-                        this.refuse(Refusal::TooSlow);
+                    self.leaving = None;
+                    if self.is_late(Waiting::Head, self.deadlines.head, cx) {
+                        self.refuse(Refusal::TooSlow);
                         continue;
                     }
-                    this.poll_more(cx)
+                    self.poll_more(cx)
                 }
                 Need::Body(left) => {
-                    if this.is_late(Waiting::Body, this.deadlines.body, cx) {
+                    if self.is_late(Waiting::Body, self.deadlines.body, cx) {
                         return Poll::Ready(Err(ErrorKind::TimedOut.into()));
                     }
                     if left.is_some_and(|left| left >= buffer.remaining() as u64) {
                         let before = buffer.filled().len();
-                        ready!(Pin::new(&mut this.stream).poll_read(cx, buffer))?;
-                        this.framing.passed(buffer.filled().len() - before);
+                        ready!(Pin::new(&mut self.stream).poll_read(cx, buffer))?;
+                        self.framing.passed(buffer.filled().len() - before);
                         return Poll::Ready(Ok(()));
                     }
-                    this.poll_more(cx)
+                    self.poll_more(cx)
                 }
                 Need::End => return Poll::Ready(Ok(())),
             };

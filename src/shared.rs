@@ -10,6 +10,7 @@ use crate::codec::{self, Budget, Kinds, Limits, LoadError, Orientation, Symbol};
 use crate::config::Config;
 use crate::fetch::Fetch;
 use crate::intake::Intake;
+use crate::metrics::{Metrics, Read};
 use crate::store::Store;
 use crate::work::{Work, WorkError};
 
@@ -29,6 +30,8 @@ pub struct Parts {
     pub work: Work,
     /// The database.
     pub store: Store,
+    /// What is counted.
+    pub metrics: Metrics,
     /// The time.
     pub clock: Clock,
     /// Randomness.
@@ -68,6 +71,11 @@ pub struct Outcome {
     pub operation: Option<&'static str>,
 }
 
+impl Outcome {
+    /// The code of every success.
+    pub const OK: &str = "ok";
+}
+
 impl Shared {
     /// Shares `parts`.
     pub fn new(parts: Parts) -> Self {
@@ -99,6 +107,11 @@ impl Shared {
         &self.0.store
     }
 
+    /// What is counted.
+    pub fn metrics(&self) -> &Metrics {
+        &self.0.metrics
+    }
+
     /// The time.
     pub fn clock(&self) -> &Clock {
         &self.0.clock
@@ -126,13 +139,35 @@ impl Shared {
         limits: Limits,
         kinds: Kinds,
     ) -> Result<Decoded, DecodeError> {
+        let decoded = self.read(bytes, limits, kinds).await;
+        let outcome = match &decoded {
+            Ok(decoded) if decoded.symbols.is_empty() => Read::Nothing,
+            Ok(_) => Read::Found,
+            Err(DecodeError::Load(_)) => Read::NoPicture,
+            Err(DecodeError::Work(WorkError::Overloaded { .. })) => Read::Overloaded,
+            Err(DecodeError::Work(WorkError::Died)) => Read::Died,
+        };
+        let symbols = decoded.as_ref().map_or(&[][..], |decoded| &decoded.symbols);
+        self.metrics().read(outcome, symbols.iter().map(|symbol| symbol.kind));
+        decoded
+    }
+
+    async fn read(
+        &self,
+        bytes: impl AsRef<[u8]> + Send + 'static,
+        limits: Limits,
+        kinds: Kinds,
+    ) -> Result<Decoded, DecodeError> {
         // The header alone tells how much memory the job takes, before it takes any.
         let (width, height) = codec::probe(bytes.as_ref(), &limits)?;
         let budget = Budget { cpu: self.0.config.read_budget };
+        let (metrics, span) = (self.metrics().clone(), tracing::Span::current());
         let job = move || -> Result<Decoded, LoadError> {
+            let _of_this_request = span.entered();
             let loaded = codec::load(bytes.as_ref(), &limits)?;
             let reading = codec::read(&loaded.luma, kinds, &budget);
             if reading.budget_spent {
+                metrics.budget_spent();
                 tracing::warn!(width, height, found = reading.symbols.len(), "reading a picture took its whole budget");
             }
             let (width, height) = (loaded.luma.width(), loaded.luma.height());

@@ -118,10 +118,14 @@ settings! {
     wechat_tokens: Vec<WechatToken> = "",
     /// Keys of cli.im: `key,…`.
     cli_im_keys: Vec<Secret> = "Abc123456",
+    /// Whether pictures are fetched from other hosts at all; stand-ins are answered in any case.
+    fetch_enabled: bool = "true",
     /// Hosts and CIDRs that remote pictures may come from besides public addresses: `minio,10.0.0.0/8,…`.
     fetch_allow: Vec<AllowRule> = "",
     /// Pictures answered from files instead of the network: `url=file,…`.
     fetch_stand_ins: Vec<StandIn> = "",
+    /// Memory for all remote pictures under way at the same time, in MiB.
+    fetch_memory_mib: u32 = "256",
     /// Further host names tried when a signature is verified, for servers behind a proxy: `name,…`.
     public_hosts: Vec<String> = "",
     /// CIDRs of proxies whose `X-Forwarded-Host` counts.
@@ -209,6 +213,7 @@ const BOUNDS: &[(&str, std::ops::RangeInclusive<u64>)] = &[
     ("read_threads", 0..=1024),
     ("read_queue", 0..=1_000_000),
     ("read_memory_mib", 16..=1 << 20),
+    ("fetch_memory_mib", 16..=1 << 20),
     ("read_budget", 1..=600_000),
     ("request_timeout", 1..=600_000),
     ("max_connections", 1..=1_000_000),

@@ -53,6 +53,15 @@ const V6: &[(&str, &str)] = &[
     ("ff00::/8", "multicast, RFC 4291"),
 ];
 
+/// Ports of services that are no web servers and could take a request for something else: the "bad ports" of the Fetch
+/// standard of WHATWG, which browsers refuse as well.
+const OTHER_SERVICES: &[u16] = &[
+    0, 1, 7, 9, 11, 13, 15, 17, 19, 20, 21, 22, 23, 25, 37, 42, 43, 53, 69, 77, 79, 87, 95, 101, 102, 103, 104, 109,
+    110, 111, 113, 115, 117, 119, 123, 135, 137, 139, 143, 161, 179, 389, 427, 465, 512, 513, 514, 515, 526, 530, 531,
+    532, 540, 548, 554, 556, 563, 587, 601, 636, 989, 990, 993, 995, 1719, 1720, 1723, 2049, 3659, 4045, 4190, 5060,
+    5061, 6000, 6566, 6665, 6666, 6667, 6668, 6669, 6679, 6697, 10080,
+];
+
 /// Decides about hosts and addresses; clones share what is known of our own listeners.
 #[derive(Clone)]
 pub(super) struct Guard {
@@ -71,6 +80,12 @@ impl Guard {
     /// Adds an address that we listen on.
     pub(super) fn own_listener(&self, address: SocketAddr) {
         self.own.write().unwrap_or_else(std::sync::PoisonError::into_inner).push(address);
+    }
+
+    /// Judges the port that would be dialled at `host`, whatever its address.
+    pub(super) fn judge_port(host: &str, port: u16) -> Result<(), FetchError> {
+        let is_other = OTHER_SERVICES.contains(&port);
+        if is_other { Err(FetchError::Port { host: host.to_owned(), port }) } else { Ok(()) }
     }
 
     /// Judges the address that would be dialled for `host`.

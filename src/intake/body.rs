@@ -9,6 +9,7 @@ use axum::body::{Body, Bytes};
 use futures_util::{StreamExt, stream};
 use thiserror::Error;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tracing::Span;
 
 /// Bytes of a body that need no room: what requests without a picture have, so that these never wait for pictures.
 const SMALL: usize = 64 << 10;
@@ -99,10 +100,11 @@ impl Intake {
             return job();
         }
         let turn = Arc::clone(&self.turns).acquire_owned().await.expect("the turns are never closed");
+        let span = Span::current();
         let done = tokio::task::spawn_blocking(move || {
             // Given back by the job, not by the request: a client that leaves frees no thread.
             let _turn = turn;
-            job()
+            span.in_scope(job)
         });
         match done.await {
             Ok(done) => done,

@@ -16,7 +16,12 @@ struct State {
 impl Gate {
     /// Whether new connections are taken: the server is not stopping, and the last one found room.
     pub(super) fn is_open(&self) -> bool {
-        !self.0.is_stopping.load(Ordering::Relaxed) && !self.0.has_no_room.load(Ordering::Relaxed)
+        !self.is_stopping() && !self.0.has_no_room.load(Ordering::Relaxed)
+    }
+
+    /// Whether the server is stopping, so that no connection is kept.
+    pub(super) fn is_stopping(&self) -> bool {
+        self.0.is_stopping.load(Ordering::Relaxed)
     }
 
     pub(super) fn stop(&self) {

@@ -1,17 +1,20 @@
-//! Our own end points, under `/_qrstack/` alone: `livez`, `readyz`, `version`.
+//! Our own end points, under `/_qrstack/` alone: `livez`, `readyz`, `version`, `metrics`.
 
 use std::time::Duration;
 
 use axum::extract::State;
 use axum::http::StatusCode;
+use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get};
 use axum::{Json, Router};
 use serde::Serialize;
 
 use super::Gate;
-use super::attend::{Attendant, attend};
+use super::attend::{Attendant, OURS, attend};
+use crate::metrics::{self, Standing};
 use crate::shared::Shared;
+use crate::store;
 
 /// How long the store may take to say that it is well.
 const STORE: Duration = Duration::from_secs(1);
@@ -43,7 +46,7 @@ struct Failure {
 
 pub(super) fn routes(shared: Shared, gate: Gate) -> Router {
     let attendant = Attendant {
-        vendor: "qrstack",
+        vendor: OURS,
         operation: |_| "own",
         defect: |_| failure(StatusCode::INTERNAL_SERVER_ERROR, "this server failed"),
         shared: shared.clone(),
@@ -53,6 +56,7 @@ pub(super) fn routes(shared: Shared, gate: Gate) -> Router {
         .route("/_qrstack/livez", get(async || "ok\n"))
         .route("/_qrstack/readyz", get(readyz))
         .route("/_qrstack/version", get(version))
+        .route("/_qrstack/metrics", get(metrics))
         .method_not_allowed_fallback(async || failure(StatusCode::METHOD_NOT_ALLOWED, "method not allowed"))
         .route("/_qrstack", any(nowhere))
         .route("/_qrstack/", any(nowhere))
@@ -74,6 +78,12 @@ async fn readyz(State(Health { shared, gate }): State<Health>) -> Response {
     let is_ready = ready.store && ready.workers && ready.listener;
     let status = if is_ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     (status, Json(ready)).into_response()
+}
+
+/// What is counted, for Prometheus.
+async fn metrics(State(Health { shared, .. }): State<Health>) -> impl IntoResponse {
+    let standing = Standing { store_errors: store::failures(), ..Standing::default() };
+    ([(CONTENT_TYPE, metrics::CONTENT_TYPE)], shared.metrics().page(&standing))
 }
 
 async fn version() -> Json<Version> {

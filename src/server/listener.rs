@@ -2,6 +2,7 @@
 //! `connection/`.
 
 use std::convert::Infallible;
+use std::future::ready;
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -13,6 +14,7 @@ use axum::extract::Request;
 use axum::http::header::{CONNECTION, CONTENT_TYPE};
 use axum::http::{Extensions, HeaderValue};
 use axum::response::{IntoResponse, Response};
+use futures_util::future::Either;
 use hyper::body::Incoming;
 use hyper_util::rt::TokioIo;
 use hyper_util::server::graceful::GracefulShutdown;
@@ -20,11 +22,14 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
+use tower::util::Oneshot;
 
-use super::connection::{self, Connection, Deadlines, Link, Refusal};
+use super::attend::NOBODYS;
+use super::connection::{self, Connection, Deadlines, Refusal};
 use super::{App, Gate, spelling};
 use crate::config::Config;
 use crate::intake::Peer;
+use crate::metrics::Metrics;
 
 /// How long to wait where the system has no room for another connection.
 const NO_ROOM: Duration = Duration::from_millis(50);
@@ -79,6 +84,7 @@ impl Listener {
 /// What all connections share.
 struct House {
     router: Router,
+    metrics: Metrics,
     gate: Gate,
     deadlines: Deadlines,
     /// What every answer carries for the names of its headers.
@@ -92,6 +98,7 @@ impl House {
     async fn new(app: App, config: &Config) -> Self {
         Self {
             router: app.router,
+            metrics: app.shared.metrics().clone(),
             gate: app.gate,
             deadlines: Deadlines {
                 head: config.head_timeout,
@@ -141,9 +148,22 @@ impl House {
         // Small answers are not held back for more to come.
         let _ = stream.set_nodelay(true);
         let connection = Connection::new(stream, self.deadlines, Arc::clone(&self.crowd));
-        let (router, spelling, link) = (self.router.clone(), self.spelling.clone(), connection.link());
+        let (router, metrics, gate) = (self.router.clone(), self.metrics.clone(), self.gate.clone());
+        let (spelling, link) = (self.spelling.clone(), connection.link());
         let service = hyper::service::service_fn(move |request: Request<Incoming>| {
-            answer(router.clone(), request, peer, Arc::clone(&link), spelling.clone())
+            let (gate, spelling, link) = (gate.clone(), spelling.clone(), Arc::clone(&link));
+            let answer = match link.refusal() {
+                Some(refusal) => Either::Left(ready(Ok(refuse(refusal, peer, &metrics)))),
+                None => Either::Right(ask(router.clone(), request, peer)),
+            };
+            async move {
+                let mut response = answer.await?;
+                if link.is_unread() || gate.is_stopping() {
+                    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+                }
+                response.extensions_mut().extend(spelling);
+                Ok::<_, Infallible>(response)
+            }
         });
         let connection = hyper::server::conn::http1::Builder::new()
             // Heads have their deadline in `connection`.
@@ -164,31 +184,17 @@ impl House {
     }
 }
 
-async fn answer(
-    router: Router,
-    request: Request<Incoming>,
-    peer: SocketAddr,
-    link: Arc<Link>,
-    spelling: Extensions,
-) -> Result<Response, Infallible> {
-    let mut response = if let Some(refusal) = link.refusal() {
-        refuse(refusal, peer)
-    } else {
-        let mut request = request.map(Body::new);
-        request.extensions_mut().insert(Peer(peer));
-        router.oneshot(request).await?
-    };
-    if link.is_unread() {
-        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
-    }
-    response.extensions_mut().extend(spelling);
-    Ok(response)
+fn ask(router: Router, request: Request<Incoming>, peer: SocketAddr) -> Oneshot<Router, Request> {
+    let mut request = request.map(Body::new);
+    request.extensions_mut().insert(Peer(peer));
+    router.oneshot(request)
 }
 
 /// The answer to what is no request: nobody's, since it is not known whose it would have been.
-fn refuse(refusal: Refusal, peer: SocketAddr) -> Response {
+fn refuse(refusal: Refusal, peer: SocketAddr, metrics: &Metrics) -> Response {
     let (status, why) = refusal.answer();
-    tracing::info!(provider = "none", status = status.as_u16(), %peer, why, "refused");
+    tracing::info!(provider = NOBODYS, status = status.as_u16(), %peer, why, "refused");
+    metrics.answered(NOBODYS, "refused", status.as_str(), Duration::ZERO);
     let headers = [
         (CONNECTION, HeaderValue::from_static("close")),
         (CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8")),

@@ -9,7 +9,7 @@ mod listener;
 mod root;
 mod spelling;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use axum::Router;
 use thiserror::Error;
@@ -23,10 +23,11 @@ use root::{Elsewhere, Root};
 
 use crate::clock::{Clock, Ids};
 use crate::config::{Config, Mistake};
-use crate::fetch::{Fetch, FetchError, StandIn};
+use crate::fetch::{Fetch, FetchError, Setup, StandIn};
 use crate::intake::Intake;
+use crate::metrics::Metrics;
 use crate::providers::{self, Vendor};
-use crate::shared::{Parts, Shared};
+use crate::shared::{Outcome, Parts, Shared};
 use crate::store::{Access, Migration, OpenError, Store};
 use crate::work::Work;
 
@@ -91,11 +92,20 @@ pub fn open(config: Config, store: Store, clock: Clock, ids: Ids) -> Result<App,
     }
     let mut stand_ins: HashMap<_, _> = VENDORS.iter().flat_map(|vendor| (vendor.stand_ins)()).collect();
     stand_ins.extend(config.fetch_stand_ins.iter().map(|item| (item.url.clone(), StandIn::File(item.file.clone()))));
+    let metrics = Metrics::new(codes());
     let shared = Shared::new(Parts {
-        fetch: Fetch::new(&config.fetch_allow, stand_ins)?,
+        fetch: Fetch::new(Setup {
+            enabled: config.fetch_enabled,
+            allow: config.fetch_allow.clone(),
+            stand_ins,
+            memory_mib: config.fetch_memory_mib,
+            metrics: metrics.clone(),
+            ..Setup::default()
+        })?,
         intake: Intake::new(config.body_memory_mib),
         work: Work::new(config.read_threads, config.read_memory_mib, config.read_queue),
         store,
+        metrics,
         clock,
         ids,
         config,
@@ -112,6 +122,17 @@ pub fn open(config: Config, store: Store, clock: Clock, ids: Ids) -> Result<App,
         elsewhere.push(Elsewhere { vendor, router: attend(door.elsewhere, attendant.clone()), attendant });
     }
     Ok(App { router: router.fallback_service(Root::new(elsewhere, shared.clone())), shared, gate })
+}
+
+/// Every code that the answers of each vendor can carry, and those of our own pages.
+fn codes() -> HashMap<&'static str, HashSet<String>> {
+    let of = |vendor: &Vendor| {
+        let forceable = (vendor.forceable)().into_iter().flat_map(|(_, codes)| codes);
+        let elsewhere = vendor.codes_elsewhere.iter().map(|code| (*code).to_owned());
+        (vendor.name, forceable.chain(elsewhere).chain([Outcome::OK.to_owned()]).collect())
+    };
+    let own = [attend::OURS, attend::NOBODYS].map(|name| (name, attend::STATUSES.map(str::to_owned).into()));
+    VENDORS.iter().map(of).chain(own).collect()
 }
 
 /// What is wrong in settings that only the vendors can judge: every forced error must be one that its operation can give.

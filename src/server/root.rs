@@ -17,7 +17,7 @@ use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
 use tower::{Service, ServiceExt};
 
-use super::attend::{Attendant, Started, attend};
+use super::attend::{Attendant, NOBODYS, Started, attend};
 use crate::providers::{Claim, Vendor};
 use crate::shared::Shared;
 
@@ -43,7 +43,7 @@ impl Root {
     /// Earlier ones of `vendors` win where claims are equal.
     pub(super) fn new(vendors: Vec<Elsewhere>, shared: Shared) -> Self {
         let attendant =
-            Attendant { vendor: "none", operation: |_| "none", defect: |_| nobody(), shared: shared.clone() };
+            Attendant { vendor: NOBODYS, operation: |_| NOBODYS, defect: |_| nobody(), shared: shared.clone() };
         let nobody = attend(Router::new().fallback(async || nobody()), attendant);
         Self { vendors: vendors.into(), nobody, shared }
     }

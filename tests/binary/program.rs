@@ -37,7 +37,7 @@ impl Program {
 
     /// Starts a server on a folder that another one had.
     pub fn start_in(folder: Arc<TempDir>, arguments: &[&str]) -> Self {
-        Self::spawn(qrstack(), folder, arguments)
+        Self::launch(qrstack(), folder, arguments)
     }
 
     /// Starts a server that may have `files` open files.
@@ -47,11 +47,12 @@ impl Program {
         for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("QRSTACK_")) {
             command.env_remove(name);
         }
-        Self::spawn(command, Arc::new(tempfile::tempdir().expect("a folder")), arguments)
+        Self::launch(command, Arc::new(tempfile::tempdir().expect("a folder")), arguments)
     }
 
+    /// Starts `command`, which is the program or ends in it.
     #[expect(clippy::zombie_processes, reason = "`Drop` waits for it; where it did not start, the test ends")]
-    fn spawn(mut command: Command, folder: Arc<TempDir>, arguments: &[&str]) -> Self {
+    pub fn launch(mut command: Command, folder: Arc<TempDir>, arguments: &[&str]) -> Self {
         let mut child = command
             .args(["serve", "--listen", "127.0.0.1:0", "--data-dir"])
             .arg(folder.path().join("data"))
@@ -77,6 +78,10 @@ impl Program {
             banner.push('\n');
         }
         panic!("it did not listen: {}", log.join().expect("the log"));
+    }
+
+    pub fn id(&self) -> u32 {
+        self.child.id()
     }
 
     pub fn address(&self) -> SocketAddr {

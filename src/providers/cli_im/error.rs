@@ -100,7 +100,10 @@ impl From<FetchError> for Error {
     fn from(error: FetchError) -> Self {
         match error {
             FetchError::BadUrl(_) => Self::BadRequest,
+            FetchError::Overloaded => Self::TooOften,
             FetchError::Refused { .. }
+            | FetchError::Port { .. }
+            | FetchError::Off
             | FetchError::Ourselves { .. }
             | FetchError::Unreachable(_)
             | FetchError::TooSlow

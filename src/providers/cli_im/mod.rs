@@ -41,6 +41,7 @@ pub const VENDOR: Vendor = Vendor {
     name: "cli_im",
     migrations: &[],
     forceable: error::forceable,
+    codes_elsewhere: &[],
     stand_ins,
     examples: &[example::SCAN_URL],
     claim,

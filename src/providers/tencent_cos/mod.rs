@@ -44,6 +44,7 @@ pub const VENDOR: Vendor = Vendor {
     name: "tencent_cos",
     migrations: &[],
     forceable: error::forceable,
+    codes_elsewhere: &[],
     stand_ins: HashMap::new,
     examples: &[example::QRCODE_GENERATE],
     claim,

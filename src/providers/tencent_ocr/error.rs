@@ -9,6 +9,7 @@ use crate::fetch::FetchError;
 use crate::intake::BodyError;
 use crate::intake::form::FormError;
 use crate::shared::DecodeError;
+use crate::store;
 use crate::work::WorkError;
 
 /// Calls a second that the action's page grants; what an overloaded reader answers with.
@@ -388,7 +389,10 @@ impl From<FetchError> for Error {
         match error {
             FetchError::BadUrl(_) => Self::InvalidParameterValueLimit,
             FetchError::TooLarge { .. } => Self::TooLargeFileError,
+            FetchError::Overloaded => Self::RequestLimitExceeded { calls: DOCUMENTED_RATE + 1, limit: DOCUMENTED_RATE },
             FetchError::Refused { .. }
+            | FetchError::Port { .. }
+            | FetchError::Off
             | FetchError::Ourselves { .. }
             | FetchError::Unreachable(_)
             | FetchError::TooSlow
@@ -416,7 +420,7 @@ impl From<DecodeError> for Error {
 
 impl From<sqlx::Error> for Error {
     fn from(error: sqlx::Error) -> Self {
-        tracing::error!(%error, "the catalogue could not be asked");
+        store::note_failure(&error);
         Self::UnKnowError
     }
 }

@@ -51,6 +51,7 @@ pub const VENDOR: Vendor = Vendor {
     name: "tencent_ocr",
     migrations: catalog::MIGRATIONS,
     forceable: error::forceable,
+    codes_elsewhere: &[],
     stand_ins: HashMap::new,
     examples: &[example::QRCODE_OCR, example::QUERY_BAR_CODE],
     claim,

@@ -41,6 +41,7 @@ pub const VENDOR: Vendor = Vendor {
     name: "wechat",
     migrations: store::MIGRATIONS,
     forceable: error::forceable,
+    codes_elsewhere: &[error::INVALID_URL],
     stand_ins: HashMap::new,
     examples: &[example::SCAN, example::CREATE],
     claim,

@@ -4,6 +4,7 @@
 //! Stricter than hyper on purpose. Where a head could be understood in two ways, it is refused, so that hyper and
 //! [`super::framing`] never disagree about where a request ends. Documented: RFC 9110, RFC 9112.
 
+use std::ops::Range;
 use std::str::from_utf8;
 
 use axum::http::{StatusCode, Uri};
@@ -214,35 +215,45 @@ fn content_length(value: &[u8]) -> Option<u64> {
 /// head grew.
 ///
 /// Documented: the page of COS prints `qrcode-content=<https://…>` in its example, to be used as it stands. No other
-/// character is touched; a target that is still no target is refused.
+/// character is touched, unless the library would still refuse the target: then bytes that are no UTF-8 and back quotes
+/// are encoded too, so that whoever owns the request can say in its own words what it thinks of them.
 fn encode_target(buffer: &mut Vec<u8>, line: usize) -> Result<usize, Refusal> {
     let start = buffer.iter().position(|&byte| byte == b' ').map_or(0, |space| space + 1);
-    let end = line - " HTTP/1.1\r\n".len();
-    let escape = |byte: &u8| match byte {
-        b'<' => Some("%3C"),
-        b'>' => Some("%3E"),
-        b'"' => Some("%22"),
-        _ => None,
-    };
-    let mut grown = 0;
-    if buffer[start..end].iter().any(|byte| escape(byte).is_some()) {
-        let mut encoded = Vec::with_capacity(end - start + 16);
-        for byte in &buffer[start..end] {
-            match escape(byte) {
-                Some(escaped) => encoded.extend_from_slice(escaped.as_bytes()),
-                None => encoded.push(*byte),
+    let mut end = line - " HTTP/1.1\r\n".len();
+    let brackets = |byte: u8| matches!(byte, b'<' | b'>' | b'"');
+    let strange = |byte: u8| byte == b'`' || !byte.is_ascii();
+    let mut grown = encode(buffer, start..end, brackets)?;
+    end += grown;
+    if Uri::try_from(&buffer[start..end]).is_err() {
+        let more = encode(buffer, start..end, strange)?;
+        grown += more;
+        if Uri::try_from(&buffer[start..end + more]).is_err() {
+            return Err(Refusal::Malformed("the request target is not one"));
+        }
+    }
+    Ok(grown)
+}
+
+/// Percent-encodes what `chosen` says within `target`; gives how many bytes that added.
+fn encode(buffer: &mut Vec<u8>, target: Range<usize>, chosen: impl Fn(u8) -> bool) -> Result<usize, Refusal> {
+    const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
+    let added = 2 * buffer[target.clone()].iter().filter(|&&byte| chosen(byte)).count();
+    if target.len() + added > MAX_TARGET {
+        return Err(Refusal::TargetTooLong);
+    }
+    if added > 0 {
+        let mut encoded = Vec::with_capacity(target.len() + added);
+        for &byte in &buffer[target.clone()] {
+            if chosen(byte) {
+                let (high, low) = (byte >> 4, byte & 15);
+                encoded.extend_from_slice(&[b'%', DIGITS[usize::from(high)], DIGITS[usize::from(low)]]);
+            } else {
+                encoded.push(byte);
             }
         }
-        if encoded.len() > MAX_TARGET {
-            return Err(Refusal::TargetTooLong);
-        }
-        grown = encoded.len() - (end - start);
-        buffer.splice(start..end, encoded);
+        buffer.splice(target, encoded);
     }
-    match Uri::try_from(&buffer[start..end + grown]) {
-        Ok(_) => Ok(grown),
-        Err(_) => Err(Refusal::Malformed("the request target is not one")),
-    }
+    Ok(added)
 }
 
 /// Documented: RFC 9110, 5.6.2.
@@ -291,6 +302,17 @@ mod tests {
         let sent = "GET /<a>?q=<https://x/?a=\"b\">&c=%3C HTTP/1.1\r\nX: <\">\r\n\r\n";
         let expected = "GET /%3Ca%3E?q=%3Chttps://x/?a=%22b%22%3E&c=%3C HTTP/1.1\r\nX: <\">\r\n\r\n";
         assert_eq!(judged(sent).expect("taken").expect("whole").0, expected);
+
+        for (sent, expected) in [
+            (&b"/?q=`\xe4\xbd\xa0"[..], &b"/?q=`\xe4\xbd\xa0"[..]),
+            (b"/?q=<`\xe4\xff", b"/?q=%3C%60%E4%FF"),
+            (b"/`^<\xe4\xbd\xa0", b"/%60^%3C%E4%BD%A0"),
+        ] {
+            let line = |target: &[u8]| [b"GET ", target, b" HTTP/1.1\r\n\r\n"].concat();
+            let mut buffer = line(sent);
+            assert!(Search::default().take(&mut buffer).expect("taken").is_some());
+            assert_eq!(buffer, line(expected));
+        }
     }
 
     #[test]
@@ -333,7 +355,9 @@ mod tests {
             ("POST / HTTP/1.1\r\nTransfer-Encoding: gzip, chunked\r\n\r\n", Err(Refusal::UnknownCoding)),
             ("POST / HTTP/1.1\r\nTransfer-Encoding: \u{b}chunked\r\n\r\n", bad("a header has a control character")),
             ("POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n", bad("HTTP/1.0 has no transfer codings")),
-            ("GET /`^ HTTP/1.1\r\n\r\n", bad("the request target is not one")),
+            ("GET http:///a HTTP/1.1\r\n\r\n", bad("the request target is not one")),
+            ("GET a?b HTTP/1.1\r\n\r\n", bad("the request target is not one")),
+            ("GET /\u{1} HTTP/1.1\r\n\r\n", bad("the request target is not one")),
             ("GET a b HTTP/1.1\r\n\r\n", bad("the request line is not method, target and version")),
         ] {
             assert_eq!(judged(text), expected, "{text:?}");

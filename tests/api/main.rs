@@ -4,6 +4,8 @@ mod cli_im;
 mod readme;
 mod replay;
 mod server;
+// The faults use more of it.
+#[allow(dead_code, reason = "each test program needs a part")]
 mod support;
 mod tencent_cos;
 mod tencent_ocr;

@@ -84,6 +84,11 @@ impl Server {
         Self { app, clock }
     }
 
+    /// All of it, to be served by a listener.
+    pub fn into_app(self) -> App {
+        self.app
+    }
+
     /// What the server runs on.
     pub fn shared(&self) -> &Shared {
         &self.app.shared

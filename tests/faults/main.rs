@@ -5,12 +5,16 @@
 //! Here: the list of areas. `harness` runs checks and makes the page, `rows` names the rows, one file an area proves them.
 //! Checks run on loopback only and give a figure that is the same in every run: a count, a size, a limit, never a time.
 
+mod bodies;
 mod drawing;
 mod harness;
+mod listener;
+mod overload;
 // The running program and the server in this process, as the other tests have them.
 #[allow(dead_code, reason = "each area needs a part")]
 #[path = "../binary/program.rs"]
 mod program;
+mod raw;
 mod rows;
 mod state;
 mod supply;
@@ -22,5 +26,13 @@ mod time;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    harness::run(vec![drawing::checks(), state::checks(), supply::checks(), time::checks()])
+    harness::run(vec![
+        bodies::checks(),
+        drawing::checks(),
+        listener::checks(),
+        overload::checks(),
+        state::checks(),
+        supply::checks(),
+        time::checks(),
+    ])
 }

@@ -84,6 +84,11 @@ impl Server {
         Self { app, clock }
     }
 
+    /// What it answers, for a listener.
+    pub fn router(&self) -> axum::Router {
+        self.app.router.clone()
+    }
+
     /// What the server runs on.
     pub fn shared(&self) -> &Shared {
         &self.app.shared

@@ -35,13 +35,24 @@ impl Program {
         Self::start_in(Arc::new(tempfile::tempdir().expect("a folder")), arguments)
     }
 
+    /// Starts a server with further variables of the environment.
+    #[allow(dead_code, reason = "the tests of the program itself need none")]
+    pub fn start_with(arguments: &[&str], environment: &[(&str, &str)]) -> Self {
+        Self::launch(Arc::new(tempfile::tempdir().expect("a folder")), arguments, environment)
+    }
+
     /// Starts a server on a folder that another one had.
-    #[expect(clippy::zombie_processes, reason = "`Drop` waits for it; where it did not start, the test ends")]
     pub fn start_in(folder: Arc<TempDir>, arguments: &[&str]) -> Self {
+        Self::launch(folder, arguments, &[])
+    }
+
+    #[expect(clippy::zombie_processes, reason = "`Drop` waits for it; where it did not start, the test ends")]
+    fn launch(folder: Arc<TempDir>, arguments: &[&str], environment: &[(&str, &str)]) -> Self {
         let mut child = qrstack()
             .args(["serve", "--listen", "127.0.0.1:0", "--data-dir"])
             .arg(folder.path().join("data"))
             .args(arguments)
+            .envs(environment.iter().copied())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()

@@ -5,12 +5,20 @@
 //! Here: the list of areas. `harness` runs checks and makes the page, `rows` names the rows, one file an area proves them.
 //! Checks run on loopback only and give a figure that is the same in every run: a count, a size, a limit, never a time.
 
+mod answers;
+mod canary;
+mod fetch;
 mod harness;
+mod images;
+mod memory;
+mod metrics;
+mod pictures;
 // The running program and the server in this process, as the other tests have them.
 #[allow(dead_code, reason = "each area needs a part")]
 #[path = "../binary/program.rs"]
 mod program;
 mod rows;
+mod secrets;
 mod state;
 #[allow(dead_code, reason = "each area needs a part")]
 #[path = "../api/support.rs"]
@@ -19,5 +27,12 @@ mod support;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    harness::run(vec![state::checks()])
+    harness::run(vec![
+        fetch::checks(),
+        images::checks(),
+        answers::checks(),
+        secrets::checks(),
+        state::checks(),
+        metrics::checks(),
+    ])
 }

@@ -131,7 +131,7 @@ fn documents() -> String {
         let path = percent_encode(&path);
         let bucket: String = extra.chars().filter(|c| c.is_ascii_alphanumeric()).take(20).collect();
         let host = format!("x{bucket}-1250000000.cos.ap-beijing.myqcloud.com");
-        let signature = percent_encode(&extra);
+        let signature = format!("x{}", percent_encode(&extra));
         // A wrong signature is answered with what was signed: path, query and headers of the client.
         let signed = format!(
             "/{path}?ci-process=qrcode-generate&qrcode-content={}&q-sign-algorithm=sha1&\
@@ -251,7 +251,7 @@ fn headers() -> String {
     for line in [
         "X-TC-TraceId: a\r\n Injected: yes",
         "X-TC-TraceId: a\rInjected: yes",
-        "X-TC-TraceId: a\nInjected: yes\n",
+        "X-TC-TraceId: a\nInjected: yes",
         "X-TC-TraceId: a\0Injected: yes",
         "X-Request-Id: a\r\n\tInjected: yes",
         "X-TC-Language: zh-CN\r\n Injected: yes",

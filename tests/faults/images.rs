@@ -89,7 +89,7 @@ fn other_bombs() -> String {
         ("GIF of 65535²", gif(65_535, 65_535)),
         ("BMP of 60000²", bmp(60_000, 60_000)),
         ("BMP of 60000 × -60000", bmp(60_000, -60_000)),
-        ("BMP of 2³¹ - 1 squared", bmp(i32::MAX, i32::MAX)),
+        ("BMP of 65535²", bmp(65_535, 65_535)),
         ("JPEG of 65500²", jpeg(65_500)),
         ("JPEG of 8000²", jpeg(8000)),
     ];
@@ -105,6 +105,7 @@ fn hidden_bombs() -> String {
         ("lossless WebP on a small canvas", webp(&[(b"VP8X", &canvas), (b"VP8L", &VP8L_16383)])),
         ("WebP frame in a small animation", webp(&[(b"VP8X", &canvas), (b"ANMF", &animation)])),
         ("BMP of -2³¹ rows", bmp(1, i32::MIN)),
+        ("BMP of 2³¹ - 1 squared", bmp(i32::MAX, i32::MAX)),
     ];
     let is_broken = |error: &LoadError| matches!(error, LoadError::Broken { .. } | LoadError::SideTooLong { .. });
     refuse(&bombs, is_broken, &["FailedOperation.ImageDecodeFailed", "FailedOperation.ImageSizeTooLarge"])
@@ -199,8 +200,10 @@ fn fixtures() -> Vec<(String, Vec<u8>)> {
 }
 
 /// What a door may answer to a damaged picture: that it is damaged, or what is still in it.
-fn is_sound(door: Door, code: &str) -> bool {
+fn is_sound(door: Door, code: &str, is_empty: bool) -> bool {
     let others: &[&str] = match door {
+        // A part without bytes is no part.
+        Door::Wechat if is_empty => &["41005"],
         Door::Wechat => &["ok"],
         Door::TencentOcr => &[
             "ok",
@@ -219,7 +222,11 @@ async fn send_all(pictures: impl Iterator<Item = (String, Vec<u8>)>) -> String {
     for (name, bytes) in pictures {
         for door in Door::ALL {
             let answer = reader.read(door, &bytes).await;
-            assert!(is_sound(door, &answer.code) && answer.status == 200, "{name} at {door:?}: {}", answer.code);
+            assert!(
+                is_sound(door, &answer.code, bytes.is_empty()) && answer.status == 200,
+                "{name} at {door:?}: {}",
+                answer.code
+            );
             answers += 1;
         }
     }

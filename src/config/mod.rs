@@ -118,6 +118,8 @@ settings! {
     wechat_tokens: Vec<WechatToken> = "",
     /// Keys of cli.im: `key,…`.
     cli_im_keys: Vec<Secret> = "Abc123456",
+    /// Whether pictures are fetched from other hosts at all; stand-ins are answered in any case.
+    fetch_enabled: bool = "true",
     /// Hosts and CIDRs that remote pictures may come from besides public addresses: `minio,10.0.0.0/8,…`.
     fetch_allow: Vec<AllowRule> = "",
     /// Pictures answered from files instead of the network: `url=file,…`.

@@ -22,6 +22,9 @@ pub enum FetchError {
         /// Host as the address names it.
         host: String,
     },
+    /// Nothing is fetched from other hosts.
+    #[error("remote pictures are off; QRSTACK_FETCH_ENABLED=true turns them on")]
+    Off,
     /// A port that is another service's.
     #[error("port {port} of {host} is another service's, which no setting allows")]
     Port {
@@ -62,6 +65,7 @@ impl FetchError {
         match self {
             Self::BadUrl(_) => "bad_url",
             Self::Refused { .. } => "refused",
+            Self::Off => "off",
             Self::Ourselves { .. } => "ourselves",
             Self::Port { .. } => "port",
             Self::Overloaded => "overloaded",

@@ -58,6 +58,8 @@ pub enum StandIn {
 
 /// What [`Fetch`] is made of.
 pub struct Setup {
+    /// Whether other hosts are asked at all.
+    pub enabled: bool,
     /// What may be reached besides public addresses.
     pub allow: Vec<AllowRule>,
     /// Pictures that are answered without the network.
@@ -76,6 +78,7 @@ impl Default for Setup {
     /// Public addresses by the system's resolver, within 256 MiB.
     fn default() -> Self {
         Self {
+            enabled: true,
             allow: Vec::new(),
             stand_ins: HashMap::new(),
             resolver: Arc::new(System::default()),
@@ -91,6 +94,7 @@ impl Default for Setup {
 pub struct Fetch(Arc<Inner>);
 
 struct Inner {
+    enabled: bool,
     tls: ClientConfig,
     guard: Guard,
     stand_ins: HashMap<Url, StandIn>,
@@ -112,6 +116,7 @@ impl Fetch {
         // Not from the server's ids: these are random even where answers are to be reproduced.
         let mark = HeaderValue::try_from(format!("1.1 qrstack-{}", Ids::system().uuid()));
         Ok(Self(Arc::new(Inner {
+            enabled: setup.enabled,
             tls,
             guard: Guard::new(&setup.allow),
             stand_ins: setup.stand_ins,
@@ -162,6 +167,9 @@ impl Inner {
         for _ in 0..=limits.redirects {
             if let Some(stand_in) = self.stand_ins.get(&url) {
                 return stand_in.read(limits).await;
+            }
+            if !self.enabled {
+                return Err(FetchError::Off);
             }
             let request = self.client_for(&url).await?.get(url.clone()).header(ACCEPT_ENCODING, "identity");
             let answer = request.header(VIA, &self.mark).send().await.map_err(unreachable_or_slow)?;

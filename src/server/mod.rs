@@ -88,6 +88,7 @@ pub fn open(config: Config, store: Store, clock: Clock, ids: Ids) -> Result<App,
     let metrics = Metrics::new(codes());
     let shared = Shared::new(Parts {
         fetch: Fetch::new(Setup {
+            enabled: config.fetch_enabled,
             allow: config.fetch_allow.clone(),
             stand_ins,
             memory_mib: config.fetch_memory_mib,

@@ -10,9 +10,9 @@ use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use sqlx::SqlSafeStr;
 use sqlx::migrate::{MigrationType, Migrator};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{Connection, SqlSafeStr};
 
 pub use error::OpenError;
 
@@ -22,6 +22,15 @@ const FILE: &str = "qrstack.sqlite";
 const LOCK: &str = "qrstack.lock";
 /// How long a query waits for a connection, and for the write lock of another process.
 const PATIENCE: Duration = Duration::from_secs(2);
+
+/// What health checks write: a store that can be read and not written is no healthy one.
+const HEALTH: Migration = Migration {
+    version: 2_026_112_200,
+    about: "the row that health checks write",
+    sql: "CREATE TABLE health (id INTEGER PRIMARY KEY, filler BLOB NOT NULL)",
+};
+/// Bytes that a health check writes: more than any request, so that readiness is lost before an answer is.
+const FILLER: usize = 32 * 1024;
 
 /// Failed queries of this program. Of the program and not of a store: the driver's errors do not say whose they are.
 static FAILURES: AtomicU64 = AtomicU64::new(0);
@@ -86,7 +95,20 @@ impl Store {
             .synchronous(SqliteSynchronous::Full)
             .busy_timeout(PATIENCE)
             .foreign_keys(true);
-        let pool = SqlitePoolOptions::new().max_connections(8).acquire_timeout(PATIENCE).connect_with(options).await;
+        let pool = SqlitePoolOptions::new()
+            .max_connections(8)
+            .acquire_timeout(PATIENCE)
+            // Where a full disk fails a commit, SQLite has rolled back already, the driver's rollback fails, and it still
+            // counts a transaction: the next ones would be savepoints within one that nobody ends, acknowledged and never
+            // written. Such a connection is not used again.
+            .after_release(|connection, _| {
+                Box::pin(async move {
+                    connection.ping().await?;
+                    Ok(!connection.is_in_transaction())
+                })
+            })
+            .connect_with(options)
+            .await;
         let pool = pool.map_err(|source| OpenError::Database { path: path.clone(), source })?;
         let store = Self { pool, _lock: lock };
         store.migrate(&path, migrations).await?;
@@ -113,9 +135,12 @@ impl Store {
         &self.pool
     }
 
-    /// Whether the store answers.
+    /// Whether the store can be written; finds out by writing.
     pub async fn is_healthy(&self) -> bool {
-        sqlx::query("SELECT 1").execute(&self.pool).await.inspect_err(note_failure).is_ok()
+        let write =
+            "INSERT INTO health (id, filler) VALUES (1, $1) ON CONFLICT (id) DO UPDATE SET filler = excluded.filler";
+        let written = sqlx::query(write).bind(vec![0u8; FILLER]).execute(&self.pool).await;
+        written.inspect_err(note_failure).is_ok()
     }
 
     /// Writes what is pending and closes; the lock goes with the last clone.
@@ -124,7 +149,9 @@ impl Store {
     }
 
     async fn migrate(&self, path: &Path, migrations: &[Migration]) -> Result<(), OpenError> {
-        let steps = migrations.iter().map(|step| {
+        let mut all: Vec<_> = std::iter::once(&HEALTH).chain(migrations).collect();
+        all.sort_by_key(|step| step.version);
+        let steps = all.into_iter().map(|step| {
             let kind = MigrationType::Simple;
             sqlx::migrate::Migration::new(step.version, step.about.into(), kind, step.sql.into_sql_str(), false)
         });

@@ -36,23 +36,24 @@ impl Program {
     }
 
     /// Starts a server with further variables of the environment.
-    #[allow(dead_code, reason = "the tests of the program itself need none")]
     pub fn start_with(arguments: &[&str], environment: &[(&str, &str)]) -> Self {
-        Self::launch(Arc::new(tempfile::tempdir().expect("a folder")), arguments, environment)
+        let mut command = qrstack();
+        command.envs(environment.iter().copied());
+        Self::launch(command, Arc::new(tempfile::tempdir().expect("a folder")), arguments)
     }
 
     /// Starts a server on a folder that another one had.
     pub fn start_in(folder: Arc<TempDir>, arguments: &[&str]) -> Self {
-        Self::launch(folder, arguments, &[])
+        Self::launch(qrstack(), folder, arguments)
     }
 
+    /// Starts `command`, which is the program or ends in it.
     #[expect(clippy::zombie_processes, reason = "`Drop` waits for it; where it did not start, the test ends")]
-    fn launch(folder: Arc<TempDir>, arguments: &[&str], environment: &[(&str, &str)]) -> Self {
-        let mut child = qrstack()
+    pub fn launch(mut command: Command, folder: Arc<TempDir>, arguments: &[&str]) -> Self {
+        let mut child = command
             .args(["serve", "--listen", "127.0.0.1:0", "--data-dir"])
             .arg(folder.path().join("data"))
             .args(arguments)
-            .envs(environment.iter().copied())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
@@ -74,6 +75,10 @@ impl Program {
             banner.push('\n');
         }
         panic!("it did not listen: {}", log.join().expect("the log"));
+    }
+
+    pub fn id(&self) -> u32 {
+        self.child.id()
     }
 
     pub fn address(&self) -> SocketAddr {

@@ -1,18 +1,305 @@
 //! What was acknowledged stays: restarts, sudden ends, full disks, broken stores.
 
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::Duration;
+
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+
 use crate::harness::{Check, check};
-use crate::program::Program;
+use crate::program::{Program, qrstack};
 
 pub fn checks() -> Vec<Check> {
-    vec![check(
-        "F48",
-        "after a restart a ticket has the same picture, byte by byte, and the token still counts",
-        restart,
-    )]
+    vec![
+        check(
+            "F45",
+            "every ticket, token and product that was acknowledged before a `kill -9` is there afterwards",
+            killed,
+        ),
+        check(
+            "F46",
+            "writes fail as the vendor's system error, readiness turns red, the rest is served, and it heals",
+            full_disk,
+        ),
+        check("F47", "a broken store is refused in a sentence or answered around; it is never wiped", broken_store),
+        check("F47", "two servers on one store: the second is refused, the first is not disturbed", two_servers),
+        check(
+            "F48",
+            "after a restart a ticket has the same picture, byte by byte, and the token still counts",
+            restart,
+        ),
+    ]
 }
 
 const TOKEN: &str =
     "/cgi-bin/token?grant_type=client_credential&appid=wx0123456789abcdef&secret=0123456789abcdef0123456789abcdef";
+/// Clients that write at once while the server is killed.
+const WRITERS: u32 = 3;
+
+/// What clients were told, and must find again.
+#[derive(Default)]
+struct Acknowledged {
+    token: String,
+    /// Scene and ticket of permanent codes.
+    permanent: Vec<(u32, String)>,
+    temporary: Vec<String>,
+    products: Vec<String>,
+}
+
+/// Rounds of killing a server that is being written to. `QRSTACK_KILL_ROUNDS` asks for more than the page counts.
+fn killed() -> String {
+    let asked = std::env::var("QRSTACK_KILL_ROUNDS").ok().and_then(|rounds| rounds.parse().ok());
+    let rounds: u32 = asked.unwrap_or(50);
+    let mut random = StdRng::seed_from_u64(45);
+    let mut told = Acknowledged::default();
+    let mut all = 0;
+    let mut program = Program::start(&["--auth", "verify"]);
+    for round in 0..rounds {
+        // A token of the round before must still count; then a new one is asked for, now and then.
+        if told.token.is_empty() || round % 8 == 7 {
+            told.token = field(&program.get(TOKEN).1, "access_token");
+        }
+        if round % 10 == 5 {
+            told.products.push(import_product(&program, round));
+        }
+        write_until_killed(
+            &mut told,
+            program.address(),
+            round,
+            Duration::from_micros(random.random_range(500..40_000)),
+            || {
+                kill(program.id());
+            },
+        );
+        program = Program::start_in(program.folder(), &["--auth", "verify"]);
+        all += told.permanent.len() + told.temporary.len() + told.products.len();
+        find_again(&program, &told);
+        told = Acknowledged { token: told.token, ..Acknowledged::default() };
+    }
+    let (_folder, database) = (program.folder(), program.data_dir().join("qrstack.sqlite"));
+    assert_eq!(program.terminate().code(), Some(0));
+    assert_eq!(integrity(&database), "ok");
+    eprintln!("{rounds} rounds of kill -9: {all} acknowledged writes, none lost");
+    assert!(all > rounds as usize, "too few writes were acknowledged to show anything: {all}");
+    if asked.is_none() { format!("{rounds} rounds, none lost") } else { String::new() }
+}
+
+/// Several clients create codes until the server is gone; keeps what was acknowledged.
+fn write_until_killed(
+    told: &mut Acknowledged,
+    address: std::net::SocketAddr,
+    round: u32,
+    after: Duration,
+    kill: impl FnOnce(),
+) {
+    let (permanent, temporary) = (Arc::new(Mutex::new(Vec::new())), Arc::new(Mutex::new(Vec::new())));
+    let stop = Arc::new(AtomicBool::new(false));
+    let writers: Vec<_> = (0..WRITERS)
+        .map(|writer| {
+            let (permanent, temporary) = (Arc::clone(&permanent), Arc::clone(&temporary));
+            let (stop, token) = (Arc::clone(&stop), told.token.clone());
+            thread::spawn(move || {
+                for k in 0.. {
+                    if stop.load(Ordering::SeqCst) {
+                        return;
+                    }
+                    let scene = 1 + (round * WRITERS + writer) * 30 + k % 30;
+                    let lasting = k % 2 == 0;
+                    // Once the server is gone a call fails, in whatever way: it was not acknowledged.
+                    let Some(ticket) = try_create(address, &token, scene, lasting) else { return };
+                    if lasting {
+                        permanent.lock().expect("no holder panics").push((scene, ticket));
+                    } else {
+                        temporary.lock().expect("no holder panics").push(ticket);
+                    }
+                }
+            })
+        })
+        .collect();
+    while permanent.lock().expect("no holder panics").is_empty() {
+        thread::sleep(Duration::from_millis(1));
+    }
+    thread::sleep(after);
+    kill();
+    stop.store(true, Ordering::SeqCst);
+    for writer in writers {
+        writer.join().expect("no writer panics");
+    }
+    told.permanent = std::mem::take(&mut *permanent.lock().expect("no holder panics"));
+    told.temporary = std::mem::take(&mut *temporary.lock().expect("no holder panics"));
+}
+
+fn find_again(program: &Program, told: &Acknowledged) {
+    for (scene, ticket) in &told.permanent {
+        assert_eq!(create(program, &told.token, *scene), *ticket, "scene {scene} has another ticket");
+    }
+    for ticket in told.permanent.iter().map(|(_, ticket)| ticket).chain(&told.temporary) {
+        show(program, ticket);
+    }
+    if !told.products.is_empty() {
+        let output = products(program, &["export"]);
+        let exported = String::from_utf8_lossy(&output);
+        for product in &told.products {
+            assert!(exported.contains(product), "{product} is gone");
+        }
+    }
+}
+
+/// A product that an import beside the server acknowledged.
+fn import_product(program: &Program, round: u32) -> String {
+    let name = format!("product-of-round-{round}");
+    let csv = program.path("one.csv");
+    fs::write(&csv, format!("BarCode,ProductName\n{},{name}\n", gtin(round))).expect("written");
+    products(program, &["import", &csv.display().to_string()]);
+    name
+}
+
+fn products(program: &Program, arguments: &[&str]) -> Vec<u8> {
+    let mut command = qrstack();
+    command.arg("products").args(arguments).arg("--data-dir").arg(program.data_dir()).stdin(Stdio::null());
+    let output = command.output().expect("the program runs");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    output.stdout
+}
+
+/// An EAN-13 with its check digit.
+fn gtin(number: u32) -> String {
+    let digits = format!("690{number:09}");
+    let sum: u32 = digits.bytes().enumerate().map(|(k, digit)| u32::from(digit - b'0') * [1, 3][k % 2]).sum();
+    format!("{digits}{}", (10 - sum % 10) % 10)
+}
+
+fn kill(process: u32) {
+    let status = Command::new("kill").args(["-KILL", &process.to_string()]).status();
+    assert!(status.expect("kill runs").success());
+}
+
+/// What SQLite itself says of a file.
+fn integrity(path: &Path) -> String {
+    crate::harness::block_on(async {
+        let pool = sqlx::SqlitePool::connect(&format!("sqlite://{}", path.display())).await.expect("opened");
+        sqlx::query_scalar("PRAGMA integrity_check").fetch_one(&pool).await.expect("checked")
+    })
+}
+
+/// A disk that takes no more: the program may write files of a fixed size only, until the limit is lifted.
+fn full_disk() -> String {
+    // Writing past the limit fails with EFBIG where its signal is ignored.
+    let mut limited = Command::new("sh");
+    let script = "trap '' XFSZ; ulimit -S -f 1024; exec \"$0\" \"$@\"";
+    limited.args(["-c", script, env!("CARGO_BIN_EXE_qrstack")]);
+    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("QRSTACK_")) {
+        limited.env_remove(name);
+    }
+    let folder = Arc::new(tempfile::tempdir().expect("a folder"));
+    let program = Program::launch(limited, folder, &["--auth", "open"]);
+    let token = field(&program.get(TOKEN).1, "access_token");
+    let mut tickets = Vec::new();
+    let refused = loop {
+        assert!(tickets.len() < 10_000, "the disk never filled");
+        match try_create(program.address(), &token, tickets.len() as u32 + 1, true) {
+            Some(ticket) => tickets.push(ticket),
+            None => break post(&program, &token, &create_body(tickets.len() as u32 + 1, true)),
+        }
+    };
+    assert!(refused.starts_with(r#"{"errcode":-1,"errmsg":"system error"#), "{refused}");
+    assert_eq!(program.get("/_qrstack/readyz").0, 503, "readiness is red");
+    assert_eq!(program.get("/_qrstack/livez").0, 200);
+    // What needs no write goes on: pictures of known codes, drawing.
+    for ticket in [&tickets[0], &tickets[tickets.len() - 1]] {
+        show(&program, ticket);
+    }
+    let (status, _) = program.get("/?ci-process=qrcode-generate&qrcode-content=x&width=300");
+    assert_eq!(status, 200, "drawing needs no disk");
+
+    let lifted = Command::new("prlimit").args(["--pid", &program.id().to_string(), "--fsize=unlimited"]).status();
+    assert!(lifted.expect("prlimit runs").success());
+    let ticket = create(&program, &token, tickets.len() as u32 + 1);
+    show(&program, &ticket);
+    assert_eq!(program.get("/_qrstack/readyz").0, 200, "it healed by itself");
+    for (k, ticket) in tickets.iter().enumerate().step_by(50) {
+        assert_eq!(create(&program, &token, k as u32 + 1), *ticket, "what was acknowledged is still there");
+    }
+    "nothing acknowledged was lost".to_owned()
+}
+
+fn broken_store() -> String {
+    let program = Program::start(&["--auth", "open"]);
+    let token = field(&program.get(TOKEN).1, "access_token");
+    let ticket = create(&program, &token, 1);
+    for scene in 2..200 {
+        create(&program, &token, scene);
+    }
+    let file = program.data_dir().join("qrstack.sqlite");
+    let folder = program.folder();
+    assert_eq!(program.terminate().code(), Some(0));
+    let whole = fs::read(&file).expect("the store");
+
+    let mut random = StdRng::seed_from_u64(47);
+    let (mut refused, mut served) = (0, 0);
+    for round in 0..24 {
+        let mut broken = whole.clone();
+        match round {
+            0 => broken[..16].fill(0),
+            1 => broken.truncate(whole.len() / 2),
+            2 => broken.truncate(100),
+            // A page is overwritten, or single bytes are flipped.
+            3..8 => {
+                let page = random.random_range(0..whole.len() / 4096) * 4096;
+                broken[page..page + 4096].fill(0xA5);
+            }
+            _ => (0..20).for_each(|_| {
+                let place = random.random_range(0..whole.len());
+                broken[place] ^= 1 << random.random_range(0..8);
+            }),
+        }
+        for leftover in ["qrstack.sqlite-wal", "qrstack.sqlite-shm"] {
+            let _ = fs::remove_file(file.with_file_name(leftover));
+        }
+        fs::write(&file, &broken).expect("written");
+        let mut command = qrstack();
+        let data_dir = file.parent().expect("a folder").display().to_string();
+        let output = command.args(["products", "export", "--data-dir", &data_dir]).stdin(Stdio::null()).output();
+        let log = String::from_utf8_lossy(&output.expect("the program runs").stderr).into_owned();
+        assert!(!log.contains("panicked"), "{log}");
+        if log.contains("data_dir: ") {
+            // As `serve` says it: the file, the cause, and that nothing was changed.
+            assert!(log.contains("qrstack.sqlite") && log.contains("it is left as it is"), "{log}");
+            assert_eq!(fs::read(&file).expect("kept"), broken, "a refused store is left as it is");
+            refused += 1;
+            continue;
+        }
+        let program = Program::start_in(Arc::clone(&folder), &["--auth", "open"]);
+        let shown = program.request(&format!("GET /cgi-bin/showqrcode?ticket={ticket} HTTP/1.1\r\n"), "");
+        assert!([200, 404].contains(&shown.0), "{}", shown.0);
+        let answer = post(&program, &token, &create_body(1, true));
+        assert!(answer.starts_with(r#"{"ticket""#) || answer.starts_with(r#"{"errcode""#), "{answer}");
+        let (_, log) = program.terminate_and_read_log();
+        assert!(!log.contains("panicked"), "{log}");
+        assert!(fs::metadata(&file).expect("there").len() >= whole.len() as u64 / 2, "the store was wiped");
+        served += 1;
+    }
+    assert!(refused >= 3 && served >= 3, "{refused} refused, {served} served");
+    format!("{} broken stores", refused + served)
+}
+
+fn two_servers() -> String {
+    let program = Program::start(&["--auth", "open"]);
+    let data_dir = program.data_dir().display().to_string();
+    let second = qrstack().args(["serve", "--listen", "127.0.0.1:0", "--data-dir", &data_dir]).output();
+    let second = second.expect("the program runs");
+    assert_eq!(second.status.code(), Some(1));
+    let log = String::from_utf8_lossy(&second.stderr).into_owned();
+    assert!(log.contains("another qrstack serves this store"), "{log}");
+    let token = field(&program.get(TOKEN).1, "access_token");
+    show(&program, &create(&program, &token, 1));
+    String::new()
+}
 
 fn restart() -> String {
     let program = Program::start(&[]);
@@ -30,17 +317,41 @@ fn restart() -> String {
     format!("{} of {} pictures", pictures.len(), tickets.len())
 }
 
-/// The ticket of a permanent code.
-fn create(program: &Program, token: &str, scene: u32) -> String {
-    let body = format!(r#"{{"action_name":"QR_LIMIT_SCENE","action_info":{{"scene":{{"scene_id":{scene}}}}}}}"#);
+fn create_body(scene: u32, lasting: bool) -> String {
+    let action = if lasting { "QR_LIMIT_SCENE" } else { "QR_SCENE" };
+    format!(r#"{{"action_name":"{action}","action_info":{{"scene":{{"scene_id":{scene}}}}}}}"#)
+}
+
+fn post(program: &Program, token: &str, body: &str) -> String {
     let head =
         format!("POST /cgi-bin/qrcode/create?access_token={token} HTTP/1.1\r\nContent-Length: {}\r\n", body.len());
-    field(&String::from_utf8_lossy(&program.request(&head, &body).1), "ticket")
+    String::from_utf8_lossy(&program.request(&head, body).1).into_owned()
+}
+
+/// The ticket of a permanent code.
+fn create(program: &Program, token: &str, scene: u32) -> String {
+    field(&post(program, token, &create_body(scene, true)), "ticket")
+}
+
+/// The ticket of a code, where the whole answer came and has one.
+fn try_create(address: std::net::SocketAddr, token: &str, scene: u32, lasting: bool) -> Option<String> {
+    use std::io::{Read, Write};
+    let body = create_body(scene, lasting);
+    let mut stream = std::net::TcpStream::connect(address).ok()?;
+    stream.set_read_timeout(Some(Duration::from_secs(30))).ok()?;
+    let head = format!("POST /cgi-bin/qrcode/create?access_token={token} HTTP/1.1\r\nHost: {address}\r\n");
+    let request = format!("{head}Connection: close\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+    stream.write_all(request.as_bytes()).ok()?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).ok()?;
+    let (_, body) = answer.split_once("\r\n\r\n")?;
+    let value: serde_json::Value = serde_json::from_str(body).ok()?;
+    value["ticket"].as_str().map(str::to_owned)
 }
 
 fn show(program: &Program, ticket: &str) -> Vec<u8> {
     let (status, picture) = program.request(&format!("GET /cgi-bin/showqrcode?ticket={ticket} HTTP/1.1\r\n"), "");
-    assert_eq!(status, 200);
+    assert_eq!(status, 200, "{ticket} has no picture");
     picture
 }
 

@@ -103,6 +103,7 @@ impl From<FetchError> for Error {
             FetchError::Overloaded => Self::TooOften,
             FetchError::Refused { .. }
             | FetchError::Port { .. }
+            | FetchError::Off
             | FetchError::Ourselves { .. }
             | FetchError::Unreachable(_)
             | FetchError::TooSlow

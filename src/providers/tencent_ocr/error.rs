@@ -387,6 +387,7 @@ impl From<FetchError> for Error {
             FetchError::Overloaded => Self::RequestLimitExceeded { calls: DOCUMENTED_RATE + 1, limit: DOCUMENTED_RATE },
             FetchError::Refused { .. }
             | FetchError::Port { .. }
+            | FetchError::Off
             | FetchError::Ourselves { .. }
             | FetchError::Unreachable(_)
             | FetchError::TooSlow

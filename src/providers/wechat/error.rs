@@ -292,6 +292,7 @@ impl From<FetchError> for Error {
             FetchError::BadUrl(_)
             | FetchError::Refused { .. }
             | FetchError::Port { .. }
+            | FetchError::Off
             | FetchError::Ourselves { .. }
             | FetchError::Unreachable(_)
             | FetchError::TooSlow

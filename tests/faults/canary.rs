@@ -175,3 +175,41 @@ pub async fn metric(server: &Server, name: &str) -> u64 {
     let line = page.text().lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
     line.map_or(0, |value| value.parse().expect("a count"))
 }
+
+/// A TLS host whose certificate is its own work and was valid for a day.
+pub fn untrusted() -> SocketAddr {
+    use base64::Engine;
+    use rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer};
+    let decode = |text: &str| base64::prelude::BASE64_STANDARD.decode(text.replace(['\n', ' '], "")).expect("base64");
+    let certificate = CertificateDer::from(decode(
+        "MIIBjjCCATOgAwIBAgITZq/r/nlOGNyw5zN0OEG0FDerhTAKBggqhkjOPQQDAjAUMRIwEAYDVQQDDAlsb2NhbGhvc3QwHhcNMjYxMTIyMDA0MjAw
+         WhcNMjYxMTIzMDA0MjAwWjAUMRIwEAYDVQQDDAlsb2NhbGhvc3QwWTATBgcqhkjOPQIBBggqhkjOPQMBBwNCAAS8kpcEoFD2+y+ixfaOwK0iNHyT
+         +O6dbtqHwgajW5Olvkast824jmFjM8vJ1SEShnYFUIOExyHzHtQEhpAGU3l7o2QwYjAdBgNVHQ4EFgQU/w1jIP2AHmVnbOt+9sBYum0GhAEwHwYD
+         VR0jBBgwFoAU/w1jIP2AHmVnbOt+9sBYum0GhAEwDwYDVR0TAQH/BAUwAwEB/zAPBgNVHREECDAGhwR/AAABMAoGCCqGSM49BAMCA0kAMEYCIQDL
+         NhlaKaBe0KN19UyGoD7+jdNK++94rmcfBFS7HbqXnQIhAJZxOjnZH7C+zO4sdH5giyaBx3FYcJ5e5EWqp1OlVi4B",
+    ));
+    let key = PrivatePkcs8KeyDer::from(decode(
+        "MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgJ++1orTB4kiYsq/idL52DJzwxuQzsG+XNW/CzNjZQU2hRANCAAS8kpcEoFD2+y+i
+         xfaOwK0iNHyT+O6dbtqHwgajW5Olvkast824jmFjM8vJ1SEShnYFUIOExyHzHtQEhpAGU3l7",
+    ));
+    let config = rustls::ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .expect("versions")
+        .with_no_client_auth()
+        .with_single_cert(vec![certificate], key.into())
+        .expect("a pair");
+    let config = Arc::new(config);
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("bound");
+    let address = listener.local_addr().expect("an address");
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let Ok(mut stream) = stream else { return };
+            let mut session = rustls::ServerConnection::new(Arc::clone(&config)).expect("a session");
+            let mut tls = rustls::Stream::new(&mut session, &mut stream);
+            let mut head = [0; 1024];
+            // Nobody may send a request through it.
+            assert!(std::io::Read::read(&mut tls, &mut head).is_err(), "a request came through");
+        }
+    });
+    address
+}

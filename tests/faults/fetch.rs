@@ -13,7 +13,7 @@ use tokio::io::copy_bidirectional;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 
-use crate::canary::{Act, Canary, Door, metric, ok, open_server};
+use crate::canary::{Act, Canary, Door, metric, ok, open_server, untrusted};
 use crate::harness::{Check, block_on, check};
 use crate::program::Program;
 use crate::support::Log;
@@ -86,7 +86,7 @@ async fn refused(hosts: &[String]) -> String {
 
 fn special_addresses() -> String {
     let v4 = "0.0.0.0 0.0.0.1 0.255.255.255 10.0.0.0 10.0.0.1 10.255.255.255 100.64.0.0 100.64.0.1 100.100.100.200 \
-              100.127.255.255 127.0.0.0 127.0.0.1 127.0.0.2 127.0.0.53 127.255.255.255 169.254.0.0 169.254.169.253 \
+              100.127.255.255 127.0.0.0 127.0.0.1 127.0.0.2 127.0.0.53 127.255.255.255 168.63.129.16 169.254.0.0 169.254.169.253 \
               169.254.169.254 169.254.170.2 169.254.255.255 172.16.0.0 172.17.0.1 172.31.255.255 192.0.0.0 192.0.0.170 \
               192.0.0.192 192.0.0.255 192.0.2.0 192.0.2.255 192.31.196.1 192.52.193.1 192.88.99.1 192.168.0.0 \
               192.168.0.1 192.168.255.255 192.175.48.1 198.18.0.0 198.19.255.255 198.51.100.1 203.0.113.1 224.0.0.1 \
@@ -565,49 +565,11 @@ fn broken_hosts() -> String {
             assert!(broken, "{path}: {result:?}");
         }
         // Neither a host that speaks no TLS nor one whose certificate nobody vouches for.
-        for address in [host.address, untrusted().await] {
+        for address in [host.address, untrusted()] {
             let result = fetch.image(&format!("https://{address}/"), &limits).await;
             let broken = matches!(result, Err(FetchError::Unreachable(_) | FetchError::TooSlow));
             assert!(broken, "{address}: {result:?}");
         }
         format!("{} kinds", kinds.len() + 2)
     })
-}
-
-/// A TLS host whose certificate is its own work and was valid for a day.
-async fn untrusted() -> SocketAddr {
-    use base64::Engine;
-    use rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer};
-    let decode = |text: &str| base64::prelude::BASE64_STANDARD.decode(text.replace(['\n', ' '], "")).expect("base64");
-    let certificate = CertificateDer::from(decode(
-        "MIIBjjCCATOgAwIBAgITZq/r/nlOGNyw5zN0OEG0FDerhTAKBggqhkjOPQQDAjAUMRIwEAYDVQQDDAlsb2NhbGhvc3QwHhcNMjYxMTIyMDA0MjAw
-         WhcNMjYxMTIzMDA0MjAwWjAUMRIwEAYDVQQDDAlsb2NhbGhvc3QwWTATBgcqhkjOPQIBBggqhkjOPQMBBwNCAAS8kpcEoFD2+y+ixfaOwK0iNHyT
-         +O6dbtqHwgajW5Olvkast824jmFjM8vJ1SEShnYFUIOExyHzHtQEhpAGU3l7o2QwYjAdBgNVHQ4EFgQU/w1jIP2AHmVnbOt+9sBYum0GhAEwHwYD
-         VR0jBBgwFoAU/w1jIP2AHmVnbOt+9sBYum0GhAEwDwYDVR0TAQH/BAUwAwEB/zAPBgNVHREECDAGhwR/AAABMAoGCCqGSM49BAMCA0kAMEYCIQDL
-         NhlaKaBe0KN19UyGoD7+jdNK++94rmcfBFS7HbqXnQIhAJZxOjnZH7C+zO4sdH5giyaBx3FYcJ5e5EWqp1OlVi4B",
-    ));
-    let key = PrivatePkcs8KeyDer::from(decode(
-        "MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgJ++1orTB4kiYsq/idL52DJzwxuQzsG+XNW/CzNjZQU2hRANCAAS8kpcEoFD2+y+i
-         xfaOwK0iNHyT+O6dbtqHwgajW5Olvkast824jmFjM8vJ1SEShnYFUIOExyHzHtQEhpAGU3l7",
-    ));
-    let config = rustls::ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
-        .with_safe_default_protocol_versions()
-        .expect("versions")
-        .with_no_client_auth()
-        .with_single_cert(vec![certificate], key.into())
-        .expect("a pair");
-    let config = Arc::new(config);
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("bound");
-    let address = listener.local_addr().expect("an address");
-    std::thread::spawn(move || {
-        for stream in listener.incoming() {
-            let Ok(mut stream) = stream else { return };
-            let mut session = rustls::ServerConnection::new(Arc::clone(&config)).expect("a session");
-            let mut tls = rustls::Stream::new(&mut session, &mut stream);
-            let mut head = [0; 1024];
-            // Nobody may send a request through it.
-            assert!(io::Read::read(&mut tls, &mut head).is_err(), "a request came through");
-        }
-    });
-    address
 }

@@ -9,7 +9,7 @@ use axum::http::Method;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use proptest::prelude::*;
-use proptest::test_runner::{Config, TestRunner};
+use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use qrstack::codec::{Matrix, render};
 use qrstack::signing::percent_encode;
 use quick_xml::Reader as XmlReader;
@@ -34,8 +34,7 @@ pub fn checks() -> Vec<Check> {
 /// Runs `property` on the same random values in every run.
 fn for_all<T: std::fmt::Debug>(cases: u32, values: impl Strategy<Value = T>, property: impl Fn(T)) {
     let config = Config { cases, failure_persistence: None, ..Config::default() };
-    let mut runner =
-        TestRunner::new_with_rng(config, proptest::test_runner::TestRng::deterministic_rng(Default::default()));
+    let mut runner = TestRunner::new_with_rng(config, TestRng::deterministic_rng(RngAlgorithm::default()));
     let result = runner.run(&values, |value| {
         property(value);
         Ok(())
@@ -129,7 +128,7 @@ fn documents() -> String {
     let (open, strict) = runtime.block_on(async { (Server::with(&[("auth", "open")]).await, Server::start().await) });
     for_all(CASES, (any_text(), any_text(), any_text()), |(path, content, extra)| {
         let path = percent_encode(&path);
-        let bucket: String = extra.chars().filter(|c| c.is_ascii_alphanumeric()).take(20).collect();
+        let bucket: String = extra.chars().filter(char::is_ascii_alphanumeric).take(20).collect();
         let host = format!("x{bucket}-1250000000.cos.ap-beijing.myqcloud.com");
         let signature = format!("x{}", percent_encode(&extra));
         // A wrong signature is answered with what was signed: path, query and headers of the client.

@@ -334,6 +334,9 @@ fn finder(x: u32, y: u32) -> bool {
     ring == 3 || ring <= 1
 }
 
+/// The grey of a place.
+type Pixel<'a> = Box<dyn Fn(u32, u32) -> u8 + 'a>;
+
 fn time_bombs() -> String {
     const SIDE: u32 = 600;
     let mut state = 7_u32;
@@ -346,7 +349,7 @@ fn time_bombs() -> String {
         })
         .collect();
     let dark = |is_dark: bool| if is_dark { 0 } else { 255 };
-    let bombs: [(&str, Box<dyn Fn(u32, u32) -> u8>); 8] = [
+    let bombs: [(&str, Pixel<'_>); 8] = [
         ("noise", Box::new(|x, y| noise[(y * SIDE + x) as usize])),
         ("noise in black and white", Box::new(|x, y| dark(noise[(y * SIDE + x) as usize] > 127))),
         ("coarse noise", Box::new(|x, y| dark(noise[(y / 3 * SIDE + x / 3) as usize] > 127))),
@@ -382,7 +385,7 @@ fn sheet() -> String {
         }
     }
     let luma = Luma::new(ACROSS * cell, DOWN * cell, pixels);
-    let budget = Budget { cpu: std::time::Duration::from_secs(600) };
+    let budget = Budget { cpu: std::time::Duration::from_mins(10) };
     let mut texts: Vec<_> = read(&luma, Kinds::QR, &budget).symbols.into_iter().map(|symbol| symbol.text).collect();
     texts.sort();
     texts.dedup();

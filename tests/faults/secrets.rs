@@ -107,6 +107,35 @@ fn files(folder: &Path) -> Vec<PathBuf> {
     entries.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] }).collect()
 }
 
+/// What those are answered who have no right key, secret or token.
+fn strangers(program: &Program) -> Vec<String> {
+    let mut answers = Vec::new();
+    for target in [
+        format!("/cgi-bin/token?grant_type=client_credential&appid={APPID}&secret={GUESSED}"),
+        format!("/cgi-bin/token?grant_type=client_credential&appid=wx1&secret={APP_SECRET}"),
+        format!("/cgi-bin/token?grant_type={GUESSED}&appid={APPID}&secret={APP_SECRET}"),
+        format!("/cgi-bin/qrcode/create?access_token={GUESSED}"),
+        format!(
+            "/?Action=QrcodeOCR&Version=2018-11-19&Region=ap-beijing&Nonce=1&Timestamp=1&SecretId=AKIDmarker0&Token={GUESSED}&Signature={GUESSED}"
+        ),
+        format!("/?ci-process=qrcode-generate&sign={GUESSED}"),
+    ] {
+        answers.push(get(program, &target));
+    }
+    for authorization in [
+        format!("Bearer {GUESSED}"),
+        GUESSED.to_owned(),
+        format!("TC3-HMAC-SHA256 {GUESSED}"),
+        format!("Basic {GUESSED}"),
+    ] {
+        let headers = format!("Authorization: {authorization}\r\n");
+        answers.push(post(program, "/api/v1/qrcode/scan_url", &headers, "{}"));
+        answers.push(post(program, "/", &headers, "{}"));
+        answers.push(post(program, "/cgi-bin/none", &headers, "{}"));
+    }
+    answers
+}
+
 fn markers() -> String {
     let environment = environment();
     let pairs: Vec<_> = environment.iter().map(|(name, value)| (*name, value.as_str())).collect();
@@ -160,29 +189,7 @@ fn markers() -> String {
             answers.push(get(&program, &format!("/cgi-bin/none?access_token={token}")));
             answers.push(post(&program, &format!("/cgi-bin/qrcode/create?access_token={token}"), "", "{"));
         }
-        for target in [
-            format!("/cgi-bin/token?grant_type=client_credential&appid={APPID}&secret={GUESSED}"),
-            format!("/cgi-bin/token?grant_type=client_credential&appid=wx1&secret={APP_SECRET}"),
-            format!("/cgi-bin/token?grant_type={GUESSED}&appid={APPID}&secret={APP_SECRET}"),
-            format!("/cgi-bin/qrcode/create?access_token={GUESSED}"),
-            format!(
-                "/?Action=QrcodeOCR&Version=2018-11-19&Region=ap-beijing&Nonce=1&Timestamp=1&SecretId=AKIDmarker0&Token={GUESSED}&Signature={GUESSED}"
-            ),
-            format!("/?ci-process=qrcode-generate&sign={GUESSED}"),
-        ] {
-            answers.push(get(&program, &target));
-        }
-        for authorization in [
-            format!("Bearer {GUESSED}"),
-            GUESSED.to_owned(),
-            format!("TC3-HMAC-SHA256 {GUESSED}"),
-            format!("Basic {GUESSED}"),
-        ] {
-            let headers = format!("Authorization: {authorization}\r\n");
-            answers.push(post(&program, "/api/v1/qrcode/scan_url", &headers, "{}"));
-            answers.push(post(&program, "/", &headers, "{}"));
-            answers.push(post(&program, "/cgi-bin/none", &headers, "{}"));
-        }
+        answers.extend(strangers(&program));
         answers.push(get(&program, "/_qrstack/metrics"));
         requests += answers.len();
         let settings = qrstack().arg("config").envs(environment.iter().map(|(name, value)| (*name, value))).output();

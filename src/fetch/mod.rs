@@ -114,7 +114,8 @@ impl Fetch {
     pub fn new(setup: Setup) -> Result<Self, FetchError> {
         let tls = tls_config().map_err(|error| FetchError::Unreachable(chain(&error)))?;
         // Not from the server's ids: these are random even where answers are to be reproduced.
-        let mark = HeaderValue::try_from(format!("1.1 qrstack-{}", Ids::system().uuid()));
+        let mark = HeaderValue::try_from(format!("1.1 qrstack-{}", Ids::system().uuid()))
+            .map_err(|error| FetchError::Unreachable(error.to_string()))?;
         Ok(Self(Arc::new(Inner {
             enabled: setup.enabled,
             tls,
@@ -124,7 +125,7 @@ impl Fetch {
             idle: setup.idle,
             memory_kib: Arc::new(Semaphore::new(setup.memory_mib as usize * 1024)),
             metrics: setup.metrics,
-            mark: mark.expect("a UUID is visible ASCII"),
+            mark,
         })))
     }
 

@@ -89,6 +89,11 @@ impl Server {
         self.app
     }
 
+    /// What it answers, for a listener.
+    pub fn router(&self) -> axum::Router {
+        self.app.router.clone()
+    }
+
     /// What the server runs on.
     pub fn shared(&self) -> &Shared {
         &self.app.shared

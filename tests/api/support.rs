@@ -85,13 +85,8 @@ impl Server {
     }
 
     /// All of it, to be served by a listener.
-    pub fn into_app(self) -> App {
-        self.app
-    }
-
-    /// What it answers, for a listener.
-    pub fn router(&self) -> axum::Router {
-        self.app.router.clone()
+    pub fn app(&self) -> App {
+        self.app.clone()
     }
 
     /// What the server runs on.

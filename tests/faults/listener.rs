@@ -230,7 +230,7 @@ impl Drop for Guard {
 
 fn slow_reader() -> String {
     block_on(async {
-        let app = Server::with(&[("write_timeout", "300ms")]).await.into_app();
+        let app = Server::with(&[("write_timeout", "300ms")]).await.app();
         let (gone, mut on_gone) = tokio::sync::oneshot::channel();
         let endless = Arc::new(Mutex::new(Some(Guard(Some(gone)))));
         let answer = move || {

@@ -27,25 +27,25 @@ pub struct Arguments {
 
 /// One file's line of `--jsonl`.
 #[derive(Debug, Serialize)]
-struct Line<'a> {
+pub(super) struct Line<'a> {
     /// The argument, unchanged.
     file: &'a str,
     /// Of the stored picture; 0 where it could not be loaded.
     width: u32,
     height: u32,
-    symbols: Vec<Found>,
+    pub(super) symbols: Vec<Found>,
     /// CPU time, file bytes to grey pixels.
-    load_ms: f64,
+    pub(super) load_ms: f64,
     /// CPU time, grey pixels to symbols.
-    decode_ms: f64,
+    pub(super) decode_ms: f64,
     /// Why there is nothing, for people.
-    error: Option<String>,
+    pub(super) error: Option<String>,
 }
 
 #[derive(Debug, Serialize)]
-struct Found {
+pub(super) struct Found {
     kind: &'static str,
-    text: String,
+    pub(super) text: String,
     /// Hex of the payload, where it is not the UTF-8 of the text.
     #[serde(skip_serializing_if = "Option::is_none")]
     bytes: Option<String>,
@@ -77,7 +77,7 @@ pub fn run(arguments: &Arguments) -> ExitCode {
 }
 
 /// Reads a tiny symbol once, so that tables built at first use count for no file.
-fn warm_up() {
+pub(super) fn warm_up() {
     if let Ok(matrix) = codec::encode::qr("0", &codec::encode::QrOptions::default()) {
         let picture = codec::render::png(&codec::render::place(&matrix, 3, 87, 87));
         if let Ok(loaded) = codec::load(&picture, &Limits::default()) {
@@ -86,7 +86,7 @@ fn warm_up() {
     }
 }
 
-fn line<'a>(name: &'a str, file: &Path) -> Line<'a> {
+pub(super) fn line<'a>(name: &'a str, file: &Path) -> Line<'a> {
     let mut line =
         Line { file: name, width: 0, height: 0, symbols: Vec::new(), load_ms: 0.0, decode_ms: 0.0, error: None };
     let limits = Limits::default();

@@ -1,5 +1,6 @@
 //! The command line: one file a subcommand. Exit codes: 0 done, 1 failed, 2 wrong usage or wrong settings.
 
+mod accuracy;
 mod config;
 mod decode;
 mod encode;
@@ -43,6 +44,8 @@ enum Command {
     Products(products::Arguments),
     /// Read the codes in picture files.
     Decode(decode::Arguments),
+    /// Print how well a folder of pictures with known texts is read.
+    Accuracy(accuracy::Arguments),
     /// Draw a code into a picture file.
     Encode(encode::Arguments),
 }
@@ -57,6 +60,7 @@ pub fn run(arguments: Arguments) -> ExitCode {
         Some(Command::Healthcheck(arguments)) => healthcheck::run(&arguments),
         Some(Command::Products(arguments)) => products::run(&arguments),
         Some(Command::Decode(arguments)) => decode::run(&arguments),
+        Some(Command::Accuracy(arguments)) => accuracy::run(&arguments),
         Some(Command::Encode(arguments)) => encode::run(&arguments),
     }
 }

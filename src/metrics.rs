@@ -44,6 +44,9 @@ struct Inner {
     fetches: Family<Outcome, Counter>,
     waiting: Gauge,
     running: Gauge,
+    panics: Counter,
+    workers: Gauge,
+    worker_ends: Family<Ended, Counter>,
     store_errors: Counter,
 }
 
@@ -63,6 +66,11 @@ struct Answered {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Outcome {
     outcome: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Ended {
+    cause: &'static str,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -107,12 +115,18 @@ impl Read {
 }
 
 /// What others count for themselves, as it stands when the page is asked for.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Standing {
     /// Jobs that wait for a reader.
     pub waiting: usize,
     /// Jobs that are being read.
     pub running: usize,
+    /// Readers that panicked since the start.
+    pub panics: u64,
+    /// Worker processes that exist.
+    pub workers: usize,
+    /// Worker processes that ended since the start, by cause.
+    pub worker_ends: Vec<(&'static str, u64)>,
     /// Queries that failed since the start.
     pub store_errors: u64,
 }
@@ -145,6 +159,10 @@ impl Metrics {
         let (waiting, running) = (Gauge::default(), Gauge::default());
         registry.register("reads_waiting", "Pictures in the queue", waiting.clone());
         registry.register("reads_running", "Pictures being read", running.clone());
+        let (panics, workers, worker_ends) = (Counter::default(), Gauge::default(), Family::default());
+        registry.register("reader_panics", "Readers that panicked", panics.clone());
+        registry.register("workers", "Worker processes that exist", workers.clone());
+        registry.register("worker_ends", "Worker processes that ended, by cause", worker_ends.clone());
         let store_errors = Counter::default();
         registry.register("store_errors", "Queries of the store that failed", store_errors.clone());
         Self(Arc::new(Inner {
@@ -159,6 +177,9 @@ impl Metrics {
             fetches,
             waiting,
             running,
+            panics,
+            workers,
+            worker_ends,
             store_errors,
         }))
     }
@@ -190,11 +211,21 @@ impl Metrics {
     }
 
     /// The page, in the text format of OpenMetrics.
+    ///
+    /// # Panics
+    /// Never: a text in memory takes everything.
     pub fn page(&self, standing: &Standing) -> String {
         let gauge = |number: usize| i64::try_from(number).unwrap_or(i64::MAX);
         self.0.waiting.set(gauge(standing.waiting));
         self.0.running.set(gauge(standing.running));
-        self.0.store_errors.inner().store(standing.store_errors, Ordering::Relaxed);
+        // Others keep these counts; here they are shown as they stand.
+        let show = |counter: &Counter, count: u64| counter.inner().store(count, Ordering::Relaxed);
+        show(&self.0.panics, standing.panics);
+        show(&self.0.store_errors, standing.store_errors);
+        self.0.workers.set(gauge(standing.workers));
+        for &(cause, count) in &standing.worker_ends {
+            show(&self.0.worker_ends.get_or_create(&Ended { cause }), count);
+        }
         let mut page = String::new();
         prometheus_client::encoding::text::encode(&mut page, &self.0.registry).expect("memory takes every text");
         page
@@ -229,10 +260,20 @@ mod tests {
         let metrics = Metrics::default();
         metrics.read(Read::Found, [Kind::QrCode, Kind::QrCode]);
         metrics.fetched("refused");
-        let page = metrics.page(&Standing { waiting: 3, running: 2, store_errors: 7 });
+        let page = metrics.page(&Standing {
+            waiting: 3,
+            running: 2,
+            panics: 5,
+            workers: 4,
+            worker_ends: vec![("died", 6)],
+            store_errors: 7,
+        });
         for line in [
             "qrstack_reads_waiting 3",
             "qrstack_reads_running 2",
+            "qrstack_reader_panics_total 5",
+            "qrstack_workers 4",
+            r#"qrstack_worker_ends_total{cause="died"} 6"#,
             "qrstack_store_errors_total 7",
             r#"qrstack_reads_total{outcome="found"} 1"#,
             r#"qrstack_symbols_total{kind="QrCode"} 2"#,

@@ -10,12 +10,14 @@ use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use super::FetchError;
 use crate::config::AllowRule;
 
-/// IPv4 ranges that are not globally reachable (IANA special-purpose registry), with their source.
+/// IPv4 ranges that are not globally reachable (IANA special-purpose registry), with their source, and what a cloud makes
+/// of a public one.
 const V4: &[(&str, &str)] = &[
     ("0.0.0.0/8", "this network, RFC 791"),
     ("10.0.0.0/8", "private, RFC 1918"),
     ("100.64.0.0/10", "shared address space, RFC 6598"),
     ("127.0.0.0/8", "loopback, RFC 1122"),
+    ("168.63.129.16/32", "Azure's host services, a public address that is local to each machine"),
     ("169.254.0.0/16", "link-local, RFC 3927"),
     ("172.16.0.0/12", "private, RFC 1918"),
     ("192.0.0.0/24", "IETF protocol assignments, RFC 6890"),
@@ -167,6 +169,8 @@ mod tests {
             "100.128.0.0",
             "126.255.255.255",
             "128.0.0.0",
+            "168.63.129.15",
+            "168.63.129.17",
             "169.253.255.255",
             "172.15.255.255",
             "172.32.0.0",
@@ -188,6 +192,7 @@ mod tests {
             "100.127.255.255",
             "127.0.0.1",
             "127.255.255.254",
+            "168.63.129.16",
             "169.254.169.254",
             "172.16.0.1",
             "172.31.255.255",

@@ -114,7 +114,8 @@ impl Fetch {
     pub fn new(setup: Setup) -> Result<Self, FetchError> {
         let tls = tls_config().map_err(|error| FetchError::Unreachable(chain(&error)))?;
         // Not from the server's ids: these are random even where answers are to be reproduced.
-        let mark = HeaderValue::try_from(format!("1.1 qrstack-{}", Ids::system().uuid()));
+        let mark = HeaderValue::try_from(format!("1.1 qrstack-{}", Ids::system().uuid()))
+            .map_err(|error| FetchError::Unreachable(error.to_string()))?;
         Ok(Self(Arc::new(Inner {
             enabled: setup.enabled,
             tls,
@@ -124,7 +125,7 @@ impl Fetch {
             idle: setup.idle,
             memory_kib: Arc::new(Semaphore::new(setup.memory_mib as usize * 1024)),
             metrics: setup.metrics,
-            mark: mark.expect("a UUID is visible ASCII"),
+            mark,
         })))
     }
 
@@ -353,6 +354,16 @@ mod tests {
     fn loopback_allowed() -> Fetch {
         let allow = vec![AllowRule::Net("127.0.0.1/32".parse().expect("a CIDR"))];
         Fetch::new(Setup { allow, ..Setup::default() }).expect("set up")
+    }
+
+    #[tokio::test]
+    async fn stand_ins_are_answered_where_nothing_is_fetched() {
+        let (known, host) = (Url::parse("http://stand.in/").expect("an address"), host().await);
+        let stand_ins = [(known, StandIn::Bytes(Bytes::from_static(b"here")))].into();
+        let allow = vec![AllowRule::Net("127.0.0.0/8".parse().expect("a net"))];
+        let fetch = Fetch::new(Setup { enabled: false, allow, stand_ins, ..Setup::default() }).expect("set up");
+        assert_eq!(&*fetch.image("http://stand.in/", &LIMITS).await.expect("a stand-in"), b"here");
+        assert!(matches!(fetch.image(&format!("{host}/ten"), &LIMITS).await, Err(FetchError::Off)));
     }
 
     #[tokio::test]

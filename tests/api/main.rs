@@ -4,8 +4,7 @@ mod cli_im;
 mod readme;
 mod replay;
 mod server;
-// The faults use more of it.
-#[allow(dead_code, reason = "each test program needs a part")]
+#[allow(dead_code, reason = "tests/faults uses the rest")]
 mod support;
 mod tencent_cos;
 mod tencent_ocr;

@@ -85,8 +85,8 @@ impl Server {
     }
 
     /// All of it, to be served by a listener.
-    pub fn into_app(self) -> App {
-        self.app
+    pub fn app(&self) -> App {
+        self.app.clone()
     }
 
     /// What the server runs on.

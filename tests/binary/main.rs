@@ -1,8 +1,7 @@
 //! The real program, started and used as its users do: command line, start, stop, store on disk.
 
 mod products;
-// The faults use more of it.
-#[allow(dead_code, reason = "each test program needs a part")]
+#[allow(dead_code, reason = "tests/faults uses the rest")]
 mod program;
 
 use std::fs;

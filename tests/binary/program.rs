@@ -35,6 +35,13 @@ impl Program {
         Self::start_in(Arc::new(tempfile::tempdir().expect("a folder")), arguments)
     }
 
+    /// Starts a server with further variables of the environment.
+    pub fn start_with(arguments: &[&str], environment: &[(&str, &str)]) -> Self {
+        let mut command = qrstack();
+        command.envs(environment.iter().copied());
+        Self::launch(command, Arc::new(tempfile::tempdir().expect("a folder")), arguments)
+    }
+
     /// Starts a server on a folder that another one had.
     pub fn start_in(folder: Arc<TempDir>, arguments: &[&str]) -> Self {
         Self::launch(qrstack(), folder, arguments)

@@ -250,7 +250,7 @@ static PIECE: [u8; 64 << 10] = [0; 64 << 10];
 
 fn slow_reader() -> String {
     block_on(async {
-        let app = Server::with(&[("write_timeout", "300ms")]).await.into_app();
+        let app = Server::with(&[("write_timeout", "300ms")]).await.app();
         let (gone, mut on_gone) = tokio::sync::oneshot::channel();
         let endless = Arc::new(Mutex::new(Some(Guard(Some(gone)))));
         let answer = move || {

@@ -99,7 +99,8 @@ impl Intake {
         if bytes <= SMALL {
             return job();
         }
-        let turn = Arc::clone(&self.turns).acquire_owned().await.expect("the turns are never closed");
+        // The turns are never closed.
+        let turn = Arc::clone(&self.turns).acquire_owned().await.ok();
         let span = Span::current();
         let done = tokio::task::spawn_blocking(move || {
             // Given back by the job, not by the request: a client that leaves frees no thread.

@@ -128,15 +128,14 @@ impl House {
                 }
             }
         };
-        let place = match Arc::clone(&self.places).try_acquire_owned() {
-            Ok(place) => place,
-            Err(_) => {
-                if self.gate.room(false) {
-                    tracing::warn!("max_connections is reached; idle connections are closed, new ones wait");
-                }
-                self.crowd.notify_one();
-                Arc::clone(&self.places).acquire_owned().await.expect("the places are never closed")
+        let place = if let Ok(place) = Arc::clone(&self.places).try_acquire_owned() {
+            place
+        } else {
+            if self.gate.room(false) {
+                tracing::warn!("max_connections is reached; idle connections are closed, new ones wait");
             }
+            self.crowd.notify_one();
+            Arc::clone(&self.places).acquire_owned().await.expect("the places are never closed")
         };
         if self.gate.room(true) {
             tracing::info!("connections are accepted again");

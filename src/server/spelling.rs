@@ -18,8 +18,11 @@ use tokio::io::AsyncWriteExt;
 
 /// What an answer carries so that these `names` leave as they are spelled here.
 pub(super) async fn learn(names: impl IntoIterator<Item = &str>) -> Extensions {
-    let request: String = names.into_iter().map(|name| format!("{name}: \r\n")).collect();
-    let request = format!("GET / HTTP/1.1\r\n{request}\r\n");
+    let mut request = "GET / HTTP/1.1\r\n".to_owned();
+    for name in names {
+        request.extend([name, ": \r\n"]);
+    }
+    request.push_str("\r\n");
     let (mut client, server) = tokio::io::duplex(request.len());
     let learned = Arc::new(OnceLock::new());
     let service = hyper::service::service_fn(|request: Request<Incoming>| {

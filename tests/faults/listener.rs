@@ -34,6 +34,7 @@ pub fn checks() -> Vec<Check> {
             "what clients really send is taken: empty lines, absolute targets, raw brackets and quotes",
             oddities,
         ),
+        check("F37", "whatever a target holds, the answer is ours and not the library's", targets),
         check("F38", "slow-loris connections of four kinds are closed", slow_loris),
         check("F39", "a body that does not arrive is answered in the vendor's shape", slow_body),
         check("F39", "a client that does not take its answer is cut off", slow_reader),
@@ -167,6 +168,22 @@ fn oddities() -> String {
     format!("{drawn} pictures of a raw target on one connection")
 }
 
+fn targets() -> String {
+    let program = Program::start(&[]);
+    let mut count = 0;
+    for byte in (0x01..=0xff).filter(|byte| ![b'\r', b'\n', b' '].contains(byte)) {
+        for before in [&b"/a"[..], b"/?a=", b"http://h/", b"http://h", b"*", b""] {
+            let request = [b"GET ", before, &[byte], b"b HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"].concat();
+            let answer = last_answer(program.address(), request);
+            let is_ours =
+                matches!(answer.text(), text if text.starts_with("no API here") || text.ends_with("is not one\n"));
+            assert!(is_ours, "{byte:#x} behind {before:?}: {answer:?}");
+            count += 1;
+        }
+    }
+    format!("{count} targets")
+}
+
 fn slow_loris() -> String {
     let program = Program::start(&["--head-timeout", "300ms", "--idle-timeout", "300ms"]);
     let connect = || Raw::connect(program.address());
@@ -228,6 +245,9 @@ impl Drop for Guard {
     }
 }
 
+/// What an endless answer is made of.
+static PIECE: [u8; 64 << 10] = [0; 64 << 10];
+
 fn slow_reader() -> String {
     block_on(async {
         let app = Server::with(&[("write_timeout", "300ms")]).await.app();
@@ -237,7 +257,7 @@ fn slow_reader() -> String {
             let guard = endless.lock().expect("no holder panics").take().expect("asked once");
             let pieces = futures_util::stream::repeat_with(move || {
                 let _held = &guard;
-                Ok::<_, std::convert::Infallible>(Bytes::from_static(&[0; 64 << 10]))
+                Ok::<_, std::convert::Infallible>(Bytes::from_static(&PIECE))
             });
             std::future::ready(Body::from_stream(pieces))
         };

@@ -78,13 +78,13 @@ impl Chunked {
                 let digit = (byte as char).to_digit(16).ok_or(Broken)?;
                 Place::Size(size * 16 + u64::from(digit), digits + 1)
             }
-            (Place::Size(size, 1..), b'\r') | (Place::Extension(size), b'\r') => Place::SizeEnd(size),
+            (Place::Size(size, 1..) | Place::Extension(size), b'\r') => Place::SizeEnd(size),
             (Place::Size(size, 1..), b';' | b' ' | b'\t') => Place::Extension(size),
             (Place::Extension(size), _) if byte != b'\n' => {
                 self.count()?;
                 Place::Extension(size)
             }
-            (Place::SizeEnd(0), b'\n') => Place::LineStart,
+            (Place::SizeEnd(0) | Place::LineEnd, b'\n') => Place::LineStart,
             (Place::SizeEnd(size), b'\n') => Place::Data(size),
             (Place::DataReturn, b'\r') => Place::DataEnd,
             (Place::DataEnd, b'\n') => Place::Size(0, 0),
@@ -94,7 +94,6 @@ impl Chunked {
                 self.count()?;
                 Place::Line
             }
-            (Place::LineEnd, b'\n') => Place::LineStart,
             (Place::End, b'\n') => Place::Over,
             _ => return Err(Broken),
         };

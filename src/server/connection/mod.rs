@@ -269,13 +269,10 @@ impl AsyncWrite for Connection {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = &mut *self;
-        let mut lingered = match this.lingered {
-            Some(lingered) => lingered,
-            None => {
-                ready!(Pin::new(&mut this.stream).poll_shutdown(cx))?;
-                0
-            }
-        };
+        if this.lingered.is_none() {
+            ready!(Pin::new(&mut this.stream).poll_shutdown(cx))?;
+        }
+        let mut lingered = this.lingered.unwrap_or(0);
         let lingering = if this.framing.is_owed() { this.poll_linger(&mut lingered, cx) } else { Poll::Ready(()) };
         this.lingered = Some(lingered);
         lingering.map(Ok)

@@ -9,6 +9,7 @@ use crate::clock::{Clock, Ids};
 use crate::codec::{self, Budget, Kinds, Limits, LoadError, Orientation, Symbol};
 use crate::config::Config;
 use crate::fetch::Fetch;
+use crate::intake::Intake;
 use crate::metrics::{Metrics, Read};
 use crate::store::Store;
 use crate::work::{Work, WorkError};
@@ -23,6 +24,8 @@ pub struct Parts {
     pub config: Config,
     /// The way out, to remote pictures.
     pub fetch: Fetch,
+    /// What takes bodies in.
+    pub intake: Intake,
     /// The bounded pool for reading.
     pub work: Work,
     /// The database.
@@ -87,6 +90,11 @@ impl Shared {
     /// The way out, to remote pictures.
     pub fn fetch(&self) -> &Fetch {
         &self.0.fetch
+    }
+
+    /// What takes bodies in.
+    pub fn intake(&self) -> &Intake {
+        &self.0.intake
     }
 
     /// The bounded pool for reading.

@@ -357,6 +357,16 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn stand_ins_are_answered_where_nothing_is_fetched() {
+        let (known, host) = (Url::parse("http://stand.in/").expect("an address"), host().await);
+        let stand_ins = [(known, StandIn::Bytes(Bytes::from_static(b"here")))].into();
+        let allow = vec![AllowRule::Net("127.0.0.0/8".parse().expect("a net"))];
+        let fetch = Fetch::new(Setup { enabled: false, allow, stand_ins, ..Setup::default() }).expect("set up");
+        assert_eq!(&*fetch.image("http://stand.in/", &LIMITS).await.expect("a stand-in"), b"here");
+        assert!(matches!(fetch.image(&format!("{host}/ten"), &LIMITS).await, Err(FetchError::Off)));
+    }
+
+    #[tokio::test]
     async fn limits_hold_at_their_edges() {
         let (host, fetch) = (host().await, loopback_allowed());
         let get = async |path: &str| fetch.image(&format!("{host}{path}"), &LIMITS).await;

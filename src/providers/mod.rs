@@ -48,6 +48,8 @@ pub struct Vendor {
     pub claim: fn(&Parts) -> Option<Claim>,
     /// How the vendor knows its own forms, if it takes any on paths without a route.
     pub form: Option<Form>,
+    /// Names of headers in its answers that have other capitals than one after each hyphen, as the vendor spells them.
+    pub header_names: &'static [&'static str],
     /// Opens the door.
     pub open: fn(&Shared) -> Door,
 }

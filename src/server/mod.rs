@@ -2,15 +2,19 @@
 //! module that names providers.
 
 mod attend;
+mod connection;
+mod gate;
 mod health;
 mod listener;
 mod root;
+mod spelling;
 
 use std::collections::{HashMap, HashSet};
 
 use axum::Router;
 use thiserror::Error;
 
+pub use gate::Gate;
 pub use listener::{Listener, bind};
 pub use providers::tencent_ocr::catalog as products;
 
@@ -20,6 +24,7 @@ use root::{Elsewhere, Root};
 use crate::clock::{Clock, Ids};
 use crate::config::{Config, Mistake};
 use crate::fetch::{Fetch, FetchError, Setup, StandIn};
+use crate::intake::Intake;
 use crate::metrics::Metrics;
 use crate::providers::{self, Vendor};
 use crate::shared::{Outcome, Parts, Shared};
@@ -59,6 +64,8 @@ pub struct App {
     pub shared: Shared,
     /// What it answers.
     pub router: Router,
+    /// Whether it takes requests.
+    pub gate: Gate,
 }
 
 /// All steps of the store's schema.
@@ -95,6 +102,7 @@ pub fn open(config: Config, store: Store, clock: Clock, ids: Ids) -> Result<App,
             metrics: metrics.clone(),
             ..Setup::default()
         })?,
+        intake: Intake::new(config.body_memory_mib),
         work: Work::new(config.read_threads, config.read_memory_mib, config.read_queue),
         store,
         metrics,
@@ -103,7 +111,8 @@ pub fn open(config: Config, store: Store, clock: Clock, ids: Ids) -> Result<App,
         config,
     });
 
-    let mut router = health::routes(shared.clone());
+    let gate = Gate::default();
+    let mut router = health::routes(shared.clone(), gate.clone());
     let mut elsewhere = Vec::new();
     for vendor in VENDORS {
         let door = (vendor.open)(&shared);
@@ -112,7 +121,7 @@ pub fn open(config: Config, store: Store, clock: Clock, ids: Ids) -> Result<App,
         router = router.merge(attend(door.routes, attendant.clone()));
         elsewhere.push(Elsewhere { vendor, router: attend(door.elsewhere, attendant.clone()), attendant });
     }
-    Ok(App { router: router.fallback_service(Root::new(elsewhere, shared.clone())), shared })
+    Ok(App { router: router.fallback_service(Root::new(elsewhere, shared.clone())), shared, gate })
 }
 
 /// Every code that the answers of each vendor can carry, and those of our own pages.

@@ -5,7 +5,8 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
 use thiserror::Error;
 use tokio::sync::Semaphore;
@@ -34,6 +35,9 @@ struct Inner {
     memory_total_mib: u32,
     queue: usize,
     waiting: AtomicUsize,
+    born: Instant,
+    /// When a job last began or ended, in milliseconds since `born`.
+    moved_ms: AtomicU64,
 }
 
 impl Work {
@@ -50,6 +54,8 @@ impl Work {
             memory_total_mib,
             queue,
             waiting: AtomicUsize::new(0),
+            born: Instant::now(),
+            moved_ms: AtomicU64::new(0),
         }))
     }
 
@@ -74,6 +80,7 @@ impl Work {
         thread.forget();
         memory.forget();
         let permits = Permits { inner: Arc::clone(inner), mib };
+        inner.move_on();
         let joined = tokio::task::spawn_blocking(move || {
             let _permits = permits;
             catch_unwind(AssertUnwindSafe(job))
@@ -91,9 +98,19 @@ impl Work {
         }
     }
 
-    /// Whether jobs can be run.
-    pub fn is_alive(&self) -> bool {
-        !self.0.threads.is_closed()
+    /// Whether jobs can be run: a thread is free, or a job began or ended within `patience`. Asks nobody and waits for
+    /// nothing.
+    pub fn is_alive(&self, patience: Duration) -> bool {
+        let inner = &self.0;
+        let moved = Duration::from_millis(inner.moved_ms.load(Ordering::Relaxed));
+        let is_stuck = inner.threads.available_permits() == 0 && inner.born.elapsed().saturating_sub(moved) > patience;
+        !inner.threads.is_closed() && !is_stuck
+    }
+}
+
+impl Inner {
+    fn move_on(&self) {
+        self.moved_ms.store(self.born.elapsed().as_millis() as u64, Ordering::Relaxed);
     }
 }
 
@@ -105,6 +122,7 @@ struct Permits {
 impl Drop for Permits {
     fn drop(&mut self) {
         self.inner.memory_mib.add_permits(self.mib as usize);
+        self.inner.move_on();
         self.inner.threads.add_permits(1);
     }
 }
@@ -140,7 +158,7 @@ mod tests {
         let work = Work::new(1, 1, 1);
         assert_eq!(work.run(0, || panic!("on purpose")).await, Err::<(), _>(WorkError::Died));
         assert_eq!(work.run(0, || 7).await, Ok(7));
-        assert!(work.is_alive());
+        assert!(work.is_alive(Duration::ZERO));
     }
 
     #[tokio::test]
@@ -170,6 +188,33 @@ mod tests {
         release.send(()).expect("the first job waits");
         assert_eq!(busy.await.expect("joined"), Ok(()));
         assert_eq!(queued.await.expect("joined"), Ok(2));
+    }
+
+    #[tokio::test]
+    async fn jobs_that_all_hang_are_noticed() {
+        let work = Work::new(1, 1, 1);
+        let (started, on_start) = tokio::sync::oneshot::channel();
+        let (release, gate) = mpsc::channel::<()>();
+        let hanging = tokio::spawn({
+            let work = work.clone();
+            async move {
+                work.run(0, move || {
+                    let _ = started.send(());
+                    let _ = gate.recv();
+                })
+                .await
+            }
+        });
+        on_start.await.expect("the job runs");
+        assert!(work.is_alive(Duration::from_hours(1)), "it may still come back");
+        // Time is counted in whole milliseconds.
+        while work.0.born.elapsed().as_millis() as u64 <= work.0.moved_ms.load(Ordering::Relaxed) {
+            tokio::task::yield_now().await;
+        }
+        assert!(!work.is_alive(Duration::ZERO));
+        release.send(()).expect("the job waits");
+        hanging.await.expect("joined").expect("the job ends");
+        assert!(work.is_alive(Duration::ZERO));
     }
 
     #[tokio::test]

@@ -84,9 +84,9 @@ impl Server {
         Self { app, clock }
     }
 
-    /// What it answers, for a listener.
-    pub fn router(&self) -> axum::Router {
-        self.app.router.clone()
+    /// All of it, to be served by a listener.
+    pub fn app(&self) -> App {
+        self.app.clone()
     }
 
     /// What the server runs on.

@@ -327,8 +327,7 @@ fn ourselves() -> String {
         let listener = server::bind(([127, 0, 0, 1], 0).into()).await.expect("bound");
         let (own, stop) = (listener.address(), CancellationToken::new());
         server.shared().fetch().own_listener(own);
-        let router = server.router();
-        let running = tokio::spawn(listener.serve(router, stop.clone(), Duration::from_secs(5)));
+        let running = tokio::spawn(listener.serve(server.app(), stop.clone()));
         // As a router or a container engine forwards a port: an address that nothing here knows.
         let forwarded = forward_to(own).await;
         let port = own.port();

@@ -22,6 +22,7 @@ use Standing::{By, Elsewhere, Here};
 
 const TARGET: &str = "belongs to the control API, journal and callbacks, which are not built yet";
 const DROP_IN: &str = "belongs to TLS, HTTP/2 and the proxy, which are not built yet";
+const RELOAD: &str = "needs settings that change while the server runs; they are read once, at the start";
 const SQLITE: &str = "needs a second kind of store, and SQLite is the only one";
 
 /// All rows in order.
@@ -154,7 +155,7 @@ pub const ROWS: &[Row] = &[
         Here,
     ),
     row("F52", "graceful stop: SIGTERM with in-flight, idle keep-alive, open SSE", Here),
-    row("F53", "config reload (SIGHUP / file) valid, invalid, partial; cert rotation", Here),
+    row("F53", "config reload (SIGHUP / file) valid, invalid, partial; cert rotation", Elsewhere(RELOAD)),
     row("F54", "journal as memory bomb", Elsewhere(TARGET)),
     row("F55", "metric label explosion by path/appid/code text", Here),
     row("F56", "CA key theft / misuse", Elsewhere(DROP_IN)),

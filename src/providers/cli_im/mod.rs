@@ -46,6 +46,7 @@ pub const VENDOR: Vendor = Vendor {
     examples: &[example::SCAN_URL],
     claim,
     form: None,
+    header_names: &[],
     open,
 };
 

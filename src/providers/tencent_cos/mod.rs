@@ -49,6 +49,7 @@ pub const VENDOR: Vendor = Vendor {
     examples: &[example::QRCODE_GENERATE],
     claim,
     form: None,
+    header_names: &["x-cos-request-id", "x-ci-request-id", "x-cos-trace-id"],
     open,
 };
 

@@ -132,6 +132,10 @@ fn action(of: Option<Action>, code: &'static str, english: &'static str, chinese
 }
 
 impl Error {
+    /// More pictures or large bodies than there is room for.
+    pub(super) const OVERLOADED: Self =
+        Self::RequestLimitExceeded { calls: DOCUMENTED_RATE + 1, limit: DOCUMENTED_RATE };
+
     /// Every error once, with an example of what its message repeats.
     pub(super) const ALL: [Self; 34] = [
         Self::MissingParameter(Cow::Borrowed("Region")),
@@ -150,7 +154,7 @@ impl Error {
         Self::UnauthorizedOperation,
         Self::InvalidRequest,
         Self::UnknownParameter(Cow::Borrowed("Foo")),
-        Self::RequestLimitExceeded { calls: DOCUMENTED_RATE + 1, limit: DOCUMENTED_RATE },
+        Self::OVERLOADED,
         Self::RequestSizeLimitExceeded,
         Self::UnsupportedProtocol,
         Self::InternalError,
@@ -367,6 +371,7 @@ impl From<BodyError> for Error {
         match error {
             BodyError::TooLarge { .. } => Self::RequestSizeLimitExceeded,
             BodyError::Broken(_) => Self::InvalidBody,
+            BodyError::NoRoom => Self::OVERLOADED,
         }
     }
 }
@@ -407,9 +412,7 @@ impl From<DecodeError> for Error {
                 Self::ImageSizeTooLarge
             }
             DecodeError::Load(LoadError::UnknownFormat | LoadError::Broken { .. }) => Self::ImageDecodeFailed,
-            DecodeError::Work(WorkError::Overloaded { .. }) => {
-                Self::RequestLimitExceeded { calls: DOCUMENTED_RATE + 1, limit: DOCUMENTED_RATE }
-            }
+            DecodeError::Work(WorkError::Overloaded { .. }) => Self::OVERLOADED,
             DecodeError::Work(WorkError::Died) => Self::OcrFailed,
         }
     }

@@ -56,6 +56,7 @@ pub const VENDOR: Vendor = Vendor {
     examples: &[example::QRCODE_OCR, example::QUERY_BAR_CODE],
     claim,
     form: Some(Form { max_bytes: MAX_BODY, is_mine: received::has_action }),
+    header_names: &["X-TC-RequestId", "X-TC-TraceId"],
     open,
 };
 

@@ -46,6 +46,8 @@ pub const VENDOR: Vendor = Vendor {
     examples: &[example::SCAN, example::CREATE],
     claim,
     form: None,
+    // Documented: the page's example of `showqrcode`.
+    header_names: &["Cache-control"],
     open,
 };
 

@@ -3,10 +3,13 @@
 //! Whatever a client sends and a line repeats, it stays one line and moves no cursor: JSON escapes by itself, text is
 //! escaped here.
 
-use std::fmt::Write as _;
-use std::io::{self, IsTerminal, Write};
+use std::fmt::{self, Debug, Write as _};
+use std::io::{self, IsTerminal};
 
+use tracing::field::Field;
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::field::MakeExt;
+use tracing_subscriber::fmt::format::{Writer, debug_fn};
 
 use crate::config::{Config, LogFormat};
 
@@ -23,8 +26,7 @@ pub(super) fn start(config: &Config) {
     if as_json {
         log.json().flatten_event(true).with_current_span(true).with_span_list(false).init();
     } else {
-        // The formatter's own colours are the one thing that may steer a terminal; it escapes those of others.
-        log.with_ansi(terminal).with_writer(move || OneLine { out: io::stderr(), colours: terminal }).init();
+        log.fmt_fields(debug_fn(write_field).delimited(" ")).with_ansi(terminal).init();
     }
     // A panic is one line like all others; who contains it answers for it.
     std::panic::set_hook(Box::new(|panic| {
@@ -33,39 +35,30 @@ pub(super) fn start(config: &Config) {
     }));
 }
 
-/// Writes each event as one line without control characters.
-struct OneLine<W> {
-    out: W,
-    /// Whether escape sequences are the formatter's own.
-    colours: bool,
+/// Writes a field of an event or a span as the formatter itself would, its value escaped.
+fn write_field(writer: &mut Writer<'_>, field: &Field, value: &dyn Debug) -> fmt::Result {
+    match field.name() {
+        "message" => {}
+        // Italic and dim.
+        name if writer.has_ansi_escapes() => write!(writer, "\u{1b}[3m{name}\u{1b}[0m\u{1b}[2m=\u{1b}[0m")?,
+        name => write!(writer, "{name}=")?,
+    }
+    write!(Escaped(writer), "{value:?}")
 }
 
-impl<W: Write> Write for OneLine<W> {
-    /// Takes a whole event, as the formatter hands it over: with the line's end.
-    fn write(&mut self, event: &[u8]) -> io::Result<usize> {
-        let text = String::from_utf8_lossy(event);
-        let line = text.strip_suffix('\n').unwrap_or(&text);
-        let mut escaped = String::with_capacity(text.len());
-        for character in line.chars() {
-            match character {
-                '\u{1b}' if self.colours => escaped.push(character),
-                // Separators of lines and paragraphs, and marks that turn the direction of text, rearrange lines, too.
-                '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => {
-                    write!(escaped, "{}", character.escape_unicode()).map_err(io::Error::other)?;
-                }
-                control if control.is_control() => {
-                    write!(escaped, "{}", control.escape_default()).map_err(io::Error::other)?;
-                }
-                visible => escaped.push(visible),
-            }
-        }
-        escaped.push('\n');
-        self.out.write_all(escaped.as_bytes())?;
-        Ok(event.len())
-    }
+/// Takes texts on, what would end a line, steer a terminal or rearrange a text escaped.
+struct Escaped<W>(W);
 
-    fn flush(&mut self) -> io::Result<()> {
-        self.out.flush()
+impl<W: fmt::Write> fmt::Write for Escaped<W> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        text.chars().try_for_each(|character| match character {
+            // Separators of lines and paragraphs, and marks that turn the direction of what follows.
+            '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => {
+                write!(self.0, "{}", character.escape_unicode())
+            }
+            control if control.is_control() => write!(self.0, "{}", control.escape_default()),
+            visible => self.0.write_char(visible),
+        })
     }
 }
 
@@ -80,11 +73,7 @@ mod tests {
         let write = |as_json: bool| {
             let written = Arc::new(Mutex::new(Vec::new()));
             let sink = Arc::clone(&written);
-            let writer = move || -> Box<dyn Write> {
-                let out = Sink(Arc::clone(&sink));
-                if as_json { Box::new(out) } else { Box::new(OneLine { out, colours }) }
-            };
-            let log = tracing_subscriber::fmt().with_writer(writer).with_ansi(colours);
+            let log = tracing_subscriber::fmt().with_writer(move || Sink(Arc::clone(&sink))).with_ansi(colours);
             let event = || {
                 let span = tracing::info_span!("request", of = text);
                 span.in_scope(|| tracing::info!(shown = %text, debugged = ?text, "{text}"));
@@ -92,6 +81,7 @@ mod tests {
             if as_json {
                 tracing::subscriber::with_default(log.json().flatten_event(true).finish(), event);
             } else {
+                let log = log.fmt_fields(debug_fn(write_field).delimited(" "));
                 tracing::subscriber::with_default(log.finish(), event);
             }
             let bytes = written.lock().expect("no writer panics").clone();
@@ -102,7 +92,7 @@ mod tests {
 
     struct Sink(Arc<Mutex<Vec<u8>>>);
 
-    impl Write for Sink {
+    impl io::Write for Sink {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
             self.0.lock().expect("no writer panics").write(bytes)
         }

@@ -2,9 +2,12 @@
 //! vendor's decode error, and no reading goes on for ever.
 
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Barrier};
 
 use qrstack::codec::{Budget, Kinds, Limits, LoadError, Luma, PEAK_BYTES_PER_PIXEL, load, probe, read};
 use qrstack::codec::{encode, render};
+use qrstack::work::Work;
 
 use crate::canary::{Door, metric};
 use crate::harness::{Check, block_on, check};
@@ -18,6 +21,7 @@ pub fn checks() -> Vec<Check> {
         check("F15", "WebP, GIF, BMP and JPEG bombs refused from their header, KiB taken at most", other_bombs),
         check("F15", "large pictures that hide in a small one, KiB taken at most", hidden_bombs),
         check("F16", "the largest legal pictures stay within what is reserved for them, bytes a pixel", largest),
+        check("F16", "jobs of 5 MiB that run at the same time where there are 16 MiB", in_flight),
         check("F18", "150 MB of compressed texts and profiles beside a pixel, KiB taken at most", texts_left_alone),
         check("F19", "memory for 10000 frames beyond that for one, KiB at most", frames),
         check("F20", "fixtures cut at every 1 %, at every door: the vendor's answers, failures of ours", cuts),
@@ -131,6 +135,29 @@ fn largest() -> String {
     }
     assert!(most > 49_900_000, "{most}");
     format!("{PEAK_BYTES_PER_PIXEL}")
+}
+
+fn in_flight() -> String {
+    const AT_ONCE: usize = 3;
+    let work = Work::new(8, 16, 100);
+    let (running, most) = (Arc::<AtomicUsize>::default(), Arc::<AtomicUsize>::default());
+    // Every job waits for two others, so that fewer at once would never end.
+    let together = Arc::new(Barrier::new(AT_ONCE));
+    block_on(async {
+        let jobs = (0..7 * AT_ONCE).map(|_| {
+            let (running, most, together) = (Arc::clone(&running), Arc::clone(&most), Arc::clone(&together));
+            work.run(5 << 20, move || {
+                most.fetch_max(running.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+                together.wait();
+                running.fetch_sub(1, Ordering::SeqCst);
+            })
+        });
+        let ended = futures_util::future::join_all(jobs).await;
+        assert!(ended.iter().all(Result::is_ok), "{ended:?}");
+    });
+    let most = most.load(Ordering::SeqCst);
+    assert_eq!(most, AT_ONCE);
+    most.to_string()
 }
 
 fn texts_left_alone() -> String {

@@ -67,10 +67,12 @@ fn plain(view: &Perspective, reach: f32, dark: &impl Fn(Point) -> Option<bool>) 
             if (x + y) % stride != 0 || x.abs().max(y.abs()) * 2 < n {
                 continue;
             }
-            let (x, y) = (x as f32, y as f32);
-            let Some(colour) = dark(view.map(x, y)) else { continue };
+            let (middle, right, down) = view.around(x as f32, y as f32);
+            let Some(colour) = dark(middle) else { continue };
             for (dx, dy) in [(-0.3, -0.3), (0.3, -0.3), (0.3, 0.3), (-0.3, 0.3)] {
-                count += u32::from(dark(view.map(x + dx, y + dy)) == Some(colour));
+                let place =
+                    Point { x: middle.x + dx * right.x + dy * down.x, y: middle.y + dx * right.y + dy * down.y };
+                count += u32::from(dark(place) == Some(colour));
             }
         }
     }

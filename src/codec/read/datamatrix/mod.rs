@@ -84,13 +84,39 @@ const RHYTHM: f32 = 0.4;
 /// Reads the symbols of `luma`, whose black and white version is `bits`; corners are in its pixels.
 pub(super) fn scan(bits: &Bits, luma: &Luma) -> Vec<Symbol> {
     let mut symbols: Vec<Symbol> = Vec::new();
-    for corner in locate::corners(bits) {
+    let corners = locate::corners(bits);
+    for corner in corners {
+        if !barred(bits, &corner) {
+            continue;
+        }
         let known = symbols.iter().any(|s| s.corners.is_some_and(|c| within(&c, corner.tip)));
         if !known {
             symbols.extend(read(luma, &corner, true));
         }
     }
     symbols
+}
+
+/// Whether a bar, rather than the side of something wider, ends at either end of an L. A look at black and white spares
+/// most corners of a picture the closer look at its grey.
+fn barred(bits: &Bits, corner: &Corner) -> bool {
+    let (up, right) = (between(corner.tip, corner.top), between(corner.tip, corner.right));
+    let (tall, wide) = (length(up), length(right));
+    let (up, right) = (unit(up), unit(right));
+    let ends = |end: Point, bar: Point, across: Point, longest: f32| {
+        [1.2, 2.5, 4.5].into_iter().any(|depth| {
+            let row = along(end, bar, -depth);
+            let ink = |t: f32| {
+                let p = along(row, across, t);
+                bits.at(p.x, p.y).is_some_and(|black| black != corner.inverse)
+            };
+            let steps = |from: f32| (0..).map(move |k| from + 0.5 * k as f32);
+            let start = steps(-1.5).take_while(|&t| t < 3.5).find(|&t| ink(t));
+            start.is_some_and(|start| steps(start).take_while(|&t| t < start + 1.3 * longest + 2.0).any(|t| !ink(t)))
+        })
+    };
+    let longest = tall.max(wide) / 7.0;
+    ends(corner.top, up, right, longest.min(wide / 7.0)) || ends(corner.right, right, up, longest.min(tall / 7.0))
 }
 
 /// Whether a place is in a quadrilateral, or hardly outside.

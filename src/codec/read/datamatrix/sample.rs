@@ -242,9 +242,10 @@ fn smooth(measured: &[Option<f32>]) -> Vec<f32> {
 
 /// The colour of the module around a place: of its middle and of four places around that, so that a speck does not decide.
 fn colour(ink: &Ink<'_>, view: &Perspective, x: f32, y: f32) -> f32 {
-    let mut sum = 2.0 * ink.at(view.map(x, y));
+    let (middle, right, down) = view.around(x, y);
+    let mut sum = 2.0 * ink.at(middle);
     for (dx, dy) in [(-0.2, -0.2), (0.2, -0.2), (0.2, 0.2), (-0.2, 0.2)] {
-        sum += ink.at(view.map(x + dx, y + dy));
+        sum += ink.at(along(along(middle, right, dx), down, dy));
     }
     sum / 6.0
 }

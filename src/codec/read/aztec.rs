@@ -65,15 +65,22 @@ fn eyes(bits: &Bits) -> Vec<Eye> {
 
 /// Whether seven runs are of about the same length.
 fn equal(runs: &[u32]) -> bool {
+    // Ink makes dark runs wider than light ones: neighbours are compared as pairs. Two pairs turn most places away.
+    let apart = |low: u32, high: u32| high * 2 > low * 3 + 4;
+    let (before, after) = (runs[2] + runs[3], runs[3] + runs[4]);
+    if apart(before.min(after), before.max(after)) {
+        return false;
+    }
+    let (first, last) = (runs[1] + runs[2], runs[4] + runs[5]);
+    let (low, high) = (before.min(after).min(first).min(last), before.max(after).max(first).max(last));
+    if apart(low, high) {
+        return false;
+    }
     let total: u32 = runs.iter().sum();
     let least = runs[1..6].iter().min().copied().unwrap_or(0);
     let most = runs[1..6].iter().max().copied().unwrap_or(0);
-    // Ink makes dark runs wider than light ones: neighbours are compared as pairs.
-    let pairs = runs[1..6].windows(2).map(|p| p[0] + p[1]);
-    let (low, high) = (pairs.clone().min().unwrap_or(0), pairs.max().unwrap_or(0));
     total >= 7
         && least * 4 >= most
-        && high * 2 <= low * 3 + 4
         && runs[0] * 7 >= total / 2
         && runs[6] * 7 >= total / 2
         && runs[0] * 7 <= total * 3
@@ -84,7 +91,7 @@ fn equal(runs: &[u32]) -> bool {
 fn crossed(bits: &Bits, x: f32, y: f32, module: f32) -> Option<Eye> {
     // The first edge lies half a module from the centre, the next ones a module each from there on.
     let edges = |dx: f32, dy: f32, x: f32, y: f32| -> Option<[f32; 3]> {
-        let e: [f32; 3] = ray(bits, x, y, dx, dy, 5.0 * module, 3)?.try_into().ok()?;
+        let e: [f32; 3] = ray(bits, x, y, dx, dy, 5.0 * module)?;
         let unit = (e[2] - e[0]) / 2.0;
         let regular = (e[1] - e[0] - unit).abs() < 0.5 * unit + 0.5 && e[0] < 1.3 * unit + 0.5;
         regular.then_some(e)
@@ -108,16 +115,17 @@ fn crossed(bits: &Bits, x: f32, y: f32, module: f32) -> Option<Eye> {
     .then(|| Eye { x: x + (right[2] - left[2]) / 2.0, y: middle, module: (wide + tall) / 10.0 })
 }
 
-/// Distances from a dark place to the first `count` changes of colour along a direction.
-fn ray(bits: &Bits, x: f32, y: f32, dx: f32, dy: f32, reach: f32, count: usize) -> Option<Vec<f32>> {
+/// Distances from a dark place to its first `N` changes of colour along a direction.
+fn ray<const N: usize>(bits: &Bits, x: f32, y: f32, dx: f32, dy: f32, reach: f32) -> Option<[f32; N]> {
     let mut dark = true;
-    let mut found = Vec::with_capacity(count);
+    let (mut found, mut count) = ([0.0; N], 0);
     let mut at = 0.0;
     while at < reach {
         let now = bits.at(x + dx * at, y + dy * at)?;
         if now != dark {
-            found.push(at - 0.25);
-            if found.len() == count {
+            found[count] = at - 0.25;
+            count += 1;
+            if count == N {
                 return Some(found);
             }
             dark = now;
@@ -127,19 +135,22 @@ fn ray(bits: &Bits, x: f32, y: f32, dx: f32, dy: f32, reach: f32, count: usize) 
     None
 }
 
+/// Rays from the middle of a bull's eye to its outline; three quarters of them must meet it.
+const RAYS: usize = 96;
+/// Part of the modules of a bull's eye that must have their colour.
+const ROUND: f32 = 0.8;
 /// Half the side, in modules, of the square whose outline is traced: the inner side of the fourth ring.
 const TRACED: f32 = 3.5;
 
 fn read(bits: &Bits, eye: Eye) -> Option<Symbol> {
-    let mut points = Vec::new();
-    for k in 0..96 {
-        let (dy, dx) = (k as f32 / 96.0 * std::f32::consts::TAU).sin_cos();
-        if let Some(edges) = ray(bits, eye.x, eye.y, dx, dy, 12.0 * eye.module, 4) {
+    let mut points = Vec::with_capacity(RAYS);
+    for k in 0..RAYS {
+        let (dy, dx) = (k as f32 / RAYS as f32 * std::f32::consts::TAU).sin_cos();
+        if let Some(edges) = ray::<4>(bits, eye.x, eye.y, dx, dy, 12.0 * eye.module) {
             points.push(Point { x: eye.x + dx * edges[3], y: eye.y + dy * edges[3] });
+        } else if k - points.len() >= RAYS / 4 {
+            return None;
         }
-    }
-    if points.len() < 72 {
-        return None;
     }
     let corners = outline::quadrilateral(Point { x: eye.x, y: eye.y }, &points)?;
     let square = |r: f32| [(-r, -r), (r, -r), (r, r), (-r, r)].map(|(x, y)| Point { x, y });
@@ -148,6 +159,12 @@ fn read(bits: &Bits, eye: Eye) -> Option<Symbol> {
         let p = view.map(x as f32, y as f32);
         bits.at(p.x, p.y)
     };
+    // Squares within squares: chance patterns end here.
+    let rings = (1..=4).flat_map(|r| ring(r).map(move |(x, y)| (x, y, r % 2 == 0)));
+    let right = rings.filter(|&(x, y, black)| dark(&seen, x, y) == Some(black)).count();
+    if (right as f32) < ROUND * 80.0 {
+        return None;
+    }
     // The fifth ring is light in a full symbol; in a compact one it holds the mode message.
     let fifth = ring(5).filter_map(|(x, y)| dark(&seen, x, y)).filter(|&d| d).count();
     let compact = fifth > 5;

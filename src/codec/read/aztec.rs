@@ -13,15 +13,11 @@ use crate::codec::{Corners, Kind, Point, Symbol};
 /// Bull's eyes tried in one picture.
 const MOST: usize = 64;
 
-/// Reads the symbols of `bits`; corners are in its pixels.
-pub(super) fn scan(bits: &Bits) -> Vec<Symbol> {
-    let mut symbols = Vec::new();
-    for eye in eyes(bits) {
-        if let Some(symbol) = guarded(|| read(bits, eye)) {
-            symbols.push(symbol);
-        }
-    }
-    symbols
+/// Reads the symbols of `bits`; corners are in its pixels. Also gives the number of bull's eyes, read or not.
+pub(super) fn scan(bits: &Bits) -> (Vec<Symbol>, usize) {
+    let squares: Vec<[Point; 4]> = eyes(bits).into_iter().filter_map(|eye| outlined(bits, eye)).collect();
+    let symbols = squares.iter().filter_map(|&corners| guarded(|| read(bits, corners))).collect();
+    (symbols, squares.len())
 }
 
 /// A place that looks like the middle of a bull's eye.
@@ -142,7 +138,8 @@ const ROUND: f32 = 0.8;
 /// Half the side, in modules, of the square whose outline is traced: the inner side of the fourth ring.
 const TRACED: f32 = 3.5;
 
-fn read(bits: &Bits, eye: Eye) -> Option<Symbol> {
+/// The corners of the traced square of a bull's eye; `None` where its rings are not there.
+fn outlined(bits: &Bits, eye: Eye) -> Option<[Point; 4]> {
     let mut points = Vec::with_capacity(RAYS);
     for k in 0..RAYS {
         let (dy, dx) = (k as f32 / RAYS as f32 * std::f32::consts::TAU).sin_cos();
@@ -153,18 +150,28 @@ fn read(bits: &Bits, eye: Eye) -> Option<Symbol> {
         }
     }
     let corners = outline::quadrilateral(Point { x: eye.x, y: eye.y }, &points)?;
-    let square = |r: f32| [(-r, -r), (r, -r), (r, r), (-r, r)].map(|(x, y)| Point { x, y });
     let seen = Perspective::between(square(TRACED), corners)?;
-    let dark = |view: &Perspective, x: i32, y: i32| {
-        let p = view.map(x as f32, y as f32);
-        bits.at(p.x, p.y)
-    };
     // Squares within squares: chance patterns end here.
     let rings = (1..=4).flat_map(|r| ring(r).map(move |(x, y)| (x, y, r % 2 == 0)));
-    let right = rings.filter(|&(x, y, black)| dark(&seen, x, y) == Some(black)).count();
-    if (right as f32) < ROUND * 80.0 {
-        return None;
-    }
+    let right = rings.filter(|&(x, y, black)| dark(bits, &seen, x, y) == Some(black)).count();
+    (right as f32 >= ROUND * 80.0).then_some(corners)
+}
+
+/// The square of `r` modules around the origin.
+fn square(r: f32) -> [Point; 4] {
+    [(-r, -r), (r, -r), (r, r), (-r, r)].map(|(x, y)| Point { x, y })
+}
+
+/// The colour of a module.
+fn dark(bits: &Bits, view: &Perspective, x: i32, y: i32) -> Option<bool> {
+    let p = view.map(x as f32, y as f32);
+    bits.at(p.x, p.y)
+}
+
+/// The symbol around a bull's eye, of which the corners of the traced square are known.
+fn read(bits: &Bits, corners: [Point; 4]) -> Option<Symbol> {
+    let seen = Perspective::between(square(TRACED), corners)?;
+    let dark = |view: &Perspective, x: i32, y: i32| dark(bits, view, x, y);
     // The fifth ring is light in a full symbol; in a compact one it holds the mode message.
     let fifth = ring(5).filter_map(|(x, y)| dark(&seen, x, y)).filter(|&d| d).count();
     let compact = fifth > 5;

@@ -66,6 +66,12 @@ const THINNEST: u32 = 8;
 const MOST_BENDS: usize = 48;
 /// Pixels of the layers that everything is tried on.
 const MODEST: u64 = 3_500_000;
+/// Longest side, in pixels, of pictures that may be drawings of one pixel a module.
+const TINY: u32 = 128;
+/// Longest side of pictures in which everything is tried that is dear in larger ones.
+const SMALL: u32 = 300;
+/// Longest side of pictures in which modules may still be too small to be seen at their own size.
+const MEDIUM: u32 = 500;
 
 /// Reads the symbols among `kinds`.
 ///
@@ -85,6 +91,9 @@ pub fn read(luma: &Luma, kinds: Kinds, budget: &Budget) -> Reading {
         finders: 0,
         grids: 0,
         bends: MOST_BENDS,
+        borders: 0,
+        eyes: 0,
+        guards: 0,
         spent: false,
     };
     stages.run(luma);
@@ -111,6 +120,11 @@ struct Stages {
     grids: usize,
     /// QR grids that may still be bent: the dearest thing of all.
     bends: usize,
+    /// Broken borders as of a Data Matrix, bull's eyes as of an Aztec Code, directions with bars as at the ends of a
+    /// PDF417 symbol.
+    borders: usize,
+    eyes: usize,
+    guards: usize,
     spent: bool,
 }
 
@@ -146,27 +160,26 @@ impl Stages {
         let base = pyramid.iter().position(|l| pixels(l) <= MODEST).unwrap_or(pyramid.len() - 1);
 
         // First round: every layer for QR codes, the base for all else.
-        let bits = Bits::of(&pyramid[base].luma, Threshold::Block);
-        self.qr(&bits, &pyramid[base], Effort::Flat);
+        self.qr(pyramid[base].block(), &pyramid[base], Effort::Flat);
         if self.found.fills(luma.width(), luma.height()) {
             return;
         }
         for (k, layer) in pyramid.iter().enumerate() {
             if k != base && self.affordable() {
-                self.qr(&Bits::of(&layer.luma, Threshold::Block), layer, Effort::Flat);
+                self.qr(layer.block(), layer, Effort::Flat);
             }
         }
         // Codes beside those found, on paper that is not flat.
         for layer in &pyramid[base..pyramid.len().min(base + 2)] {
             if !self.found.is_empty() && self.grids > 0 && self.affordable() {
-                self.qr(&Bits::of(&layer.luma, Threshold::Block), layer, Effort::Bent);
+                self.qr(layer.block(), layer, Effort::Bent);
             }
         }
-        self.upright(&pyramid[base], 1);
+        self.others(pyramid[base].block(), &pyramid[base]);
         if self.found.fills(luma.width(), luma.height()) {
             return;
         }
-        self.others(&bits, &pyramid[base]);
+        self.upright(&pyramid[base], 1);
         if !self.wanting() {
             return;
         }
@@ -177,24 +190,25 @@ impl Stages {
             self.located(&pyramid[base - 1], &places.scaled(2.0), 3);
         }
         if self.wanting() {
-            self.second_round(&pyramid, base, &bits, &places);
+            self.second_round(&pyramid, base, &places);
         }
     }
 
-    /// Dearer tries, while nothing was found: each where there is a sign that it may help.
-    fn second_round(&mut self, pyramid: &[Layer<'_>], base: usize, bits: &Bits, places: &Places) {
+    /// Dearer tries, while nothing was found: each where there is a sign that it may help, or where the picture is so
+    /// small that it costs little.
+    fn second_round(&mut self, pyramid: &[Layer<'_>], base: usize, places: &Places) {
         let layer = &pyramid[base];
         let longest = layer.luma.width().max(layer.luma.height());
-        if longest <= 200 {
+        let small = longest <= SMALL;
+        if longest <= TINY {
             let drawing = layer.repeated(4, 8);
-            let bits = Bits::of(&drawing.luma, Threshold::Block);
-            self.qr(&bits, &drawing, Effort::Flat);
-            self.others(&bits, &drawing);
+            self.qr(drawing.block(), &drawing, Effort::Flat);
+            self.others(drawing.block(), &drawing);
         }
         // Grids that were there but did not fit.
         for layer in &pyramid[base.saturating_sub(1)..] {
             if self.grids > 0 && self.wanting() {
-                self.qr(&Bits::of(&layer.luma, Threshold::Block), layer, Effort::Bent);
+                self.qr(layer.block(), layer, Effort::Bent);
             }
         }
         // A smaller window, for codes in shadows and bright spots; without a finder so far the half layer is enough.
@@ -202,41 +216,24 @@ impl Stages {
             if (self.finders > 0 || k == 1 || pyramid.len() == base + 1) && self.wanting() {
                 let bits = Bits::of(&layer.luma, Threshold::Window(20));
                 self.qr(&bits, layer, Effort::Bent);
-                self.data_matrix(&bits, layer);
+                if longest <= MEDIUM || self.borders > 0 {
+                    self.data_matrix(&bits, layer);
+                }
             }
         }
-        if let Some(half) = pyramid.get(base + 1)
-            && self.wanting()
-        {
-            self.data_matrix(&Bits::of(&half.luma, Threshold::Block), half);
-        }
         if self.wanting() {
-            self.qr(&bits.inverted(), layer, Effort::Flat);
+            self.qr(&layer.block().inverted(), layer, Effort::Flat);
         }
         if self.wanting() && (self.finders > 0 || !places.is_empty()) {
             let sharp = layer.sharpened();
             self.located(&sharp, places, 7);
             if self.finders > 0 && self.wanting() {
-                self.qr(&Bits::of(&sharp.luma, Threshold::Block), &sharp, Effort::Bent);
+                self.qr(sharp.block(), &sharp, Effort::Bent);
             }
         }
-        if self.wanting() && longest <= 500 {
-            let larger = layer.enlarged(2.0);
-            let bits = Bits::of(&larger.luma, Threshold::Block);
-            self.qr(&bits, &larger, Effort::Bent);
-            if longest <= 300 {
-                self.upright(&larger, 3);
-            }
-            self.data_matrix(&bits, &larger);
-            // Modules of two pixels, and bars that noise or light has broken.
-            if self.wanting() {
-                let sharp = layer.sharpened();
-                self.data_matrix(&Bits::of(&sharp.luma, Threshold::Block), &sharp);
-            }
-            if self.wanting() {
-                self.data_matrix(&Bits::of(&layer.luma, Threshold::Global), layer);
-            }
-            self.aztec_and_pdf417(&bits, &larger);
+        let signs = self.finders + self.borders + self.eyes + self.guards;
+        if (small || longest <= MEDIUM && signs > 0) && self.wanting() {
+            self.enlarged(layer, small);
         }
         for layer in &pyramid[base..] {
             if self.finders > 0 && longest <= 1000 && self.wanting() {
@@ -245,15 +242,42 @@ impl Stages {
         }
         for layer in &pyramid[base..] {
             if self.finders > 1 && self.wanting() {
-                self.qr(&Bits::of(&layer.luma, Threshold::Block).closed(), layer, Effort::Bent);
+                self.qr(&layer.block().closed(), layer, Effort::Bent);
             }
         }
-        if self.wanting() && (longest <= 400 || !places.is_empty()) {
+        if self.wanting() && (small || !places.is_empty()) {
             let inverted = layer.inverted();
             self.located(&inverted, places, 3);
-            if longest <= 400 {
-                self.others(&Bits::of(&inverted.luma, Threshold::Block), &inverted);
+            if small {
+                // Data Matrix is read in either colour.
+                self.aztec_and_pdf417(inverted.block(), &inverted);
             }
+        }
+    }
+
+    /// The picture at twice its size, for modules and bars of little more than a pixel: everything in a small picture,
+    /// otherwise what there was a sign of.
+    fn enlarged(&mut self, layer: &Layer<'_>, small: bool) {
+        let larger = layer.enlarged(2.0);
+        if small || self.finders > 0 {
+            self.qr(larger.block(), &larger, Effort::Bent);
+        }
+        if small {
+            self.upright(&larger, 3);
+        }
+        if small || self.borders > 0 {
+            self.data_matrix(larger.block(), &larger);
+            // Modules of two pixels, and bars that noise or light has broken.
+            if self.wanting() {
+                let sharp = layer.sharpened();
+                self.data_matrix(sharp.block(), &sharp);
+            }
+            if self.wanting() {
+                self.data_matrix(&Bits::of(&layer.luma, Threshold::Global), layer);
+            }
+        }
+        if small || self.eyes + self.guards > 0 {
+            self.aztec_and_pdf417(larger.block(), &larger);
         }
     }
 
@@ -286,16 +310,22 @@ impl Stages {
 
     fn data_matrix(&mut self, bits: &Bits, layer: &Layer<'_>) {
         if self.kinds.contains(Kind::DataMatrix) && self.affordable() {
-            self.found.add(datamatrix::scan(bits, &layer.luma), layer);
+            let (symbols, borders) = datamatrix::scan(bits, &layer.luma);
+            self.borders += borders;
+            self.found.add(symbols, layer);
         }
     }
 
     fn aztec_and_pdf417(&mut self, bits: &Bits, layer: &Layer<'_>) {
         if self.kinds.contains(Kind::Aztec) && self.affordable() {
-            self.found.add(aztec::scan(bits), layer);
+            let (symbols, eyes) = aztec::scan(bits);
+            self.eyes += eyes;
+            self.found.add(symbols, layer);
         }
         if self.kinds.contains(Kind::Pdf417) && self.affordable() {
-            self.found.add(pdf417::scan(bits), layer);
+            let (symbols, guards) = pdf417::scan(bits);
+            self.guards += guards;
+            self.found.add(symbols, layer);
         }
     }
 }

@@ -81,20 +81,18 @@ const AGREEMENT: f32 = 0.8;
 /// How well the broken borders must alternate before modules are read, where the size is a guess.
 const RHYTHM: f32 = 0.4;
 
-/// Reads the symbols of `luma`, whose black and white version is `bits`; corners are in its pixels.
-pub(super) fn scan(bits: &Bits, luma: &Luma) -> Vec<Symbol> {
+/// Reads the symbols of `luma`, whose black and white version is `bits`; corners are in its pixels. Also gives the number
+/// of places that have the borders of a symbol, read or not.
+pub(super) fn scan(bits: &Bits, luma: &Luma) -> (Vec<Symbol>, usize) {
     let mut symbols: Vec<Symbol> = Vec::new();
-    let corners = locate::corners(bits);
-    for corner in corners {
-        if !barred(bits, &corner) {
-            continue;
-        }
+    let mut borders = 0;
+    for corner in locate::corners(bits).iter().filter(|c| barred(bits, c)) {
         let known = symbols.iter().any(|s| s.corners.is_some_and(|c| within(&c, corner.tip)));
         if !known {
-            symbols.extend(read(luma, &corner, true));
+            symbols.extend(read(luma, corner, true, &mut borders));
         }
     }
-    symbols
+    (symbols, borders)
 }
 
 /// Whether a bar, rather than the side of something wider, ends at either end of an L. A look at black and white spares
@@ -155,8 +153,8 @@ fn longer(ink: &Ink<'_>, corner: &Corner) -> Option<Corner> {
     })
 }
 
-/// The symbol whose solid L has this corner; `whole` allows to look past gaps in its bars.
-fn read(luma: &Luma, corner: &Corner, whole: bool) -> Option<Symbol> {
+/// The symbol whose solid L has this corner; `whole` allows to look past gaps in its bars. Counts `borders` seen.
+fn read(luma: &Luma, corner: &Corner, whole: bool, borders: &mut usize) -> Option<Symbol> {
     let (up, right) = (between(corner.tip, corner.top), between(corner.tip, corner.right));
     let (tall, wide) = (length(up), length(right));
     let (up, right) = (unit(up), unit(right));
@@ -187,8 +185,9 @@ fn read(luma: &Luma, corner: &Corner, whole: bool) -> Option<Symbol> {
     if ![&top, &side].into_iter().flatten().any(Track::complete) {
         return None;
     }
+    *borders += 1;
     let symbol = framed(&ink, corner, top.as_ref(), side.as_ref());
-    symbol.or_else(|| if whole { read(luma, &longer(&ink, corner)?, false) } else { None })
+    symbol.or_else(|| if whole { read(luma, &longer(&ink, corner)?, false, borders) } else { None })
 }
 
 /// The symbol between the L and the borders that were walked.

@@ -1,12 +1,11 @@
 //! QR Code, Micro QR Code and rMQR Code: finders, sampling, decoding; all symbols of a picture in one pass.
 
 mod content;
+mod finder;
 mod sample;
 
 use rxing::common::{DetectorRXingResult, cpp_essentials::ConcentricPattern};
-use rxing::qrcode::cpp_port::detector::{
-    FindFinderPatterns, GenerateFinderPatternSets, SampleMQR, SampleQR, SampleRMQR,
-};
+use rxing::qrcode::cpp_port::detector::{GenerateFinderPatternSets, SampleMQR, SampleQR, SampleRMQR};
 use rxing::qrcode::detector::QRCodeDetectorResult;
 
 use super::{Kinds, binary::Bits, corners_of, guarded};
@@ -35,7 +34,7 @@ pub(super) struct Pass {
 pub(super) fn scan(bits: &Bits, kinds: Kinds, most_bends: usize) -> Pass {
     let mut pass = Pass::default();
     let Some(matrix) = bits.matrix() else { return pass };
-    let Some(mut finders) = guarded(|| Some(FindFinderPatterns(&matrix, true, 0))) else { return pass };
+    let Some(mut finders) = guarded(|| Some(finder::finders(bits, &matrix))) else { return pass };
     pass.finders = finders.len();
     let mut used: Vec<ConcentricPattern> = Vec::new();
     if kinds.contains(Kind::QrCode) {

@@ -1,0 +1,59 @@
+//! Where finders are: rows are searched for runs of 1 : 1 : 3 : 1 : 1, and rxing looks whether columns and diagonals agree.
+//!
+//! rxing's own search walks each row pixel by pixel; here a row is cut into its runs a word at a time.
+
+use rxing::Point as RxingPoint;
+use rxing::common::BitMatrix;
+use rxing::common::cpp_essentials::{ConcentricPattern, LocateConcentricPattern, Pattern};
+
+use crate::codec::read::binary::Bits;
+
+/// Rows from one that is searched to the next: the middle of a finder is three modules high.
+const STEP: usize = 3;
+/// A finder's modules along a line through its middle.
+const MODULES: Pattern<5> = [1, 1, 3, 1, 1];
+
+/// All finders of `bits`, of which `matrix` is a copy for rxing. May panic on odd pictures.
+pub(super) fn finders(bits: &Bits, matrix: &BitMatrix) -> Vec<ConcentricPattern> {
+    let mut found: Vec<ConcentricPattern> = Vec::new();
+    let mut runs = Vec::new();
+    for y in (STEP as u32 - 1..bits.height()).step_by(STEP) {
+        bits.row_runs(y, &mut runs);
+        let mut start = 0;
+        // Runs begin with a light one (perhaps of no length), so odd ones are dark.
+        for (light, dark) in runs.windows(6).step_by(2).map(|w| (w[0], &w[1..])) {
+            start += light;
+            if fits(dark) && (start == light || light as f32 >= 0.05 * (dark[1] + dark[3]) as f32) {
+                let x = (start + dark[0] + dark[1]) as f32 + dark[2] as f32 / 2.0;
+                let middle = RxingPoint { x, y: y as f32 + 0.5 };
+                let known = |f: &ConcentricPattern| RxingPoint::distance(middle, f.p) < f.size as f32 / 2.0;
+                if !found.iter().any(known) {
+                    // Three times the width: the diagonal of one that is much askew.
+                    let reach = 3 * dark.iter().sum::<u32>() as i32;
+                    found.extend(LocateConcentricPattern::<true, 5, 7>(matrix, &MODULES, middle, reach));
+                }
+            }
+            start += dark[0];
+        }
+    }
+    found
+}
+
+/// Whether five runs, dark ones first, are in about the proportions of a finder. Ink and light may have made all dark
+/// ones wider than all light ones, or the other way round.
+fn fits(runs: &[u32]) -> bool {
+    if runs[2] < 3 || runs[2] < 2 * runs[0].max(runs[4]) || runs[2] < runs[1].max(runs[3]) {
+        return false;
+    }
+    let (dark, light) = ((runs[0] + runs[2] + runs[4]) as f32 / 5.0, (runs[1] + runs[3]) as f32 / 2.0);
+    if dark > 4.0 * light || light > 4.0 * dark {
+        return false;
+    }
+    let (most_dark, most_light) = (0.75 * dark + 0.5, light / 3.0 + 0.5);
+    let near = |run: u32, ideal: f32, most: f32| (run as f32 - ideal).abs() <= most;
+    near(runs[0], dark, most_dark)
+        && near(runs[2], 3.0 * dark, most_dark)
+        && near(runs[4], dark, most_dark)
+        && near(runs[1], light, most_light)
+        && near(runs[3], light, most_light)
+}

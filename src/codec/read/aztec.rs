@@ -34,26 +34,21 @@ fn eyes(bits: &Bits) -> Vec<Eye> {
     let mut runs = Vec::new();
     for y in (0..bits.height()).step_by(2) {
         bits.row_runs(y, &mut runs);
-        let mut end = 0;
-        // Runs begin with a light one (perhaps of no length), so odd ones are dark.
-        for (i, &run) in runs.iter().enumerate() {
-            end += run;
-            if i < 6 || i % 2 != 0 {
-                continue;
+        let mut start = 0;
+        // Runs begin with a light one (perhaps of no length), so every second window does, too.
+        for seven in runs.windows(7).step_by(2) {
+            if equal(seven) {
+                let total: u32 = seven.iter().sum();
+                let x = start as f32 + total as f32 / 2.0;
+                let near = |e: &Eye| (e.x - x).abs() < 2.0 * e.module && (e.y - y as f32).abs() < 2.0 * e.module;
+                if found.len() < MOST
+                    && !found.iter().any(near)
+                    && let Some(eye) = crossed(bits, x, y as f32 + 0.5, total as f32 / 7.0)
+                {
+                    found.push(eye);
+                }
             }
-            let seven = &runs[i - 6..=i];
-            if !equal(seven) {
-                continue;
-            }
-            let total: u32 = seven.iter().sum();
-            let x = end as f32 - total as f32 / 2.0;
-            let near = |e: &Eye| (e.x - x).abs() < 2.0 * e.module && (e.y - y as f32).abs() < 2.0 * e.module;
-            if found.len() < MOST
-                && !found.iter().any(near)
-                && let Some(eye) = crossed(bits, x, y as f32 + 0.5, total as f32 / 7.0)
-            {
-                found.push(eye);
-            }
+            start += seven[0] + seven[1];
         }
     }
     found
@@ -85,6 +80,12 @@ fn equal(runs: &[u32]) -> bool {
 
 /// The eye at a place, if the column through it shows the same pattern.
 fn crossed(bits: &Bits, x: f32, y: f32, module: f32) -> Option<Eye> {
+    // A quick look at the column, with some more room than below.
+    let runs: [u32; 5] = bits.runs_around(x as u32, y as u32, (5.0 * module) as u32 + 1)?;
+    let alike = |a: u32, b: u32| 2 * a.abs_diff(b) <= a + b + 4;
+    if !(alike(runs[0], runs[1]) && alike(runs[3], runs[4])) {
+        return None;
+    }
     // The first edge lies half a module from the centre, the next ones a module each from there on.
     let edges = |dx: f32, dy: f32, x: f32, y: f32| -> Option<[f32; 3]> {
         let e: [f32; 3] = ray(bits, x, y, dx, dy, 5.0 * module)?;

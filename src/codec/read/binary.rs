@@ -115,6 +115,32 @@ impl Bits {
         runs.push(self.height - start);
     }
 
+    /// The lengths of `N` runs of column `x`, an odd number of which the middle one holds black pixel `y`; each half may be
+    /// up to `reach` pixels long; the border of the picture ends a run. `None` where there are fewer.
+    pub(super) fn runs_around<const N: usize>(&self, x: u32, y: u32, reach: u32) -> Option<[u32; N]> {
+        let (word, bit) = (x as usize / 64, x % 64);
+        let black = |y: u32| self.words[y as usize * self.stride + word] >> bit & 1 == 1;
+        let mut runs = [0; N];
+        let mut count = |rows: &mut dyn Iterator<Item = u32>, place: fn(usize) -> usize| {
+            let (mut k, mut now) = (0, true);
+            for y in rows {
+                if black(y) != now {
+                    k += 1;
+                    now = !now;
+                }
+                if k > N / 2 {
+                    break;
+                }
+                runs[place(k)] += 1;
+            }
+            k
+        };
+        let up = count(&mut (y.saturating_sub(reach)..=y).rev(), |k| N / 2 - k);
+        let down = count(&mut (y + 1..self.height.min(y + 1 + reach)), |k| N / 2 + k);
+        let whole = |k: usize, cut: bool| k > N / 2 || k == N / 2 && cut;
+        (whole(up, y <= reach) && whole(down, y + 1 + reach >= self.height)).then_some(runs)
+    }
+
     /// Turned a quarter clockwise.
     pub(super) fn turned(&self) -> Self {
         let stride = (self.height as usize).div_ceil(64);

@@ -60,7 +60,7 @@ fn settled(view: Perspective, reach: f32, dark: &impl Fn(Point) -> Option<bool>)
 fn plain(view: &Perspective, reach: f32, dark: &impl Fn(Point) -> Option<bool>) -> u32 {
     let n = reach as i32;
     // Large symbols are judged by a part of their modules, mostly outer ones: the inner ones were judged before.
-    let stride = (n / 12).max(1);
+    let stride = (n / 6).max(1);
     let mut count = 0;
     for y in (-n..=n).step_by(stride as usize) {
         for x in -n..=n {

@@ -231,8 +231,7 @@ impl Stages {
                 self.qr(sharp.block(), &sharp, Effort::Bent);
             }
         }
-        let signs = self.finders + self.borders + self.eyes + self.guards;
-        if (small || longest <= MEDIUM && signs > 0) && self.wanting() {
+        if (small || longest <= MEDIUM && self.eyes + self.guards > 0) && self.wanting() {
             self.enlarged(layer, small);
         }
         for layer in &pyramid[base..] {
@@ -245,7 +244,7 @@ impl Stages {
                 self.qr(&layer.block().closed(), layer, Effort::Bent);
             }
         }
-        if self.wanting() && (small || !places.is_empty()) {
+        if self.wanting() && (small || longest <= MEDIUM && !places.is_empty()) {
             let inverted = layer.inverted();
             self.located(&inverted, places, 3);
             if small {
@@ -259,13 +258,11 @@ impl Stages {
     /// otherwise what there was a sign of.
     fn enlarged(&mut self, layer: &Layer<'_>, small: bool) {
         let larger = layer.enlarged(2.0);
-        if small || self.finders > 0 {
-            self.qr(larger.block(), &larger, Effort::Bent);
-        }
         if small {
+            self.qr(larger.block(), &larger, Effort::Bent);
             self.upright(&larger, 3);
         }
-        if small || self.borders > 0 {
+        if small {
             self.data_matrix(larger.block(), &larger);
             // Modules of two pixels, and bars that noise or light has broken.
             if self.wanting() {
@@ -276,9 +273,7 @@ impl Stages {
                 self.data_matrix(&Bits::of(&layer.luma, Threshold::Global), layer);
             }
         }
-        if small || self.eyes + self.guards > 0 {
-            self.aztec_and_pdf417(larger.block(), &larger);
-        }
+        self.aztec_and_pdf417(larger.block(), &larger);
     }
 
     fn upright(&mut self, layer: &Layer<'_>, thickness: u32) {

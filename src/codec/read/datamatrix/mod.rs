@@ -102,16 +102,18 @@ fn barred(bits: &Bits, corner: &Corner) -> bool {
     let (tall, wide) = (length(up), length(right));
     let (up, right) = (unit(up), unit(right));
     let ends = |end: Point, bar: Point, across: Point, longest: f32| {
-        [1.2, 2.5, 4.5].into_iter().any(|depth| {
+        let most = 1.3 * longest + 2.0;
+        for depth in [1.2, 2.5, 4.5] {
             let row = along(end, bar, -depth);
             let ink = |t: f32| {
                 let p = along(row, across, t);
                 bits.at(p.x, p.y).is_some_and(|black| black != corner.inverse)
             };
-            let steps = |from: f32| (0..).map(move |k| from + 0.5 * k as f32);
-            let start = steps(-1.5).take_while(|&t| t < 3.5).find(|&t| ink(t));
-            start.is_some_and(|start| steps(start).take_while(|&t| t < start + 1.3 * longest + 2.0).any(|t| !ink(t)))
-        })
+            let Some(start) = (0..10).map(|k| 0.5 * k as f32 - 1.5).find(|&t| ink(t)) else { continue };
+            // Where a side of something wide is met, it is no better farther on.
+            return (1..=(2.0 * most) as u32).any(|k| !ink(start + 0.5 * k as f32));
+        }
+        false
     };
     let longest = tall.max(wide) / 7.0;
     ends(corner.top, up, right, longest.min(wide / 7.0)) || ends(corner.right, right, up, longest.min(tall / 7.0))

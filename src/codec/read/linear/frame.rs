@@ -78,9 +78,15 @@ impl Frame {
             }
         } else if self.along == (0.0, 1.0) {
             let w = luma.width() as usize;
-            let from = w - last as usize..w - first as usize;
-            let rows = luma.pixels().chunks_exact(w);
-            profile.extend(rows.map(|row| row[from.clone()].iter().map(|&v| u32::from(v)).sum::<u32>() as f32 * share));
+            let from = w - last as usize;
+            profile.extend(luma.pixels()[from..].iter().step_by(w).map(|&v| f32::from(v)));
+            for x in from + 1..w - first as usize {
+                let column = luma.pixels()[x..].iter().step_by(w);
+                profile.iter_mut().zip(column).for_each(|(sum, &v)| *sum += f32::from(v));
+            }
+            if last - first > 1 {
+                profile.iter_mut().for_each(|sum| *sum *= share);
+            }
         } else {
             profile.resize(self.length, 0.0);
             let (w, h) = (luma.width() as usize, luma.height() as usize);

@@ -27,9 +27,12 @@ pub(super) fn finders(bits: &Bits, matrix: &BitMatrix) -> Vec<ConcentricPattern>
                 let x = (start + dark[0] + dark[1]) as f32 + dark[2] as f32 / 2.0;
                 let middle = RxingPoint { x, y: y as f32 + 0.5 };
                 let known = |f: &ConcentricPattern| RxingPoint::distance(middle, f.p) < f.size as f32 / 2.0;
-                if !found.iter().any(known) {
-                    // Three times the width: the diagonal of one that is much askew.
-                    let reach = 3 * dark.iter().sum::<u32>() as i32;
+                // Three times the width: the diagonal of one that is much askew.
+                let reach = 3 * dark.iter().sum::<u32>();
+                // rxing asks the column first, too, but slowly.
+                let column = || bits.runs_around(x as u32, y, reach).is_some_and(|runs: [u32; 5]| proportionate(&runs));
+                if !found.iter().any(known) && column() {
+                    let reach = reach as i32;
                     found.extend(LocateConcentricPattern::<true, 5, 7>(matrix, &MODULES, middle, reach));
                 }
             }
@@ -39,12 +42,14 @@ pub(super) fn finders(bits: &Bits, matrix: &BitMatrix) -> Vec<ConcentricPattern>
     found
 }
 
+/// Whether five runs of a row, dark ones first, may be those of a finder.
+fn fits(runs: &[u32]) -> bool {
+    runs[2] >= 3 && runs[2] >= 2 * runs[0].max(runs[4]) && runs[2] >= runs[1].max(runs[3]) && proportionate(runs)
+}
+
 /// Whether five runs, dark ones first, are in about the proportions of a finder. Ink and light may have made all dark
 /// ones wider than all light ones, or the other way round.
-fn fits(runs: &[u32]) -> bool {
-    if runs[2] < 3 || runs[2] < 2 * runs[0].max(runs[4]) || runs[2] < runs[1].max(runs[3]) {
-        return false;
-    }
+fn proportionate(runs: &[u32]) -> bool {
     let (dark, light) = ((runs[0] + runs[2] + runs[4]) as f32 / 5.0, (runs[1] + runs[3]) as f32 / 2.0);
     if dark > 4.0 * light || light > 4.0 * dark {
         return false;

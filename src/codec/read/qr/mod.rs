@@ -17,6 +17,9 @@ const MOST_SETS: usize = 400;
 /// Grids that are moved and bent in one picture.
 const MOST_BENT: usize = 8;
 
+/// Pixels of the smallest modules that may be moved by parts of their size.
+const LEAST_BENT: f32 = 1.6;
+
 /// What a pass saw.
 #[derive(Debug, Default)]
 pub(super) struct Pass {
@@ -49,13 +52,16 @@ pub(super) fn scan(bits: &Bits, kinds: Kinds, most_bends: usize) -> Pass {
         // Sets by distance and angle, then those whose finders point at each other; rxing's own sampling helps where an
         // outline could not be traced, and knows alignment patterns.
         let mut later = Vec::new();
+        let mut tried: Vec<[usize; 3]> = Vec::new();
         for set in sets.iter().take(MOST_SETS) {
             let patterns = [set.tl, set.tr, set.bl];
             if patterns.iter().any(|f| used.contains(f)) {
                 continue;
             }
             let places = || Some([place(&set.tl)?, place(&set.tr)?, place(&set.bl)?]);
-            let grids = places().map(|p| sample::grids(bits, p.map(|k| &outlines[k]))).unwrap_or_default();
+            let places = places();
+            tried.extend(places);
+            let grids = places.map(|p| sample::grids(bits, p.map(|k| &outlines[k]))).unwrap_or_default();
             let found = grids
                 .iter()
                 .find_map(|grid| decoded(bits, grid))
@@ -69,7 +75,7 @@ pub(super) fn scan(bits: &Bits, kinds: Kinds, most_bends: usize) -> Pass {
         }
         for set in sample::sets(&outlines).into_iter().take(MOST_SETS) {
             let patterns = set.map(|k| finders[traced[k].0]);
-            if patterns.iter().any(|f| used.contains(f)) {
+            if tried.contains(&set) || patterns.iter().any(|f| used.contains(f)) {
                 continue;
             }
             let grids = sample::grids(bits, set.map(|k| &outlines[k]));
@@ -83,7 +89,7 @@ pub(super) fn scan(bits: &Bits, kinds: Kinds, most_bends: usize) -> Pass {
         pass.grids = later.iter().filter(|(_, patterns)| patterns.iter().all(|f| !used.contains(f))).count();
         if most_bends > 0 {
             later.sort_by(|a, b| b.0.timing.total_cmp(&a.0.timing));
-            for (grid, patterns) in later.into_iter().take(MOST_BENT) {
+            for (grid, patterns) in later.into_iter().filter(|(grid, _)| grid.module() >= LEAST_BENT).take(MOST_BENT) {
                 if pass.bends == most_bends || patterns.iter().any(|f| used.contains(f)) {
                     continue;
                 }

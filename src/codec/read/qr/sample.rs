@@ -245,6 +245,12 @@ impl Grid {
         Some(modules)
     }
 
+    /// The size of a module along the top, in pixels.
+    pub(super) fn module(&self) -> f32 {
+        let far = self.size as f32;
+        distance(self.view.map(0.0, 0.0), self.view.map(far, 0.0)) / far
+    }
+
     /// The corners of the symbol.
     pub(super) fn corners(&self) -> Corners {
         let far = self.size as f32;

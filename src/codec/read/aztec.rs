@@ -141,14 +141,18 @@ const TRACED: f32 = 3.5;
 
 /// The corners of the traced square of a bull's eye; `None` where its rings are not there.
 fn outlined(bits: &Bits, eye: Eye) -> Option<[Point; 4]> {
-    let mut points = Vec::with_capacity(RAYS);
-    for k in 0..RAYS {
+    let edge = |k: usize| {
         let (dy, dx) = (k as f32 / RAYS as f32 * std::f32::consts::TAU).sin_cos();
-        if let Some(edges) = ray::<4>(bits, eye.x, eye.y, dx, dy, 12.0 * eye.module) {
-            points.push(Point { x: eye.x + dx * edges[3], y: eye.y + dy * edges[3] });
-        } else if k - points.len() >= RAYS / 4 {
-            return None;
-        }
+        let far = ray::<4>(bits, eye.x, eye.y, dx, dy, 12.0 * eye.module)?[3];
+        Some(Point { x: eye.x + dx * far, y: eye.y + dy * far })
+    };
+    // Of a few rays as many must meet the outline as of all, roughly.
+    if (0..RAYS).step_by(8).filter(|&k| edge(k).is_some()).count() * 8 < RAYS * 2 / 3 {
+        return None;
+    }
+    let points: Vec<Point> = (0..RAYS).filter_map(edge).collect();
+    if points.len() < RAYS * 3 / 4 {
+        return None;
     }
     let corners = outline::quadrilateral(Point { x: eye.x, y: eye.y }, &points)?;
     let seen = Perspective::between(square(TRACED), corners)?;

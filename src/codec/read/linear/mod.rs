@@ -143,6 +143,9 @@ impl<'a> Scan<'a> {
     fn run(&mut self, most: u32, symbols: &mut Vec<Symbol>) {
         let lines = self.lines();
         let step = lines.div_ceil(most).max(1);
+        if self.thickness == 1 {
+            self.frame.read_ahead(self.luma, step / 2, step);
+        }
         // Every fourth line first: those between lines that agree would only say the same.
         for (pass, first) in [2, 0, 1, 3].into_iter().enumerate() {
             if pass == 2 && self.picky && self.candidates.is_empty() && self.pool.is_empty() {

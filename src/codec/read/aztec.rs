@@ -141,16 +141,23 @@ const TRACED: f32 = 3.5;
 
 /// The corners of the traced square of a bull's eye; `None` where its rings are not there.
 fn outlined(bits: &Bits, eye: Eye) -> Option<[Point; 4]> {
-    let edge = |k: usize| {
+    let edges = |k: usize| {
         let (dy, dx) = (k as f32 / RAYS as f32 * std::f32::consts::TAU).sin_cos();
-        let far = ray::<4>(bits, eye.x, eye.y, dx, dy, 12.0 * eye.module)?[3];
-        Some(Point { x: eye.x + dx * far, y: eye.y + dy * far })
+        let edges = ray::<4>(bits, eye.x, eye.y, dx, dy, 12.0 * eye.module)?;
+        Some((edges, Point { x: eye.x + dx * edges[3], y: eye.y + dy * edges[3] }))
     };
-    // Of a few rays as many must meet the outline as of all, roughly.
-    if (0..RAYS).step_by(8).filter(|&k| edge(k).is_some()).count() * 8 < RAYS * 2 / 3 {
+    // Whatever its direction, a ray meets the rings at equal distances: a few rays tell most chance patterns.
+    let regular = |k: &usize| {
+        edges(*k).is_some_and(|(e, _)| {
+            let gaps = [e[1] - e[0], e[2] - e[1], e[3] - e[2]];
+            let (least, most) = gaps.iter().fold((f32::INFINITY, 0f32), |(l, m), &g| (l.min(g), m.max(g)));
+            most <= 2.0 * least + 1.5
+        })
+    };
+    if (0..RAYS).step_by(8).filter(regular).count() < RAYS / 12 {
         return None;
     }
-    let points: Vec<Point> = (0..RAYS).filter_map(edge).collect();
+    let points: Vec<Point> = (0..RAYS).filter_map(|k| Some(edges(k)?.1)).collect();
     if points.len() < RAYS * 3 / 4 {
         return None;
     }

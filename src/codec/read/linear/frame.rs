@@ -179,7 +179,7 @@ mod tests {
         columns.take(&luma, 0, 1, &mut profile);
         assert_eq!(profile, [30.0, 70.0, 110.0], "the first column is the rightmost");
         columns.take(&luma, 1, 2, &mut profile);
-        assert_eq!(profile, [15.0, 55.0, 95.0], "the mean of the second and the third from the right");
+        assert_eq!(profile, [25.0, 65.0, 105.0], "the mean of the two at the right");
         columns.read_ahead(&luma, 1, 2);
         for (line, pixels) in [(0, [30.0, 70.0, 110.0]), (1, [20.0, 60.0, 100.0]), (3, [0.0, 40.0, 80.0])] {
             columns.take(&luma, line, 1, &mut profile);

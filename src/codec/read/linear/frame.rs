@@ -121,7 +121,9 @@ impl Frame {
                 profile.iter_mut().zip(column).for_each(|(sum, &v)| *sum += f32::from(v));
             }
             if last - first > 1 {
-                profile.iter_mut().for_each(|sum| *sum *= share);
+                for sum in profile.iter_mut() {
+                    *sum *= share;
+                }
             }
         } else {
             profile.resize(self.length, 0.0);

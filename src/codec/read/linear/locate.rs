@@ -79,7 +79,9 @@ fn cells(luma: &Luma, across: usize, down: usize) -> Vec<Option<Direction>> {
     // first and the last column have no neighbours.
     let mut columns = [vec![0i32; w], vec![0i32; w], vec![0i32; w]];
     for cy in 0..down {
-        columns.iter_mut().for_each(|sums| sums.fill(0));
+        for sums in &mut columns {
+            sums.fill(0);
+        }
         let [xx, yy, xy] = &mut columns;
         for y in (cy * CELL).max(1)..((cy + 1) * CELL).min(luma.height() as usize - 1) {
             let (up, row, low) = (luma.row(y as u32 - 1), luma.row(y as u32), luma.row(y as u32 + 1));

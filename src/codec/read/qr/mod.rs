@@ -14,9 +14,13 @@ use sample::{Finder, Grid};
 
 /// Sets of three finders tried in one picture: more come from noise.
 const MOST_SETS: usize = 400;
+/// Finders known by their inside alone that are looked at in one picture.
+const MOST_INSIDES: usize = 24;
 /// Grids that are moved and bent in one picture.
 const MOST_BENT: usize = 8;
 
+/// Agreement of the timing patterns, of 1, that makes a grid between finders known by their inside worth bending.
+const CLEAR: f32 = 0.85;
 /// Pixels of the smallest modules that may be moved by parts of their size.
 const LEAST_BENT: f32 = 1.6;
 
@@ -33,8 +37,8 @@ pub(super) struct Pass {
 }
 
 /// Reads all symbols of the QR family among `kinds`; corners are in pixels of `bits`. Up to `most_bends` grids that do not
-/// fit are bent, for paper that is not flat.
-pub(super) fn scan(bits: &Bits, kinds: Kinds, most_bends: usize) -> Pass {
+/// fit are bent, for paper that is not flat. With `insides`, finders count whose outermost ring cannot be seen.
+pub(super) fn scan(bits: &Bits, kinds: Kinds, most_bends: usize, insides: bool) -> Pass {
     let mut pass = Pass::default();
     let Some(matrix) = bits.matrix() else { return pass };
     let Some(mut finders) = guarded(|| Some(finder::finders(bits, &matrix))) else { return pass };
@@ -42,11 +46,19 @@ pub(super) fn scan(bits: &Bits, kinds: Kinds, most_bends: usize) -> Pass {
     let mut used: Vec<ConcentricPattern> = Vec::new();
     if kinds.contains(Kind::QrCode) {
         let sets = guarded(|| Some(GenerateFinderPatternSets(&mut finders))).unwrap_or_default();
-        let traced: Vec<(usize, Finder)> = finders
+        let mut traced: Vec<(usize, Finder)> = finders
             .iter()
             .enumerate()
             .filter_map(|(k, f)| Some((k, Finder::trace(bits, f.p.x, f.p.y, f.size as f32)?)))
             .collect();
+        if insides {
+            for inside in finder::insides(bits, &finders).into_iter().take(MOST_INSIDES) {
+                if let Some(outline) = Finder::trace_inside(bits, inside.p.x, inside.p.y, inside.size as f32) {
+                    traced.push((finders.len(), outline));
+                    finders.push(inside);
+                }
+            }
+        }
         let outlines: Vec<Finder> = traced.iter().map(|t| t.1).collect();
         let place = |f: &ConcentricPattern| traced.iter().position(|t| finders[t.0] == *f);
         // Sets by distance and angle, then those whose finders point at each other; rxing's own sampling helps where an
@@ -89,7 +101,12 @@ pub(super) fn scan(bits: &Bits, kinds: Kinds, most_bends: usize) -> Pass {
         pass.grids = later.iter().filter(|(_, patterns)| patterns.iter().all(|f| !used.contains(f))).count();
         if most_bends > 0 {
             later.sort_by(|a, b| b.0.timing.total_cmp(&a.0.timing));
-            for (grid, patterns) in later.into_iter().filter(|(grid, _)| grid.module() >= LEAST_BENT).take(MOST_BENT) {
+            // Insides are common in all that is speckled.
+            let whole = |f: &ConcentricPattern| finders[..pass.finders].contains(f);
+            later.retain(|(grid, patterns)| {
+                grid.module() >= LEAST_BENT && (grid.timing >= CLEAR || patterns.iter().all(whole))
+            });
+            for (grid, patterns) in later.into_iter().take(MOST_BENT) {
                 if pass.bends == most_bends || patterns.iter().any(|f| used.contains(f)) {
                     continue;
                 }
@@ -101,7 +118,7 @@ pub(super) fn scan(bits: &Bits, kinds: Kinds, most_bends: usize) -> Pass {
             }
         }
     }
-    for finder in finders.iter().filter(|f| !used.contains(f)).take(MOST_SETS) {
+    for finder in finders[..pass.finders].iter().filter(|f| !used.contains(f)).take(MOST_SETS) {
         if kinds.contains(Kind::MicroQrCode)
             && let Some(symbol) = guarded(|| symbol(&SampleMQR(&matrix, *finder).ok()?, Kind::MicroQrCode))
         {

@@ -13,15 +13,11 @@ use crate::codec::{Corners, Kind, Point, Symbol};
 /// Bull's eyes tried in one picture.
 const MOST: usize = 64;
 
-/// Reads the symbols of `bits`; corners are in its pixels.
-pub(super) fn scan(bits: &Bits) -> Vec<Symbol> {
-    let mut symbols = Vec::new();
-    for eye in eyes(bits) {
-        if let Some(symbol) = guarded(|| read(bits, eye)) {
-            symbols.push(symbol);
-        }
-    }
-    symbols
+/// Reads the symbols of `bits`; corners are in its pixels. Also gives the number of bull's eyes, read or not.
+pub(super) fn scan(bits: &Bits) -> (Vec<Symbol>, usize) {
+    let squares: Vec<[Point; 4]> = eyes(bits).into_iter().filter_map(|eye| outlined(bits, eye)).collect();
+    let symbols = squares.iter().filter_map(|&corners| guarded(|| read(bits, corners))).collect();
+    (symbols, squares.len())
 }
 
 /// A place that looks like the middle of a bull's eye.
@@ -38,26 +34,21 @@ fn eyes(bits: &Bits) -> Vec<Eye> {
     let mut runs = Vec::new();
     for y in (0..bits.height()).step_by(2) {
         bits.row_runs(y, &mut runs);
-        let mut end = 0;
-        // Runs begin with a light one (perhaps of no length), so odd ones are dark.
-        for (i, &run) in runs.iter().enumerate() {
-            end += run;
-            if i < 6 || i % 2 != 0 {
-                continue;
+        let mut start = 0;
+        // Runs begin with a light one (perhaps of no length), so every second window does, too.
+        for seven in runs.windows(7).step_by(2) {
+            if equal(seven) {
+                let total: u32 = seven.iter().sum();
+                let x = start as f32 + total as f32 / 2.0;
+                let near = |e: &Eye| (e.x - x).abs() < 2.0 * e.module && (e.y - y as f32).abs() < 2.0 * e.module;
+                if found.len() < MOST
+                    && !found.iter().any(near)
+                    && let Some(eye) = crossed(bits, x, y as f32 + 0.5, total as f32 / 7.0)
+                {
+                    found.push(eye);
+                }
             }
-            let seven = &runs[i - 6..=i];
-            if !equal(seven) {
-                continue;
-            }
-            let total: u32 = seven.iter().sum();
-            let x = end as f32 - total as f32 / 2.0;
-            let near = |e: &Eye| (e.x - x).abs() < 2.0 * e.module && (e.y - y as f32).abs() < 2.0 * e.module;
-            if found.len() < MOST
-                && !found.iter().any(near)
-                && let Some(eye) = crossed(bits, x, y as f32 + 0.5, total as f32 / 7.0)
-            {
-                found.push(eye);
-            }
+            start += seven[0] + seven[1];
         }
     }
     found
@@ -65,15 +56,22 @@ fn eyes(bits: &Bits) -> Vec<Eye> {
 
 /// Whether seven runs are of about the same length.
 fn equal(runs: &[u32]) -> bool {
+    // Ink makes dark runs wider than light ones: neighbours are compared as pairs. Two pairs turn most places away.
+    let apart = |low: u32, high: u32| high * 2 > low * 3 + 4;
+    let (before, after) = (runs[2] + runs[3], runs[3] + runs[4]);
+    if apart(before.min(after), before.max(after)) {
+        return false;
+    }
+    let (first, last) = (runs[1] + runs[2], runs[4] + runs[5]);
+    let (low, high) = (before.min(after).min(first).min(last), before.max(after).max(first).max(last));
+    if apart(low, high) {
+        return false;
+    }
     let total: u32 = runs.iter().sum();
     let least = runs[1..6].iter().min().copied().unwrap_or(0);
     let most = runs[1..6].iter().max().copied().unwrap_or(0);
-    // Ink makes dark runs wider than light ones: neighbours are compared as pairs.
-    let pairs = runs[1..6].windows(2).map(|p| p[0] + p[1]);
-    let (low, high) = (pairs.clone().min().unwrap_or(0), pairs.max().unwrap_or(0));
     total >= 7
         && least * 4 >= most
-        && high * 2 <= low * 3 + 4
         && runs[0] * 7 >= total / 2
         && runs[6] * 7 >= total / 2
         && runs[0] * 7 <= total * 3
@@ -82,9 +80,15 @@ fn equal(runs: &[u32]) -> bool {
 
 /// The eye at a place, if the column through it shows the same pattern.
 fn crossed(bits: &Bits, x: f32, y: f32, module: f32) -> Option<Eye> {
+    // A quick look at the column, with some more room than below.
+    let runs: [u32; 5] = bits.runs_around(x as u32, y as u32, (5.0 * module) as u32 + 1)?;
+    let alike = |a: u32, b: u32| 2 * a.abs_diff(b) <= a + b + 4;
+    if !(alike(runs[0], runs[1]) && alike(runs[3], runs[4])) {
+        return None;
+    }
     // The first edge lies half a module from the centre, the next ones a module each from there on.
     let edges = |dx: f32, dy: f32, x: f32, y: f32| -> Option<[f32; 3]> {
-        let e: [f32; 3] = ray(bits, x, y, dx, dy, 5.0 * module, 3)?.try_into().ok()?;
+        let e: [f32; 3] = ray(bits, x, y, dx, dy, 5.0 * module)?;
         let unit = (e[2] - e[0]) / 2.0;
         let regular = (e[1] - e[0] - unit).abs() < 0.5 * unit + 0.5 && e[0] < 1.3 * unit + 0.5;
         regular.then_some(e)
@@ -108,16 +112,17 @@ fn crossed(bits: &Bits, x: f32, y: f32, module: f32) -> Option<Eye> {
     .then(|| Eye { x: x + (right[2] - left[2]) / 2.0, y: middle, module: (wide + tall) / 10.0 })
 }
 
-/// Distances from a dark place to the first `count` changes of colour along a direction.
-fn ray(bits: &Bits, x: f32, y: f32, dx: f32, dy: f32, reach: f32, count: usize) -> Option<Vec<f32>> {
+/// Distances from a dark place to its first `N` changes of colour along a direction.
+fn ray<const N: usize>(bits: &Bits, x: f32, y: f32, dx: f32, dy: f32, reach: f32) -> Option<[f32; N]> {
     let mut dark = true;
-    let mut found = Vec::with_capacity(count);
+    let (mut found, mut count) = ([0.0; N], 0);
     let mut at = 0.0;
     while at < reach {
         let now = bits.at(x + dx * at, y + dy * at)?;
         if now != dark {
-            found.push(at - 0.25);
-            if found.len() == count {
+            found[count] = at - 0.25;
+            count += 1;
+            if count == N {
                 return Some(found);
             }
             dark = now;
@@ -127,27 +132,58 @@ fn ray(bits: &Bits, x: f32, y: f32, dx: f32, dy: f32, reach: f32, count: usize) 
     None
 }
 
+/// Rays from the middle of a bull's eye to its outline; three quarters of them must meet it.
+const RAYS: usize = 96;
+/// Part of the modules of a bull's eye that must have their colour.
+const ROUND: f32 = 0.8;
 /// Half the side, in modules, of the square whose outline is traced: the inner side of the fourth ring.
 const TRACED: f32 = 3.5;
 
-fn read(bits: &Bits, eye: Eye) -> Option<Symbol> {
-    let mut points = Vec::new();
-    for k in 0..96 {
-        let (dy, dx) = (k as f32 / 96.0 * std::f32::consts::TAU).sin_cos();
-        if let Some(edges) = ray(bits, eye.x, eye.y, dx, dy, 12.0 * eye.module, 4) {
-            points.push(Point { x: eye.x + dx * edges[3], y: eye.y + dy * edges[3] });
-        }
+/// The corners of the traced square of a bull's eye; `None` where its rings are not there.
+fn outlined(bits: &Bits, eye: Eye) -> Option<[Point; 4]> {
+    let edges = |k: usize| {
+        let (dy, dx) = (k as f32 / RAYS as f32 * std::f32::consts::TAU).sin_cos();
+        let edges = ray::<4>(bits, eye.x, eye.y, dx, dy, 12.0 * eye.module)?;
+        Some((edges, Point { x: eye.x + dx * edges[3], y: eye.y + dy * edges[3] }))
+    };
+    // Whatever its direction, a ray meets the rings at equal distances: a few rays tell most chance patterns.
+    let regular = |k: &usize| {
+        edges(*k).is_some_and(|(e, _)| {
+            let gaps = [e[1] - e[0], e[2] - e[1], e[3] - e[2]];
+            let (least, most) = gaps.iter().fold((f32::INFINITY, 0f32), |(l, m), &g| (l.min(g), m.max(g)));
+            most <= 2.0 * least + 1.5
+        })
+    };
+    if (0..RAYS).step_by(8).filter(regular).count() < RAYS / 12 {
+        return None;
     }
-    if points.len() < 72 {
+    let points: Vec<Point> = (0..RAYS).filter_map(|k| Some(edges(k)?.1)).collect();
+    if points.len() < RAYS * 3 / 4 {
         return None;
     }
     let corners = outline::quadrilateral(Point { x: eye.x, y: eye.y }, &points)?;
-    let square = |r: f32| [(-r, -r), (r, -r), (r, r), (-r, r)].map(|(x, y)| Point { x, y });
     let seen = Perspective::between(square(TRACED), corners)?;
-    let dark = |view: &Perspective, x: i32, y: i32| {
-        let p = view.map(x as f32, y as f32);
-        bits.at(p.x, p.y)
-    };
+    // Squares within squares: chance patterns end here.
+    let rings = (1..=4).flat_map(|r| ring(r).map(move |(x, y)| (x, y, r % 2 == 0)));
+    let right = rings.filter(|&(x, y, black)| dark(bits, &seen, x, y) == Some(black)).count();
+    (right as f32 >= ROUND * 80.0).then_some(corners)
+}
+
+/// The square of `r` modules around the origin.
+fn square(r: f32) -> [Point; 4] {
+    [(-r, -r), (r, -r), (r, r), (-r, r)].map(|(x, y)| Point { x, y })
+}
+
+/// The colour of a module.
+fn dark(bits: &Bits, view: &Perspective, x: i32, y: i32) -> Option<bool> {
+    let p = view.map(x as f32, y as f32);
+    bits.at(p.x, p.y)
+}
+
+/// The symbol around a bull's eye, of which the corners of the traced square are known.
+fn read(bits: &Bits, corners: [Point; 4]) -> Option<Symbol> {
+    let seen = Perspective::between(square(TRACED), corners)?;
+    let dark = |view: &Perspective, x: i32, y: i32| dark(bits, view, x, y);
     // The fifth ring is light in a full symbol; in a compact one it holds the mode message.
     let fifth = ring(5).filter_map(|(x, y)| dark(&seen, x, y)).filter(|&d| d).count();
     let compact = fifth > 5;

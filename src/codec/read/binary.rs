@@ -115,6 +115,32 @@ impl Bits {
         runs.push(self.height - start);
     }
 
+    /// The lengths of `N` runs of column `x`, an odd number of which the middle one holds black pixel `y`; each half may be
+    /// up to `reach` pixels long; the border of the picture ends a run. `None` where there are fewer.
+    pub(super) fn runs_around<const N: usize>(&self, x: u32, y: u32, reach: u32) -> Option<[u32; N]> {
+        let (word, bit) = (x as usize / 64, x % 64);
+        let black = |y: u32| self.words[y as usize * self.stride + word] >> bit & 1 == 1;
+        let mut runs = [0; N];
+        let mut count = |rows: &mut dyn Iterator<Item = u32>, place: fn(usize) -> usize| {
+            let (mut k, mut now) = (0, true);
+            for y in rows {
+                if black(y) != now {
+                    k += 1;
+                    now = !now;
+                }
+                if k > N / 2 {
+                    break;
+                }
+                runs[place(k)] += 1;
+            }
+            k
+        };
+        let up = count(&mut (y.saturating_sub(reach)..=y).rev(), |k| N / 2 - k);
+        let down = count(&mut (y + 1..self.height.min(y + 1 + reach)), |k| N / 2 + k);
+        let whole = |k: usize, cut: bool| k > N / 2 || k == N / 2 && cut;
+        (whole(up, y <= reach) && whole(down, y + 1 + reach >= self.height)).then_some(runs)
+    }
+
     /// Turned a quarter clockwise.
     pub(super) fn turned(&self) -> Self {
         let stride = (self.height as usize).div_ceil(64);
@@ -226,7 +252,9 @@ fn by_block(luma: &Luma) -> Bits {
             let least = low[range.clone()].iter().copied().min().unwrap_or(0);
             let most = high[range.clone()].iter().copied().max().unwrap_or(0);
             points[by * bw + bx] = if most - least > FLAT {
-                (sum / (rows * range.len()) as u32) as u8
+                let pixels = (rows * range.len()) as u32;
+                // A division costs as much as all the rest.
+                (if pixels == 64 { sum / 64 } else { sum / pixels }) as u8
             } else {
                 // No edge in the block: it is white, unless the blocks before it say that black is lighter than this.
                 let white = least / 2;
@@ -243,17 +271,23 @@ fn by_block(luma: &Luma) -> Bits {
     }
     let mut by_last = usize::MAX;
     let mut limits_of_row = vec![0u8; w];
+    let mut columns = vec![0u16; bw];
     by_row(luma, |y, limits| {
         let by = y as usize / BLOCK;
         if by != by_last {
             by_last = by;
-            let rows = by.saturating_sub(2).min(bh.saturating_sub(5))..(by + 3).max(5).min(bh);
+            let around =
+                |k: usize, most: usize| k.saturating_sub(2).min(most.saturating_sub(5))..(k + 3).max(5).min(most);
+            let rows = around(by, bh);
+            columns.fill(0);
+            for row in points[rows.start * bw..rows.end * bw].chunks_exact(bw) {
+                columns.iter_mut().zip(row).for_each(|(sum, &v)| *sum += u16::from(v));
+            }
             for (bx, part) in limits_of_row.chunks_mut(BLOCK).enumerate() {
-                let columns = bx.saturating_sub(2).min(bw.saturating_sub(5))..(bx + 3).max(5).min(bw);
-                let count = rows.len() * columns.len();
-                let sum: usize =
-                    rows.clone().map(|r| columns.clone().map(|c| usize::from(points[r * bw + c])).sum::<usize>()).sum();
-                part.fill((sum / count) as u8);
+                let near = around(bx, bw);
+                let count = (rows.len() * near.len()) as u16;
+                let sum: u16 = columns[near].iter().sum();
+                part.fill((if count == 25 { sum / 25 } else { sum / count }) as u8);
             }
         }
         limits.copy_from_slice(&limits_of_row);

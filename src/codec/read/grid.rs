@@ -60,17 +60,19 @@ fn settled(view: Perspective, reach: f32, dark: &impl Fn(Point) -> Option<bool>)
 fn plain(view: &Perspective, reach: f32, dark: &impl Fn(Point) -> Option<bool>) -> u32 {
     let n = reach as i32;
     // Large symbols are judged by a part of their modules, mostly outer ones: the inner ones were judged before.
-    let stride = (n / 12).max(1);
+    let stride = (n / 6).max(1);
     let mut count = 0;
     for y in (-n..=n).step_by(stride as usize) {
         for x in -n..=n {
             if (x + y) % stride != 0 || x.abs().max(y.abs()) * 2 < n {
                 continue;
             }
-            let (x, y) = (x as f32, y as f32);
-            let Some(colour) = dark(view.map(x, y)) else { continue };
+            let (middle, right, down) = view.around(x as f32, y as f32);
+            let Some(colour) = dark(middle) else { continue };
             for (dx, dy) in [(-0.3, -0.3), (0.3, -0.3), (0.3, 0.3), (-0.3, 0.3)] {
-                count += u32::from(dark(view.map(x + dx, y + dy)) == Some(colour));
+                let place =
+                    Point { x: middle.x + dx * right.x + dy * down.x, y: middle.y + dx * right.y + dy * down.y };
+                count += u32::from(dark(place) == Some(colour));
             }
         }
     }

@@ -1,7 +1,9 @@
 //! Versions of a picture at other sizes, and the way back from their pixels to the picture's.
 
 use std::borrow::Cow;
+use std::cell::OnceCell;
 
+use super::binary::{Bits, Threshold};
 use crate::codec::{Corners, Luma, Point};
 
 /// A picture at some size. Layer pixels × `scale` + `offset` = pixels of the picture as received.
@@ -10,16 +12,22 @@ pub(super) struct Layer<'a> {
     pub(super) luma: Cow<'a, Luma>,
     scale: f32,
     offset: f32,
+    block: OnceCell<Bits>,
 }
 
 impl<'a> Layer<'a> {
     /// The picture itself.
     pub(super) fn of(luma: &'a Luma) -> Self {
-        Self { luma: Cow::Borrowed(luma), scale: 1.0, offset: 0.0 }
+        Self { luma: Cow::Borrowed(luma), scale: 1.0, offset: 0.0, block: OnceCell::new() }
     }
 
     fn make(&self, luma: Luma, scale: f32) -> Layer<'static> {
-        Layer { luma: Cow::Owned(luma), scale: self.scale * scale, offset: self.offset }
+        Layer { luma: Cow::Owned(luma), scale: self.scale * scale, offset: self.offset, block: OnceCell::new() }
+    }
+
+    /// Black and white by [`Threshold::Block`], which most stages begin with: made once.
+    pub(super) fn block(&self) -> &Bits {
+        self.block.get_or_init(|| Bits::of(&self.luma, Threshold::Block))
     }
 
     /// Half the size: each pixel the mean of four. Takes noise and moiré away and makes modules of large codes small

@@ -14,11 +14,13 @@ const STOP_MODULES: f32 = 18.0;
 /// Lines looked at in each direction for a start or stop pattern, before the costly search begins.
 const LINES: u32 = 64;
 
-/// Reads the symbols of `bits`; corners are in its pixels.
-pub(super) fn scan(bits: &Bits) -> Vec<Symbol> {
+/// Reads the symbols of `bits`; corners are in its pixels. Also gives the number of directions in which there are bars as
+/// at the ends of a symbol.
+pub(super) fn scan(bits: &Bits) -> (Vec<Symbol>, usize) {
     let (w, h) = (bits.width() as f32, bits.height() as f32);
     let mut symbols = Vec::new();
-    for (turns, _) in directions(bits).iter().enumerate().filter(|d| *d.1) {
+    let directions = directions(bits);
+    for (turns, _) in directions.iter().enumerate().filter(|d| *d.1) {
         let turned = (0..turns).fold(None, |t: Option<Bits>, _| Some(t.as_ref().unwrap_or(bits).turned()));
         let Some(matrix) = turned.as_ref().unwrap_or(bits).matrix() else { continue };
         let back = |p: Point| match turns {
@@ -30,34 +32,61 @@ pub(super) fn scan(bits: &Bits) -> Vec<Symbol> {
         let found = guarded(|| Some(upright(&matrix))).unwrap_or_default();
         symbols.extend(found.into_iter().map(|s| Symbol { corners: s.corners.map(|c| Corners(c.0.map(back))), ..s }));
     }
-    symbols
+    (symbols, directions.iter().filter(|&&seen| seen).count())
 }
 
-/// In which of the four directions (turns of the picture clockwise that bring it upright) a start or stop pattern was
-/// seen on several lines.
+/// In which of the four directions (turns of the picture clockwise that bring it upright) start or stop patterns were
+/// seen, one beside the other on several lines.
 fn directions(bits: &Bits) -> [bool; 4] {
-    let mut seen = [0; 4];
     let mut runs = Vec::new();
-    for y in (0..bits.height()).step_by((bits.height() / LINES).max(1) as usize) {
+    let step = |size: u32| (size / LINES).max(1);
+    let (mut rows, mut columns) = (Ladder::default(), Ladder::default());
+    for y in (0..bits.height()).step_by(step(bits.height()) as usize) {
         bits.row_runs(y, &mut runs);
-        let (forwards, backwards) = guards(&runs);
-        seen[0] += u32::from(forwards);
-        seen[2] += u32::from(backwards);
+        rows.add(&runs, step(bits.height()));
     }
-    for x in (0..bits.width()).step_by((bits.width() / LINES).max(1) as usize) {
+    for x in (0..bits.width()).step_by(step(bits.width()) as usize) {
         bits.column_runs(x, &mut runs);
-        let (forwards, backwards) = guards(&runs);
-        // A symbol read downwards is upright after three quarters clockwise.
-        seen[3] += u32::from(forwards);
-        seen[1] += u32::from(backwards);
+        columns.add(&runs, step(bits.width()));
     }
-    seen.map(|lines| lines >= 3)
+    // A symbol read downwards is upright after three quarters clockwise.
+    [rows.seen[0], columns.seen[1], rows.seen[1], columns.seen[0]].map(|rungs| rungs >= RUNGS)
 }
 
-/// Whether a line has a start or stop pattern, read forwards and read backwards.
-fn guards(runs: &[u32]) -> (bool, bool) {
-    let (mut forwards, mut backwards) = (false, false);
+/// Lines on which a pattern must go on where the line before had it.
+const RUNGS: u32 = 2;
+
+/// Patterns of one line after another. The bars of a symbol go on from line to line; those of a texture do not.
+#[derive(Default)]
+struct Ladder {
+    /// Where patterns begin and how wide they are, forwards and backwards: on the last line and the one before that.
+    last: [Vec<(u32, u32)>; 2],
+    before: [Vec<(u32, u32)>; 2],
+    /// Lines that continue another, read forwards and read backwards.
+    seen: [u32; 2],
+}
+
+impl Ladder {
+    /// Takes the runs of the next line, which is `step` pixels from the last one.
+    fn add(&mut self, runs: &[u32], step: u32) {
+        std::mem::swap(&mut self.last, &mut self.before);
+        self.last.iter_mut().for_each(Vec::clear);
+        guards(runs, &mut self.last);
+        for (seen, (last, before)) in self.seen.iter_mut().zip(self.last.iter().zip(&self.before)) {
+            let goes_on = |a: &(u32, u32), b: &(u32, u32)| {
+                a.0.abs_diff(b.0) <= a.1 / 4 + step && a.1 * 4 <= b.1 * 5 && b.1 * 4 <= a.1 * 5
+            };
+            *seen += u32::from(last.iter().any(|a| before.iter().any(|b| goes_on(a, b))));
+        }
+    }
+}
+
+/// Notes where a line has a start or stop pattern, read forwards and read backwards, and how wide it is.
+fn guards(runs: &[u32], found: &mut [Vec<(u32, u32)>; 2]) {
+    let mut start = 0;
     for (k, w) in runs.windows(9).enumerate() {
+        let here = start;
+        start += w[0];
         if k % 2 == 0 {
             continue; // begins light
         }
@@ -66,15 +95,21 @@ fn guards(runs: &[u32]) -> (bool, bool) {
             continue;
         }
         let mirrored: [u32; 9] = std::array::from_fn(|i| w[8 - i]);
-        forwards |= fits(&w[..8], &START) || fits(w, &STOP);
-        backwards |= fits(&mirrored, &STOP);
+        let width = w.iter().sum();
+        if fits(&w[..8], &START) || fits(w, &STOP) {
+            found[0].push((here, width));
+        }
         // A start pattern ends light, so read backwards it begins one run later.
-        if k + 10 <= runs.len() {
-            let start: [u32; 8] = std::array::from_fn(|i| runs[k + 8 - i]);
-            backwards |= fits(&start, &START);
+        let begins = || {
+            k + 10 <= runs.len() && {
+                let start: [u32; 8] = std::array::from_fn(|i| runs[k + 8 - i]);
+                fits(&start, &START)
+            }
+        };
+        if fits(&mirrored, &STOP) || begins() {
+            found[1].push((here, width));
         }
     }
-    (forwards, backwards)
 }
 
 const START: [u32; 8] = [8, 1, 1, 1, 1, 1, 1, 3];

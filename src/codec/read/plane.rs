@@ -66,6 +66,18 @@ impl Perspective {
         let w = m[6] * x + m[7] * y + m[8];
         Point { x: ((m[0] * x + m[1] * y + m[2]) / w) as f32, y: ((m[3] * x + m[4] * y + m[5]) / w) as f32 }
     }
+
+    /// Where a point goes, and how far the place in the picture moves for a step of one in x and in y there.
+    pub(super) fn around(&self, x: f32, y: f32) -> (Point, Point, Point) {
+        let (x, y, m) = (f64::from(x), f64::from(y), &self.m);
+        let share = 1.0 / (m[6] * x + m[7] * y + m[8]);
+        let (u, v) = ((m[0] * x + m[1] * y + m[2]) * share, (m[3] * x + m[4] * y + m[5]) * share);
+        let step = |k: usize| Point {
+            x: ((m[k] - u * m[6 + k]) * share) as f32,
+            y: ((m[3 + k] - v * m[6 + k]) * share) as f32,
+        };
+        (Point { x: u as f32, y: v as f32 }, step(0), step(1))
+    }
 }
 
 /// Solves eight equations by elimination with the largest pivot.
@@ -124,6 +136,11 @@ mod tests {
             assert!((found.x - b.x).abs() < 1e-3 && (found.y - b.y).abs() < 1e-3, "{found:?} for {b:?}");
         }
         assert!(Perspective::between([p(0.0, 0.0); 4], quad).is_none());
+        let (at, right, down) = map.around(3.0, 7.0);
+        let near = |a: Point, b: Point| (a.x - b.x).abs() < 1e-2 && (a.y - b.y).abs() < 1e-2;
+        assert!(near(at, map.map(3.0, 7.0)));
+        assert!(near(p(at.x + 0.1 * right.x, at.y + 0.1 * right.y), map.map(3.1, 7.0)));
+        assert!(near(p(at.x + 0.1 * down.x, at.y + 0.1 * down.y), map.map(3.0, 7.1)));
         let more = [square.as_slice(), &[p(5.0, 5.0), p(2.0, 7.0)]].concat();
         let seen: Vec<Point> = more.iter().map(|a| map.map(a.x, a.y)).collect();
         let fitted = Perspective::fitted(&more, &seen).expect("no three on a line");

@@ -78,11 +78,12 @@ fn grey(luma: &Luma, p: Point) -> Option<f32> {
     let (x, y) = ((p.x - 0.5).clamp(0.0, w - 1.0), (p.y - 0.5).clamp(0.0, h - 1.0));
     let (left, top) = (x as usize, y as usize);
     let (fx, fy) = (x - left as f32, y - top as f32);
-    let mix = |row: &[u8]| {
-        let (a, b) = (f32::from(row[left]), f32::from(row[(left + 1).min(row.len() - 1)]));
-        a + (b - a) * fx
-    };
-    let a = mix(luma.row(top as u32));
-    let b = mix(luma.row((top as u32 + 1).min(luma.height() - 1)));
+    let wide = luma.width() as usize;
+    let at = top * wide + left;
+    let right = usize::from(left + 1 < wide);
+    let below = if top + 1 < luma.height() as usize { wide } else { 0 };
+    let pixel = |k: usize| f32::from(luma.pixels()[k]);
+    let a = pixel(at) + (pixel(at + right) - pixel(at)) * fx;
+    let b = pixel(at + below) + (pixel(at + below + right) - pixel(at + below)) * fx;
     Some(a + (b - a) * fy)
 }

@@ -71,8 +71,9 @@ impl Walker {
         Self { seen: vec![0; words.len()], words, stride, height, word: stride, turns: Vec::new(), steps: 0 }
     }
 
-    fn black(&self, x: usize, y: usize) -> bool {
-        self.words[y * self.stride + x / 64] >> (x % 64) & 1 == 1
+    /// Whether pixel `at`, counted row by row, is black.
+    fn black(&self, at: usize) -> bool {
+        self.words[at / 64] >> (at % 64) & 1 == 1
     }
 
     /// Walks along the next border into `turns`; false when there is none left.
@@ -95,42 +96,38 @@ impl Walker {
     fn walk(&mut self, x: usize, y: usize) {
         self.turns.clear();
         self.steps = 0;
-        let start = (x, y);
-        let (mut x, mut y, mut heading) = (x, y, 0u8);
+        let wide = 64 * self.stride;
+        // For each heading (up, right, down, left): from a pixel to those at the left and the right hand before it, and to
+        // the next one. Negative steps wrap around.
+        let (up, left) = (wide.wrapping_neg(), 1usize.wrapping_neg());
+        let hands = [(up.wrapping_sub(1), up), (up, 0), (0, left), (left, up.wrapping_sub(1))];
+        let ahead = [up, 1, wide, left];
+        let start = y * wide + x;
+        let (mut at, mut heading) = (start, 0);
         loop {
-            // At the lattice point left above pixel x, y, having walked there by `heading`.
+            // At the lattice point left above pixel `at`, having walked there by `heading`.
             if heading == 0 {
-                let bit = 1 << (x % 64);
-                let seen = &mut self.seen[y * self.stride + x / 64];
-                if *seen & bit != 0 && (x, y) == start {
+                let bit = 1 << (at % 64);
+                let seen = &mut self.seen[at / 64];
+                if *seen & bit != 0 && at == start {
                     return;
                 }
                 *seen |= bit;
             }
-            let (left, right) = match heading {
-                0 => ((x - 1, y - 1), (x, y - 1)),
-                1 => ((x, y - 1), (x, y)),
-                2 => ((x, y), (x - 1, y)),
-                _ => ((x - 1, y), (x - 1, y - 1)),
-            };
-            let turn = if !self.black(right.0, right.1) {
+            let (left, right) = hands[heading];
+            let turn = if !self.black(at.wrapping_add(right)) {
                 1
-            } else if self.black(left.0, left.1) {
+            } else if self.black(at.wrapping_add(left)) {
                 3
             } else {
                 0
             };
             if turn != 0 {
-                self.turns.push(Point { x: x as f32 - 64.0, y: y as f32 - 1.0 });
+                self.turns.push(Point { x: (at % wide) as f32 - 64.0, y: (at / wide) as f32 - 1.0 });
                 heading = (heading + turn) % 4;
             }
             self.steps += 1;
-            match heading {
-                0 => y -= 1,
-                1 => x += 1,
-                2 => y += 1,
-                _ => x -= 1,
-            }
+            at = at.wrapping_add(ahead[heading]);
         }
     }
 }

@@ -81,16 +81,42 @@ const AGREEMENT: f32 = 0.8;
 /// How well the broken borders must alternate before modules are read, where the size is a guess.
 const RHYTHM: f32 = 0.4;
 
-/// Reads the symbols of `luma`, whose black and white version is `bits`; corners are in its pixels.
-pub(super) fn scan(bits: &Bits, luma: &Luma) -> Vec<Symbol> {
+/// Reads the symbols of `luma`, whose black and white version is `bits`; corners are in its pixels. Also gives the number
+/// of places that have the borders of a symbol, read or not.
+pub(super) fn scan(bits: &Bits, luma: &Luma) -> (Vec<Symbol>, usize) {
     let mut symbols: Vec<Symbol> = Vec::new();
-    for corner in locate::corners(bits) {
+    let mut borders = 0;
+    for corner in locate::corners(bits).iter().filter(|c| barred(bits, c)) {
         let known = symbols.iter().any(|s| s.corners.is_some_and(|c| within(&c, corner.tip)));
         if !known {
-            symbols.extend(read(luma, &corner, true));
+            symbols.extend(read(luma, corner, true, &mut borders));
         }
     }
-    symbols
+    (symbols, borders)
+}
+
+/// Whether a bar, rather than the side of something wider, ends at either end of an L. A look at black and white spares
+/// most corners of a picture the closer look at its grey.
+fn barred(bits: &Bits, corner: &Corner) -> bool {
+    let (up, right) = (between(corner.tip, corner.top), between(corner.tip, corner.right));
+    let (tall, wide) = (length(up), length(right));
+    let (up, right) = (unit(up), unit(right));
+    let ends = |end: Point, bar: Point, across: Point, longest: f32| {
+        let most = 1.3 * longest + 2.0;
+        for depth in [1.2, 2.5, 4.5] {
+            let row = along(end, bar, -depth);
+            let ink = |t: f32| {
+                let p = along(row, across, t);
+                bits.at(p.x, p.y).is_some_and(|black| black != corner.inverse)
+            };
+            let Some(start) = (0..10).map(|k| 0.5 * k as f32 - 1.5).find(|&t| ink(t)) else { continue };
+            // Where a side of something wide is met, it is no better farther on.
+            return (1..=(2.0 * most) as u32).any(|k| !ink(start + 0.5 * k as f32));
+        }
+        false
+    };
+    let longest = tall.max(wide) / 7.0;
+    ends(corner.top, up, right, longest.min(wide / 7.0)) || ends(corner.right, right, up, longest.min(tall / 7.0))
 }
 
 /// Whether a place is in a quadrilateral, or hardly outside.
@@ -129,8 +155,8 @@ fn longer(ink: &Ink<'_>, corner: &Corner) -> Option<Corner> {
     })
 }
 
-/// The symbol whose solid L has this corner; `whole` allows to look past gaps in its bars.
-fn read(luma: &Luma, corner: &Corner, whole: bool) -> Option<Symbol> {
+/// The symbol whose solid L has this corner; `whole` allows to look past gaps in its bars. Counts `borders` seen.
+fn read(luma: &Luma, corner: &Corner, whole: bool, borders: &mut usize) -> Option<Symbol> {
     let (up, right) = (between(corner.tip, corner.top), between(corner.tip, corner.right));
     let (tall, wide) = (length(up), length(right));
     let (up, right) = (unit(up), unit(right));
@@ -161,8 +187,9 @@ fn read(luma: &Luma, corner: &Corner, whole: bool) -> Option<Symbol> {
     if ![&top, &side].into_iter().flatten().any(Track::complete) {
         return None;
     }
+    *borders += 1;
     let symbol = framed(&ink, corner, top.as_ref(), side.as_ref());
-    symbol.or_else(|| if whole { read(luma, &longer(&ink, corner)?, false) } else { None })
+    symbol.or_else(|| if whole { read(luma, &longer(&ink, corner)?, false, borders) } else { None })
 }
 
 /// The symbol between the L and the borders that were walked.

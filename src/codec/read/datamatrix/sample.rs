@@ -145,19 +145,25 @@ impl Bend {
             for x in 0..=w.div_ceil(SPACING) {
                 let around =
                     |n: usize, most: usize| (n * SPACING).saturating_sub(SPACING)..((n + 1) * SPACING).min(most);
+                // Each module's place in the picture, and what a step of one module makes of it.
+                let modules: Vec<_> = around(y, h)
+                    .flat_map(|row| around(x, w).map(move |column| (column, row)))
+                    .map(|(column, row)| {
+                        let p = self.at(column, row);
+                        let place = view.around(column as f32 + 0.5 + p.x, row as f32 + 0.5 + p.y);
+                        (place, known(frame, column as u32, row as u32))
+                    })
+                    .collect();
                 let plain = |shift: Point| -> f32 {
-                    let mut sum = 0.0;
-                    for row in around(y, h) {
-                        for column in around(x, w) {
-                            let p = along(self.at(column, row), shift, 1.0);
-                            let v = colour(ink, &view, column as f32 + 0.5 + p.x, row as f32 + 0.5 + p.y);
-                            sum += match known(frame, column as u32, row as u32) {
-                                Some(black) => 2.0 * if black { v } else { -v },
-                                None => v.abs(),
-                            };
+                    let value = |((middle, right, down), known): &((Point, Point, Point), Option<bool>)| {
+                        let middle = along(along(*middle, *right, shift.x), *down, shift.y);
+                        let v = around_colour(ink, middle, *right, *down);
+                        match known {
+                            Some(black) => 2.0 * if *black { v } else { -v },
+                            None => v.abs(),
                         }
-                    }
-                    sum
+                    };
+                    modules.iter().map(value).sum()
                 };
                 let mut best = Point { x: 0.0, y: 0.0 };
                 // What is better by noise alone is left where it is.
@@ -242,9 +248,15 @@ fn smooth(measured: &[Option<f32>]) -> Vec<f32> {
 
 /// The colour of the module around a place: of its middle and of four places around that, so that a speck does not decide.
 fn colour(ink: &Ink<'_>, view: &Perspective, x: f32, y: f32) -> f32 {
-    let mut sum = 2.0 * ink.at(view.map(x, y));
+    let (middle, right, down) = view.around(x, y);
+    around_colour(ink, middle, right, down)
+}
+
+/// The same from its middle and its two sides in the picture.
+fn around_colour(ink: &Ink<'_>, middle: Point, right: Point, down: Point) -> f32 {
+    let mut sum = 2.0 * ink.at(middle);
     for (dx, dy) in [(-0.2, -0.2), (0.2, -0.2), (0.2, 0.2), (-0.2, 0.2)] {
-        sum += ink.at(view.map(x + dx, y + dy));
+        sum += ink.at(along(along(middle, right, dx), down, dy));
     }
     sum / 6.0
 }

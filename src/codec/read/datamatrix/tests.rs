@@ -54,7 +54,7 @@ impl Scene {
 }
 
 fn scanned(luma: &Luma) -> Vec<Symbol> {
-    scan(&Bits::of(luma, Threshold::Block), luma)
+    scan(&Bits::of(luma, Threshold::Block), luma).0
 }
 
 fn furthest(found: &Corners, truth: [Point; 4]) -> f32 {

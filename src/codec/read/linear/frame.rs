@@ -12,6 +12,16 @@ pub(super) struct Frame {
     along: (f32, f32),
     length: usize,
     lines: u32,
+    ahead: Option<Ahead>,
+}
+
+/// Columns read ahead: one after the other they cost many times as much, since each pixel of one lies far from the next.
+#[derive(Clone, Debug)]
+struct Ahead {
+    first: u32,
+    step: u32,
+    /// The pixels of each column, one column after the other.
+    pixels: Vec<u8>,
 }
 
 impl Frame {
@@ -22,6 +32,7 @@ impl Frame {
             along: (1.0, 0.0),
             length: luma.width() as usize,
             lines: luma.height(),
+            ahead: None,
         }
     }
 
@@ -32,7 +43,24 @@ impl Frame {
             along: (0.0, 1.0),
             length: luma.height() as usize,
             lines: luma.width(),
+            ahead: None,
         }
+    }
+
+    /// Reads every `step`th line from `first` on ahead, if the lines are columns.
+    pub(super) fn read_ahead(&mut self, luma: &Luma, first: u32, step: u32) {
+        if self.along != (0.0, 1.0) || first >= self.lines {
+            return;
+        }
+        let count = (self.lines - first).div_ceil(step) as usize;
+        let mut pixels = vec![0; count * self.length];
+        for (y, row) in luma.pixels().chunks_exact(self.lines as usize).enumerate() {
+            let taken = row[..=(self.lines - 1 - first) as usize].iter().rev().step_by(step as usize);
+            for (place, &v) in pixels[y..].iter_mut().step_by(self.length).zip(taken) {
+                *place = v;
+            }
+        }
+        self.ahead = Some(Ahead { first, step, pixels });
     }
 
     /// A turned rectangle, from its middle, the direction of its lines and its sides.
@@ -42,7 +70,7 @@ impl Frame {
             x: middle.x - along.0 * length / 2.0 - across.0 * lines / 2.0,
             y: middle.y - along.1 * length / 2.0 - across.1 * lines / 2.0,
         };
-        Self { origin, along, length: length.ceil() as usize, lines: lines.ceil().max(1.0) as u32 }
+        Self { origin, along, length: length.ceil() as usize, lines: lines.ceil().max(1.0) as u32, ahead: None }
     }
 
     /// The same rectangle in a picture that is `factor` times as large.
@@ -52,6 +80,7 @@ impl Frame {
             along: self.along,
             length: (self.length as f32 * factor) as usize,
             lines: ((self.lines as f32 * factor) as u32).max(1),
+            ahead: None,
         }
     }
 
@@ -76,11 +105,26 @@ impl Frame {
             for y in first..last {
                 profile.iter_mut().zip(luma.row(y)).for_each(|(sum, &v)| *sum += f32::from(v) * share);
             }
+        } else if let Some(ahead) = &self.ahead
+            && last - first == 1
+            && first >= ahead.first
+            && (first - ahead.first).is_multiple_of(ahead.step)
+        {
+            let from = ((first - ahead.first) / ahead.step) as usize * self.length;
+            profile.extend(ahead.pixels[from..from + self.length].iter().map(|&v| f32::from(v)));
         } else if self.along == (0.0, 1.0) {
             let w = luma.width() as usize;
-            let from = w - last as usize..w - first as usize;
-            let rows = luma.pixels().chunks_exact(w);
-            profile.extend(rows.map(|row| row[from.clone()].iter().map(|&v| u32::from(v)).sum::<u32>() as f32 * share));
+            let from = w - last as usize;
+            profile.extend(luma.pixels()[from..].iter().step_by(w).map(|&v| f32::from(v)));
+            for x in from + 1..w - first as usize {
+                let column = luma.pixels()[x..].iter().step_by(w);
+                profile.iter_mut().zip(column).for_each(|(sum, &v)| *sum += f32::from(v));
+            }
+            if last - first > 1 {
+                for sum in profile.iter_mut() {
+                    *sum *= share;
+                }
+            }
         } else {
             profile.resize(self.length, 0.0);
             let (w, h) = (luma.width() as usize, luma.height() as usize);
@@ -133,8 +177,16 @@ mod tests {
         let mut profile = Vec::new();
         Frame::rows(&luma).take(&luma, 1, 1, &mut profile);
         assert_eq!(profile, [40.0, 50.0, 60.0, 70.0]);
-        Frame::columns(&luma).take(&luma, 0, 1, &mut profile);
+        let mut columns = Frame::columns(&luma);
+        columns.take(&luma, 0, 1, &mut profile);
         assert_eq!(profile, [30.0, 70.0, 110.0], "the first column is the rightmost");
+        columns.take(&luma, 1, 2, &mut profile);
+        assert_eq!(profile, [25.0, 65.0, 105.0], "the mean of the two at the right");
+        columns.read_ahead(&luma, 1, 2);
+        for (line, pixels) in [(0, [30.0, 70.0, 110.0]), (1, [20.0, 60.0, 100.0]), (3, [0.0, 40.0, 80.0])] {
+            columns.take(&luma, line, 1, &mut profile);
+            assert_eq!(profile, pixels, "read ahead or not");
+        }
         let frame = Frame::turned(Point { x: 2.0, y: 1.5 }, (-1.0, 0.0), 4.0, 3.0);
         frame.take(&luma, 0, 1, &mut profile);
         assert_eq!(profile.iter().map(|v| v.round()).collect::<Vec<_>>(), [110.0, 100.0, 90.0, 80.0]);

@@ -75,26 +75,33 @@ pub(super) fn regions(luma: &Luma) -> Vec<Frame> {
 fn cells(luma: &Luma, across: usize, down: usize) -> Vec<Option<Direction>> {
     let mut cells = Vec::with_capacity(across * down);
     let w = luma.width() as usize;
-    let mut sums = vec![(0i32, 0i32, 0i32); across];
+    // Sums over the columns of a row of cells, of plain loops over whole rows; then over the columns of each cell. The
+    // first and the last column have no neighbours.
+    let mut columns = [vec![0i32; w], vec![0i32; w], vec![0i32; w]];
     for cy in 0..down {
-        sums.fill((0, 0, 0));
+        for sums in &mut columns {
+            sums.fill(0);
+        }
+        let [xx, yy, xy] = &mut columns;
         for y in (cy * CELL).max(1)..((cy + 1) * CELL).min(luma.height() as usize - 1) {
             let (up, row, low) = (luma.row(y as u32 - 1), luma.row(y as u32), luma.row(y as u32 + 1));
-            for (cx, sum) in sums.iter_mut().enumerate() {
-                for x in (cx * CELL).max(1)..((cx + 1) * CELL).min(w - 1) {
-                    let dx = i32::from(row[x + 1]) - i32::from(row[x - 1]);
-                    let dy = i32::from(low[x]) - i32::from(up[x]);
-                    sum.0 += dx * dx;
-                    sum.1 += dy * dy;
-                    sum.2 += dx * dy;
-                }
+            let steps = row[2..].iter().zip(row).zip(up[1..].iter().zip(&low[1..]));
+            let sums = xx[1..].iter_mut().zip(&mut yy[1..]).zip(&mut xy[1..]);
+            for (((xx, yy), xy), ((right, left), (up, low))) in sums.zip(steps) {
+                let (dx, dy) = (i16::from(*right) - i16::from(*left), i16::from(*low) - i16::from(*up));
+                *xx += i32::from(dx) * i32::from(dx);
+                *yy += i32::from(dy) * i32::from(dy);
+                *xy += i32::from(dx) * i32::from(dy);
             }
         }
-        cells.extend(sums.iter().map(|&(xx, yy, xy)| {
-            let (difference, mixed, total) = ((xx - yy) as f32, 2.0 * xy as f32, (xx + yy) as f32);
-            let strength = difference.hypot(mixed);
-            (total > FLAT * (CELL * CELL) as f32 && strength > COHERENCE * total)
-                .then(|| Direction { x: difference / strength, y: mixed / strength })
+        let sums = |cx: usize| columns.each_ref().map(|c| c[cx * CELL..(cx + 1) * CELL].iter().sum::<i32>() as f32);
+        cells.extend((0..across).map(sums).map(|[xx, yy, xy]| {
+            let (difference, mixed, total) = (xx - yy, 2.0 * xy, xx + yy);
+            if total <= FLAT * (CELL * CELL) as f32 {
+                return None;
+            }
+            let strength = (difference * difference + mixed * mixed).sqrt();
+            (strength > COHERENCE * total).then(|| Direction { x: difference / strength, y: mixed / strength })
         }));
     }
     cells

@@ -147,6 +147,9 @@ impl<'a> Scan<'a> {
     fn run(&mut self, most: u32, symbols: &mut Vec<Symbol>) {
         let lines = self.lines();
         let step = lines.div_ceil(most).max(1);
+        if self.thickness == 1 {
+            self.frame.read_ahead(self.luma, step / 2, step);
+        }
         // Every fourth line first: those between lines that agree would only say the same.
         for (pass, first) in [2, 0, 1, 3].into_iter().enumerate() {
             if pass == 2 && self.picky && self.candidates.is_empty() && self.pool.is_empty() {
@@ -178,8 +181,7 @@ impl<'a> Scan<'a> {
     /// Reads line `line`: all symbols on it go to the candidates.
     fn read_line(&mut self, line: u32) {
         self.frame.take(self.luma, line, self.thickness, &mut self.profile);
-        let (low, high) = self.profile.iter().fold((255.0f32, 0.0f32), |(l, h), &v| (l.min(v), h.max(v)));
-        if high - low < 24.0 {
+        if contrast(&self.profile) < 24.0 {
             return;
         }
         let (mut runs, mut reversed) = (std::mem::take(&mut self.runs), std::mem::take(&mut self.reversed));
@@ -338,6 +340,20 @@ impl<'a> Scan<'a> {
         // Clockwise from where reading begins.
         Corners(if backwards { [c, d, a, b] } else { [a, b, c, d] })
     }
+}
+
+/// The difference of the lightest and the darkest place of a line, by eights side by side.
+fn contrast(profile: &[f32]) -> f32 {
+    let (mut low, mut high) = ([255.0f32; 8], [0.0f32; 8]);
+    let (eights, rest) = profile.as_chunks::<8>();
+    for values in eights {
+        for ((low, high), &v) in low.iter_mut().zip(&mut high).zip(values) {
+            *low = if v < *low { v } else { *low };
+            *high = if v > *high { v } else { *high };
+        }
+    }
+    let least = low.iter().chain(rest).copied().fold(255.0, f32::min);
+    high.iter().chain(rest).copied().fold(0.0, f32::max) - least
 }
 
 /// Whether a line lies between the first and the last line of a candidate.

@@ -72,6 +72,18 @@ fn normal(mut shape: Shape) -> Shape {
     shape
 }
 
+/// How like two shapes are: 1 is the same. By fours side by side.
+fn likeness(a: &Shape, b: &Shape) -> f32 {
+    let ((a, a_rest), (b, b_rest)) = (a.as_chunks::<4>(), b.as_chunks::<4>());
+    let mut sums = [0.0; 4];
+    for (a, b) in a.iter().zip(b) {
+        for ((sum, a), b) in sums.iter_mut().zip(a).zip(b) {
+            *sum += a * b;
+        }
+    }
+    sums.iter().sum::<f32>() + a_rest.iter().zip(b_rest).map(|(a, b)| a * b).sum::<f32>()
+}
+
 /// `count` digits of four runs each from run `at` on; `right` says that they are of the right half. Gives values, the set
 /// B bits, and an error comparable with that of widths.
 pub(super) fn digits(runs: &Runs, at: usize, count: usize, right: bool) -> Option<(Vec<u8>, u8, f32)> {
@@ -99,15 +111,17 @@ pub(super) fn digits(runs: &Runs, at: usize, count: usize, right: bool) -> Optio
         for seen in &seen {
             let (mut first, mut second, mut which) = (-1.0f32, -1.0f32, 0);
             for (digit, shape) in shapes.iter().enumerate().take(sets) {
-                let like =
-                    seen.iter().map(|s| s.iter().zip(shape).map(|(a, b)| a * b).sum::<f32>()).fold(-1.0, f32::max);
+                let like = seen.iter().map(|s| likeness(s, shape)).fold(-1.0, f32::max);
                 if like > first {
                     (first, second, which) = (like, first, digit);
                 } else {
                     second = second.max(like);
                 }
             }
-            clear &= first >= LEAST && first - second >= AHEAD;
+            clear = first >= LEAST && first - second >= AHEAD;
+            if !clear {
+                break;
+            }
             values.push((which % 10) as u8);
             mirrored = mirrored << 1 | u8::from(which >= 10);
             sum += first;

@@ -1,12 +1,11 @@
 //! QR Code, Micro QR Code and rMQR Code: finders, sampling, decoding; all symbols of a picture in one pass.
 
 mod content;
+mod finder;
 mod sample;
 
 use rxing::common::{DetectorRXingResult, cpp_essentials::ConcentricPattern};
-use rxing::qrcode::cpp_port::detector::{
-    FindFinderPatterns, GenerateFinderPatternSets, SampleMQR, SampleQR, SampleRMQR,
-};
+use rxing::qrcode::cpp_port::detector::{GenerateFinderPatternSets, SampleMQR, SampleQR, SampleRMQR};
 use rxing::qrcode::detector::QRCodeDetectorResult;
 
 use super::{Kinds, binary::Bits, corners_of, guarded};
@@ -15,8 +14,15 @@ use sample::{Finder, Grid};
 
 /// Sets of three finders tried in one picture: more come from noise.
 const MOST_SETS: usize = 400;
+/// Finders known by their inside alone that are looked at in one picture.
+const MOST_INSIDES: usize = 24;
 /// Grids that are moved and bent in one picture.
 const MOST_BENT: usize = 8;
+
+/// Agreement of the timing patterns, of 1, that makes a grid between finders known by their inside worth bending.
+const CLEAR: f32 = 0.85;
+/// Pixels of the smallest modules that may be moved by parts of their size.
+const LEAST_BENT: f32 = 1.6;
 
 /// What a pass saw.
 #[derive(Debug, Default)]
@@ -31,32 +37,43 @@ pub(super) struct Pass {
 }
 
 /// Reads all symbols of the QR family among `kinds`; corners are in pixels of `bits`. Up to `most_bends` grids that do not
-/// fit are bent, for paper that is not flat.
-pub(super) fn scan(bits: &Bits, kinds: Kinds, most_bends: usize) -> Pass {
+/// fit are bent, for paper that is not flat. With `insides`, finders count whose outermost ring cannot be seen.
+pub(super) fn scan(bits: &Bits, kinds: Kinds, most_bends: usize, insides: bool) -> Pass {
     let mut pass = Pass::default();
     let Some(matrix) = bits.matrix() else { return pass };
-    let Some(mut finders) = guarded(|| Some(FindFinderPatterns(&matrix, true, 0))) else { return pass };
+    let Some(mut finders) = guarded(|| Some(finder::finders(bits, &matrix))) else { return pass };
     pass.finders = finders.len();
     let mut used: Vec<ConcentricPattern> = Vec::new();
     if kinds.contains(Kind::QrCode) {
         let sets = guarded(|| Some(GenerateFinderPatternSets(&mut finders))).unwrap_or_default();
-        let traced: Vec<(usize, Finder)> = finders
+        let mut traced: Vec<(usize, Finder)> = finders
             .iter()
             .enumerate()
             .filter_map(|(k, f)| Some((k, Finder::trace(bits, f.p.x, f.p.y, f.size as f32)?)))
             .collect();
+        if insides {
+            for inside in finder::insides(bits, &finders).into_iter().take(MOST_INSIDES) {
+                if let Some(outline) = Finder::trace_inside(bits, inside.p.x, inside.p.y, inside.size as f32) {
+                    traced.push((finders.len(), outline));
+                    finders.push(inside);
+                }
+            }
+        }
         let outlines: Vec<Finder> = traced.iter().map(|t| t.1).collect();
         let place = |f: &ConcentricPattern| traced.iter().position(|t| finders[t.0] == *f);
         // Sets by distance and angle, then those whose finders point at each other; rxing's own sampling helps where an
         // outline could not be traced, and knows alignment patterns.
         let mut later = Vec::new();
+        let mut tried: Vec<[usize; 3]> = Vec::new();
         for set in sets.iter().take(MOST_SETS) {
             let patterns = [set.tl, set.tr, set.bl];
             if patterns.iter().any(|f| used.contains(f)) {
                 continue;
             }
             let places = || Some([place(&set.tl)?, place(&set.tr)?, place(&set.bl)?]);
-            let grids = places().map(|p| sample::grids(bits, p.map(|k| &outlines[k]))).unwrap_or_default();
+            let places = places();
+            tried.extend(places);
+            let grids = places.map(|p| sample::grids(bits, p.map(|k| &outlines[k]))).unwrap_or_default();
             let found = grids
                 .iter()
                 .find_map(|grid| decoded(bits, grid))
@@ -70,7 +87,7 @@ pub(super) fn scan(bits: &Bits, kinds: Kinds, most_bends: usize) -> Pass {
         }
         for set in sample::sets(&outlines).into_iter().take(MOST_SETS) {
             let patterns = set.map(|k| finders[traced[k].0]);
-            if patterns.iter().any(|f| used.contains(f)) {
+            if tried.contains(&set) || patterns.iter().any(|f| used.contains(f)) {
                 continue;
             }
             let grids = sample::grids(bits, set.map(|k| &outlines[k]));
@@ -84,6 +101,11 @@ pub(super) fn scan(bits: &Bits, kinds: Kinds, most_bends: usize) -> Pass {
         pass.grids = later.iter().filter(|(_, patterns)| patterns.iter().all(|f| !used.contains(f))).count();
         if most_bends > 0 {
             later.sort_by(|a, b| b.0.timing.total_cmp(&a.0.timing));
+            // Insides are common in all that is speckled.
+            let whole = |f: &ConcentricPattern| finders[..pass.finders].contains(f);
+            later.retain(|(grid, patterns)| {
+                grid.module() >= LEAST_BENT && (grid.timing >= CLEAR || patterns.iter().all(whole))
+            });
             for (grid, patterns) in later.into_iter().take(MOST_BENT) {
                 if pass.bends == most_bends || patterns.iter().any(|f| used.contains(f)) {
                     continue;
@@ -96,7 +118,7 @@ pub(super) fn scan(bits: &Bits, kinds: Kinds, most_bends: usize) -> Pass {
             }
         }
     }
-    for finder in finders.iter().filter(|f| !used.contains(f)).take(MOST_SETS) {
+    for finder in finders[..pass.finders].iter().filter(|f| !used.contains(f)).take(MOST_SETS) {
         if kinds.contains(Kind::MicroQrCode)
             && let Some(symbol) = guarded(|| symbol(&SampleMQR(&matrix, *finder).ok()?, Kind::MicroQrCode))
         {

@@ -20,23 +20,23 @@ pub(super) struct Finder {
 impl Finder {
     /// Traces the finder of about `size` pixels around a dark place.
     pub(super) fn trace(bits: &Bits, x: f32, y: f32, size: f32) -> Option<Self> {
-        const RAYS: usize = 48;
-        let mut points = Vec::with_capacity(RAYS);
-        for k in 0..RAYS {
-            let (dy, dx) = (k as f32 / RAYS as f32 * std::f32::consts::TAU).sin_cos();
-            if let Some(far) = third_edge(bits, x, y, dx, dy, 1.6 * size) {
-                points.push(Point { x: x + dx * far, y: y + dy * far });
-            }
-        }
-        if points.len() < RAYS * 2 / 3 {
-            return None;
-        }
-        let outline = outline::quadrilateral(Point { x, y }, &points)?;
+        Self::of(square_around(bits, x, y, size, 3)?, Point { x, y })
+    }
+
+    /// The same from the outline of its light ring, five modules wide, where the dark one around cannot be told from what
+    /// lies beyond it.
+    pub(super) fn trace_inside(bits: &Bits, x: f32, y: f32, size: f32) -> Option<Self> {
+        let inner = square_around(bits, x, y, size, 2)?;
+        let square = |r: f32| [(-r, -r), (r, -r), (r, r), (-r, r)].map(|(x, y)| Point { x, y });
+        let view = Perspective::between(square(2.5), inner)?;
+        Self::of(square(3.5).map(|p| view.map(p.x, p.y)), Point { x, y })
+    }
+
+    fn of(outline: [Point; 4], around: Point) -> Option<Self> {
         let middle = Perspective::between(unit(), outline)?.map(0.5, 0.5);
         let sides: [f32; 4] = std::array::from_fn(|k| distance(outline[k], outline[(k + 1) % 4]));
         let (least, most) = sides.iter().fold((f32::INFINITY, 0f32), |(l, m), &s| (l.min(s), m.max(s)));
-        (least > 3.0 && most < 8.0 * least && distance(middle, Point { x, y }) < most / 3.0)
-            .then_some(Self { middle, outline })
+        (least > 3.0 && most < 8.0 * least && distance(middle, around) < most / 3.0).then_some(Self { middle, outline })
     }
 
     /// Whether the other may belong to the same symbol: not too different in size.
@@ -111,14 +111,30 @@ fn distance(a: Point, b: Point) -> f32 {
     (a.x - b.x).hypot(a.y - b.y)
 }
 
-/// The distance of the third change of colour from a dark place.
-fn third_edge(bits: &Bits, x: f32, y: f32, dx: f32, dy: f32, reach: f32) -> Option<f32> {
+/// The square on which lie the `count`th changes of colour around a dark place.
+fn square_around(bits: &Bits, x: f32, y: f32, size: f32, count: u32) -> Option<[Point; 4]> {
+    const RAYS: usize = 48;
+    let mut points = Vec::with_capacity(RAYS);
+    for k in 0..RAYS {
+        let (dy, dx) = (k as f32 / RAYS as f32 * std::f32::consts::TAU).sin_cos();
+        if let Some(far) = edge(bits, x, y, dx, dy, 1.6 * size, count) {
+            points.push(Point { x: x + dx * far, y: y + dy * far });
+        }
+    }
+    if points.len() < RAYS * 2 / 3 {
+        return None;
+    }
+    outline::quadrilateral(Point { x, y }, &points)
+}
+
+/// The distance of the `most`th change of colour from a dark place.
+fn edge(bits: &Bits, x: f32, y: f32, dx: f32, dy: f32, reach: f32, most: u32) -> Option<f32> {
     let (mut dark, mut count, mut at) = (true, 0, 0.0);
     while at < reach {
         let now = bits.at(x + dx * at, y + dy * at)?;
         if now != dark {
             count += 1;
-            if count == 3 {
+            if count == most {
                 return Some(at - 0.25);
             }
             dark = now;
@@ -243,6 +259,12 @@ impl Grid {
             }
         }
         Some(modules)
+    }
+
+    /// The size of a module along the top, in pixels.
+    pub(super) fn module(&self) -> f32 {
+        let far = self.size as f32;
+        distance(self.view.map(0.0, 0.0), self.view.map(far, 0.0)) / far
     }
 
     /// The corners of the symbol.

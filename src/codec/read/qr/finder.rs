@@ -1,0 +1,150 @@
+//! Where finders are: rows are searched for runs of 1 : 1 : 3 : 1 : 1, and rxing looks whether columns and diagonals agree.
+//!
+//! rxing's own search walks each row pixel by pixel; here a row is cut into its runs a word at a time.
+
+use rxing::Point as RxingPoint;
+use rxing::common::BitMatrix;
+use rxing::common::cpp_essentials::{ConcentricPattern, LocateConcentricPattern, Pattern};
+
+use crate::codec::read::binary::Bits;
+
+/// Rows from one that is searched to the next: the middle of a finder is three modules high.
+const STEP: usize = 3;
+/// A finder's modules along a line through its middle.
+const MODULES: Pattern<5> = [1, 1, 3, 1, 1];
+
+/// All finders of `bits`, of which `matrix` is a copy for rxing. May panic on odd pictures.
+pub(super) fn finders(bits: &Bits, matrix: &BitMatrix) -> Vec<ConcentricPattern> {
+    let mut found: Vec<ConcentricPattern> = Vec::new();
+    let mut runs = Vec::new();
+    for y in (STEP as u32 - 1..bits.height()).step_by(STEP) {
+        bits.row_runs(y, &mut runs);
+        let mut start = 0;
+        // Runs begin with a light one (perhaps of no length), so odd ones are dark.
+        for (light, dark) in runs.windows(6).step_by(2).map(|w| (w[0], &w[1..])) {
+            start += light;
+            if fits(dark) && (start == light || light as f32 >= 0.05 * (dark[1] + dark[3]) as f32) {
+                let x = (start + dark[0] + dark[1]) as f32 + dark[2] as f32 / 2.0;
+                let middle = RxingPoint { x, y: y as f32 + 0.5 };
+                let known = |f: &ConcentricPattern| RxingPoint::distance(middle, f.p) < f.size as f32 / 2.0;
+                // Three times the width: the diagonal of one that is much askew.
+                let reach = 3 * dark.iter().sum::<u32>();
+                // rxing asks the column first, too, but slowly.
+                let column = || bits.runs_around(x as u32, y, reach).is_some_and(|runs: [u32; 5]| proportionate(&runs));
+                if !found.iter().any(known) && column() {
+                    let reach = reach as i32;
+                    found.extend(LocateConcentricPattern::<true, 5, 7>(matrix, &MODULES, middle, reach));
+                }
+            }
+            start += dark[0];
+        }
+    }
+    found
+}
+
+/// Pixels of the smallest modules of finders that are known by their inside alone.
+const LEAST_INSIDE: f32 = 2.0;
+
+/// Finders whose outermost ring has merged with what is around, or is broken: the dark middle with the light ring around
+/// it is enough. Those among `known` are left out.
+pub(super) fn insides(bits: &Bits, known: &[ConcentricPattern]) -> Vec<ConcentricPattern> {
+    let mut found: Vec<ConcentricPattern> = Vec::new();
+    let mut runs = Vec::new();
+    for y in (STEP as u32 - 1..bits.height()).step_by(STEP) {
+        bits.row_runs(y, &mut runs);
+        let mut start = 0;
+        for (light, dark) in runs.windows(6).step_by(2).map(|w| (w[0], &w[1..])) {
+            start += light;
+            if let Some(module) = inside(&dark[1..4])
+                && module >= LEAST_INSIDE
+                && dark[0].min(dark[4]) as f32 >= 0.5 * module
+            {
+                let x = (start + dark[0] + dark[1]) as f32 + dark[2] as f32 / 2.0;
+                let middle = RxingPoint { x, y: y as f32 + 0.5 };
+                let new = |f: &ConcentricPattern| RxingPoint::distance(middle, f.p) >= f.size as f32 / 2.0;
+                let column = bits.runs_around(x as u32, y, (9.0 * module) as u32);
+                if column
+                    .is_some_and(|runs: [u32; 3]| inside(&runs).is_some_and(|m| m < 2.5 * module && module < 2.5 * m))
+                    && known.iter().chain(&found).all(new)
+                {
+                    found.push(ConcentricPattern { p: middle, size: (7.0 * module) as i32 });
+                }
+            }
+            start += dark[0];
+        }
+    }
+    found
+}
+
+/// The size of a module, if three runs, light, dark and light, are in about the proportions of a finder's inside.
+fn inside(runs: &[u32]) -> Option<f32> {
+    let module = runs.iter().sum::<u32>() as f32 / 5.0;
+    let near = |run: u32, ideal: f32, most: f32| (run as f32 - ideal).abs() <= most;
+    (near(runs[1], 3.0 * module, 0.6 * module + 0.5)
+        && near(runs[0], module, 0.4 * module + 0.5)
+        && near(runs[2], module, 0.4 * module + 0.5))
+    .then_some(module)
+}
+
+/// Whether five runs of a row, dark ones first, may be those of a finder.
+fn fits(runs: &[u32]) -> bool {
+    runs[2] >= 3 && runs[2] >= 2 * runs[0].max(runs[4]) && runs[2] >= runs[1].max(runs[3]) && proportionate(runs)
+}
+
+/// Whether five runs, dark ones first, are in about the proportions of a finder. Ink and light may have made all dark
+/// ones wider than all light ones, or the other way round.
+fn proportionate(runs: &[u32]) -> bool {
+    let (dark, light) = ((runs[0] + runs[2] + runs[4]) as f32 / 5.0, (runs[1] + runs[3]) as f32 / 2.0);
+    if dark > 4.0 * light || light > 4.0 * dark {
+        return false;
+    }
+    let (most_dark, most_light) = (0.75 * dark + 0.5, light / 3.0 + 0.5);
+    let near = |run: u32, ideal: f32, most: f32| (run as f32 - ideal).abs() <= most;
+    near(runs[0], dark, most_dark)
+        && near(runs[2], 3.0 * dark, most_dark)
+        && near(runs[4], dark, most_dark)
+        && near(runs[1], light, most_light)
+        && near(runs[3], light, most_light)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::codec::Luma;
+    use crate::codec::read::binary::Threshold;
+    use crate::codec::read::qr::sample::Finder;
+
+    /// A finder of modules of six pixels with its left top at 40, 40, on paper or on the dark.
+    fn picture(beyond: u8) -> Bits {
+        let pixels = (0..140 * 140).map(|i| {
+            let module = |at: i32| (at - 40).div_euclid(6) - 3;
+            match module(i % 140).abs().max(module(i / 140).abs()) {
+                0 | 1 | 3 => 20,
+                2 => 230,
+                _ => beyond,
+            }
+        });
+        Bits::of(&Luma::new(140, 140, pixels.collect()), Threshold::Block)
+    }
+
+    #[test]
+    fn a_finder_on_paper_is_found_once() {
+        let bits = picture(230);
+        let found = finders(&bits, &bits.matrix().expect("has a size"));
+        assert_eq!(found.len(), 1);
+        assert!((found[0].p.x - 61.0).abs() < 1.0 && (found[0].p.y - 61.0).abs() < 1.0, "{found:?}");
+        assert!(insides(&bits, &found).is_empty(), "it is known already");
+    }
+
+    #[test]
+    fn a_finder_in_the_dark_is_known_by_its_inside() {
+        let bits = picture(20);
+        assert!(finders(&bits, &bits.matrix().expect("has a size")).is_empty());
+        let found = insides(&bits, &[]);
+        assert_eq!(found.len(), 1);
+        let (p, size) = (found[0].p, found[0].size);
+        assert!((p.x - 61.0).abs() < 3.0 && (p.y - 61.0).abs() < 6.0 && (38..=46).contains(&size), "{found:?}");
+        assert!(Finder::trace(&bits, p.x, p.y, size as f32).is_none());
+        assert!(Finder::trace_inside(&bits, p.x, p.y, size as f32).is_some());
+    }
+}

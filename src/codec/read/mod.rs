@@ -19,7 +19,9 @@ mod grid;
 mod kinds;
 mod layer;
 mod linear;
+mod maxicode;
 mod outline;
+mod payload;
 mod pdf417;
 mod plane;
 mod qr;
@@ -236,7 +238,7 @@ impl Stages {
             if self.wanting() {
                 self.data_matrix(&Bits::of(&layer.luma, Threshold::Global), layer);
             }
-            self.aztec_and_pdf417(&bits, &larger);
+            self.rare(&bits, &larger);
         }
         for layer in &pyramid[base..] {
             if self.finders > 0 && longest <= 1000 && self.wanting() {
@@ -281,7 +283,7 @@ impl Stages {
     /// The other two-dimensional symbologies.
     fn others(&mut self, bits: &Bits, layer: &Layer<'_>) {
         self.data_matrix(bits, layer);
-        self.aztec_and_pdf417(bits, layer);
+        self.rare(bits, layer);
     }
 
     fn data_matrix(&mut self, bits: &Bits, layer: &Layer<'_>) {
@@ -290,12 +292,16 @@ impl Stages {
         }
     }
 
-    fn aztec_and_pdf417(&mut self, bits: &Bits, layer: &Layer<'_>) {
+    /// Those that are neither QR codes nor Data Matrix.
+    fn rare(&mut self, bits: &Bits, layer: &Layer<'_>) {
         if self.kinds.contains(Kind::Aztec) && self.affordable() {
             self.found.add(aztec::scan(bits), layer);
         }
         if self.kinds.contains(Kind::Pdf417) && self.affordable() {
             self.found.add(pdf417::scan(bits), layer);
+        }
+        if self.kinds.contains(Kind::MaxiCode) && self.affordable() {
+            self.found.add(maxicode::scan(bits), layer);
         }
     }
 }

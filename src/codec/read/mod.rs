@@ -22,7 +22,9 @@ mod grid;
 mod kinds;
 mod layer;
 mod linear;
+mod maxicode;
 mod outline;
+mod payload;
 mod pdf417;
 mod plane;
 mod qr;
@@ -254,7 +256,7 @@ impl Stages {
             self.located(&inverted, places, 3);
             if small {
                 // Data Matrix is read in either colour.
-                self.aztec_and_pdf417(inverted.block(), &inverted);
+                self.rare(inverted.block(), &inverted);
             }
         }
     }
@@ -278,7 +280,7 @@ impl Stages {
                 self.data_matrix(&Bits::of(&layer.luma, Threshold::Global), layer);
             }
         }
-        self.aztec_and_pdf417(larger.block(), &larger);
+        self.rare(larger.block(), &larger);
     }
 
     fn upright(&mut self, layer: &Layer<'_>, thickness: u32) {
@@ -305,7 +307,7 @@ impl Stages {
     /// The other two-dimensional symbologies.
     fn others(&mut self, bits: &Bits, layer: &Layer<'_>) {
         self.data_matrix(bits, layer);
-        self.aztec_and_pdf417(bits, layer);
+        self.rare(bits, layer);
     }
 
     fn data_matrix(&mut self, bits: &Bits, layer: &Layer<'_>) {
@@ -316,7 +318,8 @@ impl Stages {
         }
     }
 
-    fn aztec_and_pdf417(&mut self, bits: &Bits, layer: &Layer<'_>) {
+    /// Those that are neither QR codes nor Data Matrix.
+    fn rare(&mut self, bits: &Bits, layer: &Layer<'_>) {
         if self.kinds.contains(Kind::Aztec) && self.affordable() {
             let (symbols, eyes) = aztec::scan(bits);
             self.eyes += eyes;
@@ -326,6 +329,9 @@ impl Stages {
             let (symbols, guards) = pdf417::scan(bits);
             self.guards += guards;
             self.found.add(symbols, layer);
+        }
+        if self.kinds.contains(Kind::MaxiCode) && self.affordable() {
+            self.found.add(maxicode::scan(bits), layer);
         }
     }
 }

@@ -4,6 +4,7 @@
 //! broken borders between them (`border`), four sides laid on the edges (`fit`), modules (`sample`), rxing's decoder.
 
 mod border;
+mod content;
 mod fit;
 mod geometry;
 mod ink;
@@ -16,6 +17,7 @@ use rxing::datamatrix::decoder::Decoder;
 
 use super::binary::Bits;
 use super::guarded;
+use super::payload::Payload;
 use crate::codec::{Corners, Kind, Luma, Point, Symbol};
 use border::{Track, bar_width, track};
 use fit::Frame;
@@ -269,12 +271,10 @@ fn decode(ink: &Ink<'_>, frame: &Frame, bend: Option<&Bend>) -> Option<Symbol> {
             return None;
         }
         let decoded = guarded(|| Decoder::new().decode(&sampled.bits).ok())?;
-        let text = decoded.getText().to_owned();
-        let bytes = if decoded.getByteSegments().is_empty() {
-            text.clone().into_bytes()
-        } else {
-            decoded.getByteSegments().concat()
-        };
+        // rxing's own reading of the codewords loses what is beside bytes, and does not know every character set.
+        let payload = content::parse(decoded.getRawBytes()).filter(|payload| !payload.is_empty());
+        let (text, bytes) = payload
+            .map_or_else(|| (decoded.getText().to_owned(), decoded.getText().as_bytes().to_vec()), Payload::into_text);
         let [a, b, c, d] = frame.corners;
         // A mirrored symbol has its solid borders exchanged.
         let corners = if decoded.getIsMirrored() { [c, b, a, d] } else { [a, b, c, d] };

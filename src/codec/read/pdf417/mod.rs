@@ -1,4 +1,9 @@
-//! PDF417.
+//! PDF417 and MicroPDF417.
+
+mod content;
+mod marks;
+mod micro;
+mod tables;
 
 use rxing::Point as RxingPoint;
 use rxing::common::BitMatrix;
@@ -6,9 +11,9 @@ use rxing::pdf417::{decoder::pdf_417_scanning_decoder, detector::pdf_417_detecto
 
 use super::{binary::Bits, guarded};
 use crate::codec::{Corners, Kind, Point, Symbol};
+use tables::CODEWORD_MODULES;
 
-/// Modules of a codeword and of the stop pattern.
-const CODEWORD_MODULES: f32 = 17.0;
+/// Modules of the stop pattern.
 const STOP_MODULES: f32 = 18.0;
 
 /// Lines looked at in each direction for a start or stop pattern, before the costly search begins.
@@ -18,7 +23,7 @@ const LINES: u32 = 64;
 /// at the ends of a symbol.
 pub(super) fn scan(bits: &Bits) -> (Vec<Symbol>, usize) {
     let (w, h) = (bits.width() as f32, bits.height() as f32);
-    let mut symbols = Vec::new();
+    let mut symbols = micro::scan(bits);
     let directions = directions(bits);
     for (turns, _) in directions.iter().enumerate().filter(|d| *d.1) {
         let turned = (0..turns).fold(None, |t: Option<Bits>, _| Some(t.as_ref().unwrap_or(bits).turned()));
@@ -29,10 +34,25 @@ pub(super) fn scan(bits: &Bits) -> (Vec<Symbol>, usize) {
             2 => Point { x: w - p.x, y: h - p.y },
             _ => Point { x: w - p.y, y: p.x },
         };
-        let found = guarded(|| Some(upright(&matrix))).unwrap_or_default();
+        let mut found = guarded(|| Some(upright(&matrix))).unwrap_or_default();
+        if found.is_empty() {
+            let tall = matrix.height() as f32;
+            let flip = |Corners(c): Corners| Corners([c[0], c[3], c[2], c[1]].map(|p| Point { x: p.x, y: tall - p.y }));
+            let mirrored = guarded(|| Some(upright(&flipped(&matrix)?))).unwrap_or_default();
+            found.extend(mirrored.into_iter().map(|s| Symbol { corners: s.corners.map(flip), ..s }));
+        }
         symbols.extend(found.into_iter().map(|s| Symbol { corners: s.corners.map(|c| Corners(c.0.map(back))), ..s }));
     }
     (symbols, directions.iter().filter(|&&seen| seen).count())
+}
+
+/// The mirror image, upside down, for symbols on the back of what is transparent.
+fn flipped(bits: &BitMatrix) -> Option<BitMatrix> {
+    let mut flipped = BitMatrix::new(bits.width(), bits.height()).ok()?;
+    for y in 0..bits.height() {
+        flipped.setRow(bits.height() - 1 - y, &bits.getRow(y));
+    }
+    Some(flipped)
 }
 
 /// In which of the four directions (turns of the picture clockwise that bring it upright) start or stop patterns were

@@ -4,10 +4,11 @@
 //! searched for seven runs of equal length, the square ring around is traced by rays, and its corners give the
 //! perspective from which modules are sampled.
 
-use rxing::aztec::decoder::highLevelDecode;
+mod content;
+
 use rxing::common::reedsolomon::{PredefinedGenericGF, ReedSolomonDecoder};
 
-use super::{binary::Bits, grid, guarded, outline, plane::Perspective};
+use super::{binary::Bits, grid, guarded, outline, payload::Payload, plane::Perspective};
 use crate::codec::{Corners, Kind, Point, Symbol};
 
 /// Bull's eyes tried in one picture.
@@ -278,12 +279,16 @@ fn mode(compact: bool, dark: impl Fn(i32, i32) -> Option<bool>) -> Option<Mode> 
 
 fn symbol(bits: &Bits, view: &Perspective, mode: &Mode, mirrored: bool) -> Option<Symbol> {
     let mut refined = *view;
-    let (dimension, text) = match *mode {
-        Mode::Rune(value) => (11, format!("{value:03}")),
+    let (dimension, payload) = match *mode {
+        Mode::Rune(value) => {
+            let mut payload = Payload::default();
+            payload.extend(format!("{value:03}").into_bytes());
+            (11, payload)
+        }
         Mode::Symbol { compact, layers, blocks } => {
             let dimension = if compact { 4 * layers + 11 } else { 4 * layers + 2 * ((2 * layers + 6) / 15) + 15 };
-            if let Some(text) = content(bits, view, dimension, compact, layers, blocks) {
-                (dimension, text)
+            if let Some(payload) = content(bits, view, dimension, compact, layers, blocks) {
+                (dimension, payload)
             } else {
                 // The message of a chance pattern speaks of a size that the picture has no room for.
                 let half = dimension as f32 / 2.0;
@@ -305,10 +310,18 @@ fn symbol(bits: &Bits, view: &Perspective, mode: &Mode, mirrored: bool) -> Optio
     if mirrored {
         corners.swap(1, 3);
     }
-    Some(Symbol { kind: Kind::Aztec, bytes: text.clone().into_bytes(), text, corners: Some(Corners(corners)) })
+    let (text, bytes) = payload.into_text_or_latin_1();
+    Some(Symbol { kind: Kind::Aztec, bytes, text, corners: Some(Corners(corners)) })
 }
 
-fn content(bits: &Bits, view: &Perspective, dimension: u32, compact: bool, layers: u32, blocks: u32) -> Option<String> {
+fn content(
+    bits: &Bits,
+    view: &Perspective,
+    dimension: u32,
+    compact: bool,
+    layers: u32,
+    blocks: u32,
+) -> Option<Payload> {
     let half = (dimension as i32 - 1) / 2;
     // A margin of the symbol may lie outside the picture; errors there are corrected.
     let dark = |x: i32, y: i32| {
@@ -316,14 +329,7 @@ fn content(bits: &Bits, view: &Perspective, dimension: u32, compact: bool, layer
         bits.at(p.x, p.y).unwrap_or(false)
     };
     let bits = corrected(&spiral(compact, layers, dark), layers, blocks)?;
-    let text = highLevelDecode(&bits).ok()?;
-    // Structured append begins with two shifts that say nothing, then perhaps a name between spaces, then place and
-    // count as letters: none of it is content.
-    if bits.starts_with(&[true, true, true, false, true, true, true, true, false, true]) {
-        let header = text.strip_prefix(' ').and_then(|t| t.split_once(' ')).map_or(text.as_str(), |(_, rest)| rest);
-        return Some(header.get(2..).unwrap_or(header).to_owned());
-    }
-    Some(text)
+    content::parse(&bits).filter(|payload| !payload.is_empty())
 }
 
 /// The modules of the data layers in their order: outermost layer first, each side two modules wide, anticlockwise from

@@ -5,6 +5,7 @@
 mod corpus;
 mod hostile;
 mod loading;
+mod mutated;
 mod roundtrip;
 
 use std::path::{Path, PathBuf};

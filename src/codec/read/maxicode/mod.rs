@@ -43,7 +43,7 @@ const DARK: [(u32, u32); 13] = [
 const LIGHT: [(u32, u32); 7] = [(17, 9), (17, 10), (18, 10), (7, 16), (21, 16), (11, 22), (16, 23)];
 
 /// Bull's eyes tried in one picture.
-const MOST: usize = 16;
+const MOST: usize = 4;
 
 /// Reads the symbols of `bits`; corners are in its pixels.
 pub(super) fn scan(bits: &Bits) -> Vec<Symbol> {
@@ -89,14 +89,17 @@ fn eyes(bits: &Bits) -> Vec<Eye> {
 /// Whether eleven runs, dark first, may be a line through the middle of three rings: the same from both ends, with rings
 /// of equal width.
 fn rings(runs: &[u32]) -> bool {
-    let near = |a: u32, b: u32| 2 * a.abs_diff(b) <= a.max(b) + 3;
-    let total: u32 = runs.iter().sum();
+    let near = |a: u32, b: u32| 2 * a.abs_diff(b) <= a.max(b) + 2;
+    if !near(runs[0], runs[10]) || !near(runs[2], runs[8]) || !near(runs[0], runs[2]) || !near(runs[1], runs[3]) {
+        return false;
+    }
+    let (left, right): (u32, u32) = (runs[..5].iter().sum(), runs[6..].iter().sum());
+    let total = left + runs[5] + right;
     let dark = runs[0] + runs[2] + runs[4] + runs[6] + runs[8] + runs[10];
     total >= 22
+        && 8 * left.abs_diff(right) <= total
         && (0..5).all(|k| near(runs[k], runs[10 - k]))
-        && near(runs[0], runs[2])
         && near(runs[2], runs[4])
-        && near(runs[1], runs[3])
         && runs[5] <= 4 * runs[3] + 2
         && (total / 4..3 * total / 4).contains(&dark)
 }
@@ -123,7 +126,19 @@ fn crossed(bits: &Bits, at: Point, radius: f32) -> Option<Eye> {
     let (up, down) = (edge(at, 0.0, -1.0)?, edge(at, 0.0, 1.0)?);
     let middle = Point { x: at.x, y: at.y + (down - up) / 2.0 };
     let (left, right) = (edge(middle, -1.0, 0.0)?, edge(middle, 1.0, 0.0)?);
+    // Chance rings end here, before the dear part: these four tell of an ellipse, and so do the two diagonals.
+    let even = |a: f32, b: f32| a < 1.4 * b + 1.0 && b < 1.4 * a + 1.0;
+    let (wide, tall) = (f32::midpoint(left, right), f32::midpoint(up, down));
+    if !even(left, right) || !even(wide, radius * RING / EYE) || wide > 2.0 * tall || tall > 2.0 * wide {
+        return None;
+    }
     let mut middle = Point { x: middle.x + (right - left) / 2.0, y: middle.y };
+    let d = std::f32::consts::FRAC_1_SQRT_2;
+    for (x, y) in [(d, d), (d, -d)] {
+        if !even(edge(middle, x, y)?, edge(middle, -x, -y)?) {
+            return None;
+        }
+    }
     let direction = |k: usize| (k as f32 / RAYS as f32 * std::f32::consts::TAU).sin_cos();
     for last in [false, true] {
         let rays: Vec<Option<f32>> = (0..RAYS).map(|k| edge(middle, direction(k).1, direction(k).0)).collect();
@@ -144,7 +159,8 @@ fn crossed(bits: &Bits, at: Point, radius: f32) -> Option<Eye> {
         let fits = |k: usize| {
             let (sin, cos) = direction(k);
             let ideal = (ellipse[0] * cos * cos + ellipse[1] * sin * sin + ellipse[2] * sin * cos).powf(-0.5);
-            rays[k].is_some_and(|r| (0.85..1.18).contains(&(r / ideal)))
+            // The square rings of Aztec Code stray by a fifth.
+            rays[k].is_some_and(|r| (0.9..1.12).contains(&(r / ideal)))
         };
         let round = (0..RAYS).filter(|&k| fits(k)).count();
         return (round >= RAYS * 3 / 4).then_some(Eye { middle, radius, ellipse });
@@ -204,7 +220,7 @@ const TURNS: u32 = 180;
 /// Most fixed modules of the wrong colour.
 const WRONG: usize = 4;
 /// Most directions of which the modules are read.
-const LIKELY: usize = 4;
+const LIKELY: usize = 2;
 
 fn read(bits: &Bits, eye: &Eye) -> Option<Symbol> {
     // The root of the inverse of M makes a circle of the ellipse.
@@ -247,13 +263,13 @@ fn wrong(bits: &Bits, view: &View) -> usize {
 fn grown(bits: &Bits, view: View) -> View {
     let mut best = view;
     let score = |view: &View, reach: f32| plain(bits, view, reach) - 12 * wrong(bits, view) as i32;
-    for reach in [8.0f32, 11.0, 14.0, 17.0] {
+    for reach in [8.0f32, 12.0, 17.0] {
         let mut most = score(&best, reach);
         let module = best.right.x.hypot(best.right.y);
-        for step in [0.3, 0.15, 0.08] {
+        for step in [0.3, 0.12] {
             // Of a hexagon at the rim, and half of that in the middle.
             let by = step * module;
-            for _ in 0..6 {
+            for _ in 0..5 {
                 let before = most;
                 for k in 0..12 {
                     let sign = if k % 2 == 0 { by } else { -by };

@@ -3,7 +3,7 @@
 //! A row address pattern may be found by chance anywhere. But along the side of a symbol the patterns follow each other
 //! in their order, line after line, and next to white.
 
-use super::tables::{ADDRESSES, address};
+use super::tables::{ADDRESSES, address, may_be_address};
 use crate::codec::Point;
 use crate::codec::read::binary::Bits;
 
@@ -51,7 +51,7 @@ impl Line {
     }
 }
 
-/// All lines of a picture in one direction, the first at the top as that direction sees it; `units` a pixel.
+/// Parallel lines, the first at the top as their direction sees it.
 #[derive(Debug)]
 pub(super) struct Sweep {
     pub(super) lines: Vec<Line>,
@@ -59,35 +59,41 @@ pub(super) struct Sweep {
     pub(super) spacing: f32,
 }
 
-/// Most lines of a sweep over a whole picture.
-const MOST_LINES: u32 = 200;
+/// A direction that lines of the whole picture are read in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Direction {
+    Right,
+    Down,
+    Left,
+    Up,
+}
 
 impl Sweep {
-    /// The picture from left to right, downwards, from right to left, upwards.
-    pub(super) fn all(bits: &Bits) -> [Self; 4] {
-        let spacing = |extent: u32| (extent / MOST_LINES).max(2);
+    /// At most about `most` lines of the picture.
+    pub(super) fn whole(bits: &Bits, direction: Direction, most: u32) -> Self {
+        let upright = matches!(direction, Direction::Right | Direction::Left);
+        let extent = if upright { bits.height() } else { bits.width() };
+        let spacing = (extent / most).max(2);
         let mut runs = Vec::new();
-        let (down, across) = (spacing(bits.height()), spacing(bits.width()));
-        let rows: Vec<Line> = (0..bits.height())
-            .step_by(down as usize)
-            .map(|y| {
-                bits.row_runs(y, &mut runs);
-                Line { start: Point { x: 0.0, y: y as f32 + 0.5 }, step: (1.0, 0.0), runs: runs.clone() }
+        let mut lines: Vec<Line> = (0..extent)
+            .step_by(spacing as usize)
+            .map(|k| {
+                let (start, step) = if upright {
+                    bits.row_runs(k, &mut runs);
+                    (Point { x: 0.0, y: k as f32 + 0.5 }, (1.0, 0.0))
+                } else {
+                    bits.column_runs(k, &mut runs);
+                    (Point { x: k as f32 + 0.5, y: 0.0 }, (0.0, 1.0))
+                };
+                let line = Line { start, step, runs: runs.clone() };
+                if matches!(direction, Direction::Left | Direction::Up) { line.reversed() } else { line }
             })
             .collect();
-        // Read downwards, the rightmost column is the topmost line.
-        let columns: Vec<Line> = (0..bits.width())
-            .step_by(across as usize)
-            .rev()
-            .map(|x| {
-                bits.column_runs(x, &mut runs);
-                Line { start: Point { x: x as f32 + 0.5, y: 0.0 }, step: (0.0, 1.0), runs: runs.clone() }
-            })
-            .collect();
-        let turned = |lines: &[Line]| lines.iter().rev().map(Line::reversed).collect();
-        let (back, up) = (turned(&rows), turned(&columns));
-        [(rows, down), (columns, across), (back, down), (up, across)]
-            .map(|(lines, spacing)| Self { lines, spacing: spacing as f32 })
+        // Read downwards, the rightmost column is the topmost line; read to the left, the lowest row.
+        if matches!(direction, Direction::Down | Direction::Left) {
+            lines.reverse();
+        }
+        Self { lines, spacing: spacing as f32 }
     }
 
     /// Lines two pixels apart, across a side that leans in another sweep: from `margin` pixels in front of it, `length`
@@ -135,13 +141,16 @@ const QUIET: f32 = 0.8;
 fn marks(line: &Line, number: usize, side: Side, found: &mut Vec<Mark>) {
     let runs = &line.runs;
     let mut start = 0;
+    let mut total: u32 = runs.iter().take(6).sum();
     for (k, six) in runs.windows(6).enumerate() {
-        let (from, total) = (start, six.iter().sum::<u32>() as f32);
+        let (from, sum) = (start, total);
         start += runs[k];
-        // Patterns begin dark; bars and spaces of more than five modules there are none.
-        if k % 2 == 0 || total < 12.0 || six.iter().any(|&r| r as f32 > 0.5 * total) {
+        total = sum - runs[k] + runs.get(k + 6).unwrap_or(&0);
+        // Patterns begin dark, with a bar of at least two modules.
+        if k % 2 == 0 || sum < 12 || 20 * six[0] < 3 * sum {
             continue;
         }
+        let total = sum as f32;
         let module = total / 10.0;
         let white = |k: usize| runs.get(k).is_none_or(|&r| r as f32 >= QUIET * module);
         let beside = match side {
@@ -152,7 +161,7 @@ fn marks(line: &Line, number: usize, side: Side, found: &mut Vec<Mark>) {
                 (0.3 * module..2.2 * module).contains(&last) && (white(k + 7) || k + 8 == runs.len())
             }
         };
-        if !beside {
+        if !beside || !may_be_address(six) {
             continue;
         }
         if let Some((address, distance)) = address(six)
@@ -176,7 +185,7 @@ const SKIPPED: usize = 3;
 const FEWEST: usize = 5;
 const FEWEST_ROWS: i32 = 3;
 /// Most chains followed at a time.
-const MOST_CHAINS: usize = 64;
+const MOST_CHAINS: usize = 32;
 
 /// From one pattern to the other on the shortest way.
 pub(super) fn rows_between(from: i32, to: i32) -> i32 {
@@ -188,15 +197,16 @@ impl Chain {
     fn misses(&self, mark: &Mark, spacing: f32) -> Option<f32> {
         let last = self.marks.last()?;
         let lines = mark.line - last.line;
+        let ahead = lines as f32 * spacing;
         if lines == 0
             || lines > SKIPPED
+            || (mark.along - last.along).abs() > 2.0 * (ahead + last.module)
             || mark.module > 1.3 * last.module
             || last.module > 1.3 * mark.module
             || rows_between(last.address, mark.address).abs() > 4
         {
             return None;
         }
-        let ahead = lines as f32 * spacing;
         // The slope of the last few marks.
         let before = &self.marks[self.marks.len().saturating_sub(6)];
         let (rise, room) = if before.line == last.line {

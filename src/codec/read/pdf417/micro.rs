@@ -7,12 +7,15 @@
 use rxing::pdf417::decoder::ec::error_correction;
 
 use super::content;
-use super::marks::{Chain, Line, Side, Sweep, chains};
+use super::marks::{Chain, Direction, Line, Side, Sweep, chains};
 use super::tables::{ADDRESS_MODULES, ADDRESSES, CODEWORD_MODULES, VARIANTS, Variant, address_distance, codeword};
 use crate::codec::read::binary::Bits;
 use crate::codec::read::guarded;
 use crate::codec::{Corners, Kind, Point, Symbol};
 
+/// Lines that are searched for a side, and lines once there is one.
+const FEW_LINES: u32 = 44;
+const MOST_LINES: u32 = 200;
 /// Sides tried in one sweep, and leaning sides that lines are laid across.
 const MOST_SIDES: usize = 8;
 const MOST_LEANING: usize = 3;
@@ -24,11 +27,13 @@ const WIDEST: f32 = 99.0;
 /// Reads the symbols of `bits`; corners are in its pixels.
 pub(super) fn scan(bits: &Bits) -> Vec<Symbol> {
     let mut symbols: Vec<Symbol> = Vec::new();
-    for sweep in Sweep::all(bits) {
-        let left = chains(&sweep, Side::Left);
-        if left.is_empty() {
+    for direction in [Direction::Right, Direction::Down, Direction::Left, Direction::Up] {
+        // Few lines tell whether there is a side at all.
+        if chains(&Sweep::whole(bits, direction, FEW_LINES), Side::Left).is_empty() {
             continue;
         }
+        let sweep = Sweep::whole(bits, direction, MOST_LINES);
+        let left = chains(&sweep, Side::Left);
         let found = between(bits, &left, &chains(&sweep, Side::Right));
         if !found.is_empty() {
             symbols.extend(found);
@@ -192,11 +197,17 @@ const MARGIN: f32 = 8.0;
 const ADDRESS_NEAR: f32 = 3.0;
 const CODEWORD_NEAR: f32 = 4.0;
 
+/// Part of the rows whose patterns must be where they should.
+const AGREEING: f32 = 0.4;
+
 /// What was seen in the place of a codeword: values and how sure they are.
 type Votes = Vec<(u16, f32)>;
 
 impl Rows {
     fn read(&self, bits: &Bits, size: &Variant) -> Option<Symbol> {
+        if !self.agree(bits, size) {
+            return None;
+        }
         let mut votes: Vec<Votes> = vec![Votes::new(); size.rows * size.columns];
         for row in 0..size.rows {
             for level in LEVELS {
@@ -232,29 +243,45 @@ impl Rows {
         Corners([top.0, top.1, bottom.1, bottom.0])
     }
 
-    /// Reads a row along one line; `votes` has a place for each codeword.
-    fn row(&self, bits: &Bits, size: &Variant, row: usize, level: f32, votes: &mut [Votes]) {
+    /// The line along a row, and the units of a module on it.
+    fn line(&self, bits: &Bits, size: &Variant, row: usize, level: f32) -> Option<(Line, f32)> {
         let (a, b) = (self.left.point(row as f32 + level), self.right.point(row as f32 + level));
         let length = (b.x - a.x).hypot(b.y - a.y);
         if !(10.0..1e5).contains(&length) {
-            return;
+            return None;
         }
         let along = ((b.x - a.x) / length, (b.y - a.y) / length);
         let module = length / size.span();
         let reach = MARGIN * module;
         let start = Point { x: a.x - reach * along.0, y: a.y - reach * along.1 };
-        let line = Line::across(bits, start, along, length + 2.0 * reach);
         // Two units of runs are a pixel.
-        let runs = Runs { widths: &line.runs, module: 2.0 * module };
+        Some((Line::across(bits, start, along, length + 2.0 * reach), 2.0 * module))
+    }
+
+    /// Whether enough rows have their patterns at both sides: chance pairs of sides end here.
+    fn agree(&self, bits: &Bits, size: &Variant) -> bool {
+        let both = |row: &usize| {
+            self.line(bits, size, *row, 0.0).is_some_and(|(line, module)| {
+                let runs = Runs { widths: &line.runs, module };
+                let half = ADDRESS_MODULES / 2.0;
+                runs.address(size.left + *row as i32, MARGIN - half).is_some()
+                    && runs.address(size.right + *row as i32, MARGIN + size.span() - half).is_some()
+            })
+        };
+        (0..size.rows).filter(both).count() as f32 >= AGREEING * size.rows as f32
+    }
+
+    /// Reads a row along one line; `votes` has a place for each codeword.
+    fn row(&self, bits: &Bits, size: &Variant, row: usize, level: f32, votes: &mut [Votes]) {
+        let Some((line, module)) = self.line(bits, size, row, level) else { return };
+        let runs = Runs { widths: &line.runs, module };
         let cluster = size.cluster(row);
         let (first, last) = (size.left + row as i32, size.right + row as i32);
         let half = ADDRESS_MODULES / 2.0;
-        let mut seen = vec![false; size.columns];
         let mut vote = |column: usize, words: &[u32]| {
             if let Some((value, distance)) = codeword(words, cluster)
                 && distance < CODEWORD_NEAR
             {
-                seen[column] = true;
                 let weight = 1.0 / (0.3 + distance);
                 match votes[column].iter_mut().find(|v| v.0 == value) {
                     Some(known) => known.1 += weight,

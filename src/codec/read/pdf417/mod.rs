@@ -34,11 +34,11 @@ pub(super) fn scan(bits: &Bits) -> (Vec<Symbol>, usize) {
             2 => Point { x: w - p.x, y: h - p.y },
             _ => Point { x: w - p.y, y: p.x },
         };
-        let mut found = guarded(|| Some(upright(&matrix))).unwrap_or_default();
-        if found.is_empty() {
+        let (places, mut found) = guarded(|| Some(upright(&matrix))).unwrap_or_default();
+        if places > 0 && found.is_empty() {
             let tall = matrix.height() as f32;
             let flip = |Corners(c): Corners| Corners([c[0], c[3], c[2], c[1]].map(|p| Point { x: p.x, y: tall - p.y }));
-            let mirrored = guarded(|| Some(upright(&flipped(&matrix)?))).unwrap_or_default();
+            let (_, mirrored) = guarded(|| Some(upright(&flipped(&matrix)?))).unwrap_or_default();
             found.extend(mirrored.into_iter().map(|s| Symbol { corners: s.corners.map(flip), ..s }));
         }
         symbols.extend(found.into_iter().map(|s| Symbol { corners: s.corners.map(|c| Corners(c.0.map(back))), ..s }));
@@ -147,9 +147,10 @@ fn fits(runs: &[u32], pattern: &[u32]) -> bool {
         .all(|(&r, &p)| (r as f32 - p as f32 * module).abs() < module * if p > 2 { 1.3 } else { 0.95 })
 }
 
-fn upright(bits: &BitMatrix) -> Vec<Symbol> {
+/// How many places look like a symbol, and those that are one.
+fn upright(bits: &BitMatrix) -> (usize, Vec<Symbol>) {
     let places = pdf_417_detector::detect(true, bits).unwrap_or_default();
-    places.iter().take(8).filter_map(|p| guarded(|| symbol(bits, p))).collect()
+    (places.len(), places.iter().take(8).filter_map(|p| guarded(|| symbol(bits, p))).collect())
 }
 
 fn symbol(bits: &BitMatrix, p: &[Option<RxingPoint>; 8]) -> Option<Symbol> {

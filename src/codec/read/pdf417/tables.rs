@@ -123,11 +123,24 @@ pub(super) static CLUSTERS: LazyLock<[Codewords; 3]> = LazyLock::new(|| {
 /// How far measured widths are from ideal ones, as the sum of squares in modules; wider bars at the cost of spaces count
 /// for nothing, since ink spreads.
 fn distance<const N: usize>(measured: &[f32; N], ideal: &[f32; N]) -> f32 {
-    let difference = |k: usize| measured[k] - ideal[k];
-    let ink = (0..N).map(|k| if k % 2 == 0 { difference(k) } else { -difference(k) }).sum::<f32>() / N as f32;
-    let ink = ink.clamp(-0.7, 0.7);
-    (0..N).map(|k| (difference(k) - if k % 2 == 0 { ink } else { -ink }).powi(2)).sum()
+    // The squares, and what is common to bars against spaces, which is then taken out.
+    let (mut squares, mut ink) = (0.0, 0.0);
+    for k in 0..N {
+        let d = measured[k] - ideal[k];
+        squares += d * d;
+        ink += if k % 2 == 0 { d } else { -d };
+    }
+    spread(squares, ink, N as f32)
 }
+
+/// The sum of squares without what ink has spread evenly over `n` runs.
+fn spread(squares: f32, ink: f32, n: f32) -> f32 {
+    let spread = (ink / n).clamp(-INK, INK);
+    squares - 2.0 * spread * ink + n * spread * spread
+}
+
+/// Most that a bar may be wider than it should, in modules.
+const INK: f32 = 0.7;
 
 /// Widths in modules, if together they are `modules`.
 fn in_modules<const N: usize>(runs: &[u32], modules: f32) -> Option<[f32; N]> {
@@ -136,11 +149,36 @@ fn in_modules<const N: usize>(runs: &[u32], modules: f32) -> Option<[f32; N]> {
     Some(runs.map(|r| r as f32 * scale))
 }
 
+/// The same widths by place in the pattern: so many patterns are compared at once.
+static PLACES: LazyLock<[[f32; 52]; 6]> =
+    LazyLock::new(|| std::array::from_fn(|place| std::array::from_fn(|row| SIDES[row][place])));
+
 /// The row address pattern nearest to six runs, counted from 0, and its distance.
 pub(super) fn address(runs: &[u32]) -> Option<(i32, f32)> {
-    let measured = in_modules(runs, ADDRESS_MODULES)?;
-    let of = |(row, ideal)| (row as i32, distance(&measured, ideal));
-    SIDES.iter().enumerate().map(of).min_by(|a, b| a.1.total_cmp(&b.1))
+    let measured: [f32; 6] = in_modules(runs, ADDRESS_MODULES)?;
+    let (mut squares, mut ink) = ([0.0f32; 52], [0.0f32; 52]);
+    for (k, (ideal, m)) in PLACES.iter().zip(measured).enumerate() {
+        let sign = if k % 2 == 0 { 1.0 } else { -1.0 };
+        for row in 0..52 {
+            let d = m - ideal[row];
+            squares[row] += d * d;
+            ink[row] += sign * d;
+        }
+    }
+    let mut best = (0, f32::INFINITY);
+    for row in 0..52 {
+        let distance = spread(squares[row], ink[row], 6.0);
+        if distance < best.1 {
+            best = (row as i32, distance);
+        }
+    }
+    Some(best)
+}
+
+/// Whether six runs can be a row address pattern at all: none is wider than four modules.
+pub(super) fn may_be_address(runs: &[u32]) -> bool {
+    let total: u32 = runs.iter().sum();
+    runs.iter().all(|&r| 2 * r <= total && 40 * r >= total)
 }
 
 /// How far six runs are from row address pattern `row`.

@@ -33,6 +33,10 @@ const STIFFNESS: f32 = 0.02;
 /// White modules in front and behind.
 const QUIET: f32 = 4.0;
 
+/// Bends below which modules count as even, and beyond which nothing is flat enough to be read.
+const LEAST_BEND: f32 = 0.06;
+const MOST_BEND: f32 = 0.4;
+
 /// Least mean correlation of a line that is counted.
 const LEAST_LINE: f32 = 0.90;
 /// The same for the first try, with a drawing that may not be the best; and of one that leaves no doubt of its direction.
@@ -110,9 +114,13 @@ fn kernel(blur: f32) -> Vec<f32> {
 
 fn normal(mut shape: Shape) -> Shape {
     let mean = like(&shape, &[1.0 / SAMPLES as f32; SAMPLES]);
-    shape.iter_mut().for_each(|v| *v -= mean);
+    for v in &mut shape {
+        *v -= mean;
+    }
     let scale = 1.0 / like(&shape, &shape).sqrt().max(1e-6);
-    shape.iter_mut().for_each(|v| *v *= scale);
+    for v in &mut shape {
+        *v *= scale;
+    }
     shape
 }
 
@@ -180,18 +188,15 @@ impl Evidence {
     fn add(&mut self, backwards: bool, table: &[Scores; DIGITS.len()], mean: f32, at: (f32, f32, f32)) {
         let weight = (mean - LEAST_LINE + 0.05).powi(2);
         let module = (at.2 - at.1) / MODULES;
-        let same = self.places.iter_mut().find(|p| {
+        let known = self.places.iter().position(|p| {
             p.backwards == backwards
                 && p.lines.iter().any(|l| (l.1 - at.1).abs().max((l.2 - at.2).abs()) < 6.0 * module)
         });
-        let place = match same {
-            Some(place) => place,
-            None => {
-                self.places.push(Place { backwards, sums: [[0.0; 20]; DIGITS.len()], weight: 0.0, lines: Vec::new() });
-                let Some(place) = self.places.last_mut() else { return };
-                place
-            }
-        };
+        let index = known.unwrap_or_else(|| {
+            self.places.push(Place { backwards, sums: [[0.0; 20]; DIGITS.len()], weight: 0.0, lines: Vec::new() });
+            self.places.len() - 1
+        });
+        let place = &mut self.places[index];
         if place.lines.iter().any(|l| (l.0 - at.0).abs() < 0.1) {
             return;
         }
@@ -256,7 +261,9 @@ fn ranked(table: &[Scores; DIGITS.len()]) -> Vec<Ranked> {
     let with_first = |(first, &sets): (usize, &u8)| {
         let mirrored = move |k: usize| k < 6 && sets >> (5 - k) & 1 == 1;
         let mut two = best_two(table, mirrored, first);
-        two.iter_mut().for_each(|r| r.digits.insert(0, first as u8));
+        for r in &mut two {
+            r.digits.insert(0, first as u8);
+        }
         two
     };
     LEADING.iter().enumerate().flat_map(with_first).collect()
@@ -317,14 +324,32 @@ fn extents(runs: &Runs) -> Vec<(f32, f32)> {
     found.into_iter().take(2).map(|f| f.1).collect()
 }
 
+/// Where the modules of a symbol lie along a line. Towards one end of a round or turned thing they get narrower.
+#[derive(Clone, Copy)]
+struct Course {
+    start: f32,
+    module: f32,
+    /// How much larger than the mean the first module is and smaller the last, as a part of it.
+    bend: f32,
+}
+
+impl Course {
+    fn at(&self, module: f32) -> f32 {
+        self.start + self.module * (module + self.bend * (module - module * module / MODULES))
+    }
+}
+
 /// How well each digit matches on a line between `a` and `b`, and the mean of the best.
 fn table(runs: &Runs, a: f32, b: f32) -> Option<([Scores; DIGITS.len()], f32)> {
-    let module = (b - a) / MODULES;
-    let shapes = Shapes::of(runs, a, module);
-    let (score, path) = path(&shapes, PLAIN);
-    if score < LEAST_TRY * DIGITS.len() as f32 {
-        return None;
-    }
+    // Even modules first; then as the guards at both ends have them.
+    let flat = Course { start: a, module: (b - a) / MODULES, bend: 0.0 };
+    let bent = Course { bend: guards(runs, a, b)?, ..flat };
+    let courses = if bent.bend.abs() < LEAST_BEND { vec![flat] } else { vec![flat, bent] };
+    let (course, shapes, path) = courses.into_iter().find_map(|course| {
+        let shapes = Shapes::of(runs, &course);
+        let (score, path) = path(&shapes, PLAIN);
+        (score >= LEAST_TRY * DIGITS.len() as f32).then_some((course, shapes, path))
+    })?;
     // The drawing that fits best where the digits are now.
     let sum = |drawing: usize| -> f32 {
         let best = |(k, &(s, e)): (usize, &(i32, i32))| shapes.best(k, s, e, drawing).0;
@@ -334,8 +359,8 @@ fn table(runs: &Runs, a: f32, b: f32) -> Option<([Scores; DIGITS.len()], f32)> {
     let (_, path) = self::path(&shapes, drawing);
     let table: [Scores; DIGITS.len()] = std::array::from_fn(|k| {
         let (s, e) = path[k];
-        let start = a + (DIGITS[k] + s as f32 / STEPS) * module;
-        scores(runs, k < LEFT, (start, (7.0 + (e - s) as f32 / STEPS) * module), drawing)
+        let digit = (DIGITS[k] + s as f32 / STEPS, 7.0 + (e - s) as f32 / STEPS);
+        scores(runs, &course, k < LEFT, digit, drawing)
     });
     let mean = table.iter().map(|s| s.iter().copied().fold(-1.0, f32::max)).sum::<f32>() / table.len() as f32;
     (mean >= LEAST_LINE).then_some((table, mean))
@@ -348,11 +373,11 @@ struct Shapes(Vec<Shape>);
 const WIDTHS: usize = 2 * STRETCH as usize + 1;
 
 impl Shapes {
-    fn of(runs: &Runs, a: f32, module: f32) -> Self {
+    fn of(runs: &Runs, course: &Course) -> Self {
         // The line at eight samples a module, from `MARGIN` modules in front to as many behind.
         const MARGIN: f32 = 4.0;
         let count = ((MODULES + 2.0 * MARGIN) * FINE) as usize;
-        let line: Vec<f32> = (0..count).map(|k| runs.grey(a + ((k as f32 + 0.5) / FINE - MARGIN) * module)).collect();
+        let line: Vec<f32> = (0..count).map(|k| runs.grey(course.at((k as f32 + 0.5) / FINE - MARGIN))).collect();
         let mut shapes = Vec::with_capacity(DIGITS.len() * PLACES * WIDTHS);
         for (k, digit) in DIGITS.into_iter().enumerate() {
             let sign = if k < LEFT { -1.0 } else { 1.0 };
@@ -387,14 +412,16 @@ impl Shapes {
     }
 }
 
-/// The scores of a digit about `at` (start and width), each at its best within a fraction of a module.
-fn scores(runs: &Runs, left: bool, (start, width): (f32, f32), drawing: usize) -> Scores {
+/// The scores of a digit about a place (start and width, in modules), each at its best within a fraction of a module.
+fn scores(runs: &Runs, course: &Course, left: bool, (start, width): (f32, f32), drawing: usize) -> Scores {
     let (drawing, sets) = if left { (drawing, 20) } else { (opposite(drawing), 10) };
+    let sign = if left { -1.0 } else { 1.0 };
     let mut scores = [-1.0f32; 20];
     for from in [-0.25, 0.0, 0.25] {
         for to in [-0.25, 0.0, 0.25] {
-            let module = width / 7.0;
-            let shape = shape(runs, left, start + from * module, width + (to - from) * module);
+            let (start, scale) = (start + from, (width + to - from) / 7.0);
+            let grey = |n| sign * runs.grey(course.at(start + ((n as f32 + 0.5) / RATE as f32 - 0.5) * scale));
+            let shape = normal(std::array::from_fn(grey));
             for (score, drawn) in scores[..sets].iter_mut().zip(&drawings()[drawing]) {
                 *score = score.max(like(&shape, drawn));
             }
@@ -403,10 +430,12 @@ fn scores(runs: &Runs, left: bool, (start, width): (f32, f32), drawing: usize) -
     scores
 }
 
-/// The grey values of a digit, as those of a left half.
-fn shape(runs: &Runs, left: bool, start: f32, width: f32) -> Shape {
-    let (sign, module) = (if left { -1.0 } else { 1.0 }, width / 7.0);
-    normal(std::array::from_fn(|n| sign * runs.grey(start + ((n as f32 + 0.5) / RATE as f32 - 0.5) * module)))
+/// The bend that the guards at both ends of a symbol show.
+fn guards(runs: &Runs, a: f32, b: f32) -> Option<f32> {
+    let first = runs.edges.iter().position(|&e| e >= a)?;
+    let last = runs.edges.iter().rposition(|&e| e <= b)?;
+    let (begin, end) = (runs.span(first, 3), runs.span(last.checked_sub(3)?, 3));
+    Some(((begin - end) / (begin + end)).clamp(-MOST_BEND, MOST_BEND))
 }
 
 /// Start and end of each digit, in steps off their nominal places, so that all together match best.
@@ -425,9 +454,9 @@ fn path(shapes: &Shapes, drawing: usize) -> (f32, Vec<(i32, i32)>) {
         if k == LEFT {
             let before = reached;
             for p in 0..PLACES {
-                for q in p.saturating_sub(1)..(p + 2).min(PLACES) {
-                    if before[q] - STIFFNESS > reached[p] {
-                        (reached[p], origin[p]) = (before[q] - STIFFNESS, q as i32 - DRIFT);
+                for (q, &so_far) in before.iter().enumerate().take(p + 2).skip(p.saturating_sub(1)) {
+                    if so_far - STIFFNESS > reached[p] {
+                        (reached[p], origin[p]) = (so_far - STIFFNESS, q as i32 - DRIFT);
                     }
                 }
             }
@@ -520,6 +549,22 @@ mod tests {
         }
         let upc = line("0625034201058", 2.2, 0.0, 0.6);
         assert_eq!(read(&upc), [(Kind::UpcA, b"625034201058".to_vec())]);
+    }
+
+    #[test]
+    fn modules_that_get_narrower_along_the_line_are_followed() {
+        let even = line("9784872348880", 6.0, 0.2, 0.5);
+        let length = even.length;
+        // The line as a camera sees it that looks at it from one side.
+        let profile: Vec<f32> = (0..length as usize / 2)
+            .map(|x| {
+                let t = (x as f32 + 0.5) * 2.0 / length;
+                even.grey(length * (t - 0.25 * (t - t * t)))
+            })
+            .collect();
+        let mut runs = Runs::default();
+        cut(&profile, Cut::Extrema, &mut runs);
+        assert_eq!(read(&runs), [(Kind::Ean13, b"9784872348880".to_vec())]);
     }
 
     #[test]

@@ -19,7 +19,7 @@ mod shapes;
 mod telepen;
 
 use super::Kinds;
-use crate::codec::{Corners, Kind, Luma, Symbol};
+use crate::codec::{Kind, Luma, Symbol};
 use edges::{Cut, Runs, cut};
 use frame::Frame;
 

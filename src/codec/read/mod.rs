@@ -234,6 +234,12 @@ impl Stages {
         if self.wanting() && (self.finders > 0 || !places.is_empty()) {
             let sharp = layer.sharpened();
             self.located(&sharp, places, 7);
+            // Bars that blur has joined: what no line tells, all lines of a place may tell together.
+            for layer in [layer, &sharp] {
+                if self.wanting() {
+                    self.found.add(linear::weighed(&layer.luma, self.kinds, places), layer);
+                }
+            }
             if self.finders > 0 && self.wanting() {
                 self.qr(sharp.block(), &sharp, Effort::Bent);
             }

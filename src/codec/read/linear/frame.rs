@@ -1,6 +1,6 @@
 //! Parallel lines across a picture, in any direction.
 
-use crate::codec::{Luma, Point};
+use crate::codec::{Corners, Luma, Point};
 
 /// A family of parallel lines, one pixel apart, covering a rectangle that may be turned.
 ///
@@ -92,6 +92,14 @@ impl Frame {
     pub(super) fn point(&self, along: f32, across: f32) -> Point {
         let (ux, uy) = self.along;
         Point { x: self.origin.x + ux * along - uy * across, y: self.origin.y + uy * along + ux * across }
+    }
+
+    /// The corners of a symbol from its first to its last line (place, start, end).
+    pub(super) fn corners(&self, first: (f32, f32, f32), last: (f32, f32, f32), backwards: bool) -> Corners {
+        let at = |across: f32, along: f32| self.point(along, across);
+        let [a, b, c, d] = [at(first.0, first.1), at(first.0, first.2), at(last.0, last.2), at(last.0, last.1)];
+        // Clockwise from where reading begins.
+        Corners(if backwards { [c, d, a, b] } else { [a, b, c, d] })
     }
 
     /// Writes the grey values of line `line` into `profile`, each the mean of `thickness` lines around.

@@ -3,6 +3,7 @@
 //! Here: which lines are looked at, and how lines that say the same become a symbol. One line is never enough for a code
 //! whose check is weak: its neighbours are asked, and those that say something else count against it.
 
+mod blurred;
 mod codabar;
 mod code128;
 mod code39;
@@ -18,7 +19,7 @@ mod shapes;
 mod telepen;
 
 use super::Kinds;
-use crate::codec::{Corners, Kind, Luma, Symbol};
+use crate::codec::{Kind, Luma, Symbol};
 use edges::{Cut, Runs, cut};
 use frame::Frame;
 
@@ -56,6 +57,10 @@ impl Candidate {
 /// Most rows and columns looked at, and lines across a located region; more are asked where one line read something.
 const ROWS: u32 = 64;
 const REGION_LINES: u32 = 20;
+
+/// Lines across a located region that are weighed together, and the lines that each is the mean of.
+const WEIGHED_LINES: u32 = 12;
+const WEIGHED_THICKNESS: u32 = 5;
 
 /// Fewer runs hold no symbol, but for the tracks on film.
 const FEWEST_RUNS: usize = 20;
@@ -103,6 +108,36 @@ pub(super) fn located(luma: &Luma, kinds: Kinds, places: &Places, thickness: u32
     let mut symbols = Vec::new();
     for frame in &places.0 {
         Scan::new(luma, kinds, frame.clone(), thickness, true).run(REGION_LINES, &mut symbols);
+    }
+    symbols
+}
+
+/// The EAN-13 and UPC-A symbols that all lines of a place make out together where no line does on its own.
+pub(super) fn weighed(luma: &Luma, kinds: Kinds, places: &Places) -> Vec<Symbol> {
+    if !kinds.contains(Kind::Ean13) && !kinds.contains(Kind::UpcA) {
+        return Vec::new();
+    }
+    let mut symbols = Vec::new();
+    let (mut profile, mut runs, mut reversed) = (Vec::new(), Runs::default(), Runs::default());
+    for frame in &places.0 {
+        let mut evidence = blurred::Evidence::default();
+        for k in 0..WEIGHED_LINES {
+            // Far apart first: whether a place is in vain shows early.
+            let k = 5 * k % WEIGHED_LINES;
+            let line = (2 * k + 1) * frame.lines() / (2 * WEIGHED_LINES);
+            frame.take(luma, line, WEIGHED_THICKNESS, &mut profile);
+            cut(&profile, Cut::Extrema, &mut runs);
+            let at = line as f32 + 0.5;
+            if !evidence.feed(&runs, at, false) {
+                runs.reversed_into(&mut reversed);
+                evidence.feed(&reversed, at, true);
+            }
+        }
+        symbols.extend(evidence.numbers().into_iter().filter(|n| kinds.contains(n.kind)).map(|n| {
+            let text = n.bytes.iter().map(|&b| char::from(b)).collect();
+            let corners = frame.corners(n.first, n.last, n.backwards);
+            Symbol { kind: n.kind, text, bytes: n.bytes, corners: Some(corners) }
+        }));
     }
     symbols
 }
@@ -304,7 +339,7 @@ impl<'a> Scan<'a> {
             kind: s.kind,
             bytes: s.text.clone().into_bytes(),
             text: s.text,
-            corners: Some(self.corners(
+            corners: Some(self.frame.corners(
                 (s.extent.first_line - 0.5, s.extent.start, s.extent.end),
                 (s.extent.last_line + 0.5, s.extent.start, s.extent.end),
                 s.extent.backwards,
@@ -315,7 +350,7 @@ impl<'a> Scan<'a> {
             kind: Kind::DxFilmEdge,
             bytes: s.text.clone().into_bytes(),
             text: s.text,
-            corners: Some(self.corners(
+            corners: Some(self.frame.corners(
                 (s.first_line - 0.5, s.start, s.end),
                 (s.last_line + 0.5, s.start, s.end),
                 s.backwards,
@@ -328,17 +363,9 @@ impl<'a> Scan<'a> {
         let (first, last) = (candidate.lines.iter().min_by(by_line), candidate.lines.iter().max_by(by_line));
         let corners = first
             .zip(last)
-            .map(|(f, l)| self.corners((f.0 - 0.5, f.1, f.2), (l.0 + 0.5, l.1, l.2), candidate.backwards));
+            .map(|(f, l)| self.frame.corners((f.0 - 0.5, f.1, f.2), (l.0 + 0.5, l.1, l.2), candidate.backwards));
         let text = candidate.bytes.iter().map(|&b| char::from(b)).collect();
         Symbol { kind: candidate.kind, text, bytes: candidate.bytes.clone(), corners }
-    }
-
-    /// The corners of a symbol from its first to its last line (place, start, end).
-    fn corners(&self, first: (f32, f32, f32), last: (f32, f32, f32), backwards: bool) -> Corners {
-        let at = |across: f32, along: f32| self.frame.point(along, across);
-        let [a, b, c, d] = [at(first.0, first.1), at(first.0, first.2), at(last.0, last.2), at(last.0, last.1)];
-        // Clockwise from where reading begins.
-        Corners(if backwards { [c, d, a, b] } else { [a, b, c, d] })
     }
 }
 

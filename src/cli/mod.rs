@@ -9,6 +9,7 @@ mod logging;
 mod products;
 mod serve;
 mod settings;
+mod worker;
 
 use std::process::ExitCode;
 
@@ -45,6 +46,9 @@ enum Command {
     Decode(decode::Arguments),
     /// Draw a code into a picture file.
     Encode(encode::Arguments),
+    /// Read pictures for a server, which starts this itself.
+    #[command(hide = true)]
+    Worker(worker::Arguments),
 }
 
 /// Does what the command line asks for.
@@ -58,5 +62,6 @@ pub fn run(arguments: Arguments) -> ExitCode {
         Some(Command::Products(arguments)) => products::run(&arguments),
         Some(Command::Decode(arguments)) => decode::run(&arguments),
         Some(Command::Encode(arguments)) => encode::run(&arguments),
+        Some(Command::Worker(arguments)) => worker::run(&arguments),
     }
 }

@@ -41,7 +41,10 @@ pub(super) fn run(settings: &SettingsArguments) -> ExitCode {
 async fn serve(config: Config) -> Result<(), Box<dyn std::error::Error>> {
     let stop = stop_on_signals()?;
     let store = server::open_store(&config, Access::Alone).await?;
-    let App { shared, router } = server::open(config, store, Clock::system(), Ids::system())?;
+    let work = server::configured_work(&config, None).await.map_err(|error| {
+        format!("worker processes cannot be started (read_isolation = thread does without): {error}")
+    })?;
+    let App { shared, router } = server::open_with(work, config, store, Clock::system(), Ids::system())?;
     let config = shared.config();
     let listener = server::bind(config.listen)
         .await
@@ -53,6 +56,7 @@ async fn serve(config: Config) -> Result<(), Box<dyn std::error::Error>> {
     println!("listening on http://{address}");
 
     listener.serve(router, stop, config.drain_timeout).await;
+    shared.work().close().await;
     shared.store().close().await;
     tracing::info!("stopped");
     Ok(())

@@ -7,6 +7,7 @@ mod listener;
 mod root;
 
 use std::collections::HashMap;
+use std::path::PathBuf;
 
 use axum::Router;
 use thiserror::Error;
@@ -18,12 +19,13 @@ use attend::{Attendant, attend};
 use root::{Elsewhere, Root};
 
 use crate::clock::{Clock, Ids};
-use crate::config::{Config, Mistake};
+use crate::codec::PEAK_BYTES_PER_PIXEL;
+use crate::config::{Config, Mistake, ReadIsolation};
 use crate::fetch::{Fetch, FetchError, StandIn};
 use crate::providers::{self, Vendor};
 use crate::shared::{Parts, Shared};
 use crate::store::{Access, Migration, OpenError, Store};
-use crate::work::Work;
+use crate::work::{Launch, LaunchError, Work, Workers};
 
 /// Every vendor; of equal claims to a request the earlier one's wins.
 pub const VENDORS: &[Vendor] = &[
@@ -73,25 +75,28 @@ pub async fn open_store(config: &Config, access: Access) -> Result<Store, OpenEr
     Store::open(&config.data_dir, &migrations(), access).await
 }
 
-/// Puts the server together on an open store.
+/// Puts the server together on an open store. Pictures are read on threads of this process.
 ///
 /// # Errors
 /// Where a setting names what no vendor has, or remote pictures cannot be set up.
 pub fn open(config: Config, store: Store, clock: Clock, ids: Ids) -> Result<App, StartError> {
+    let work = Work::new(config.read_threads, config.read_memory_mib, config.read_queue);
+    open_with(work, config, store, clock, ids)
+}
+
+/// As [`open`], with a pool for reading that the caller made, for instance by [`configured_work`].
+///
+/// # Errors
+/// As [`open`].
+pub fn open_with(work: Work, config: Config, store: Store, clock: Clock, ids: Ids) -> Result<App, StartError> {
     let mistakes = check_settings(&config);
     if !mistakes.is_empty() {
         return Err(StartError::Settings(mistakes));
     }
     let mut stand_ins: HashMap<_, _> = VENDORS.iter().flat_map(|vendor| (vendor.stand_ins)()).collect();
     stand_ins.extend(config.fetch_stand_ins.iter().map(|item| (item.url.clone(), StandIn::File(item.file.clone()))));
-    let shared = Shared::new(Parts {
-        fetch: Fetch::new(&config.fetch_allow, stand_ins)?,
-        work: Work::new(config.read_threads, config.read_memory_mib, config.read_queue),
-        store,
-        clock,
-        ids,
-        config,
-    });
+    let shared =
+        Shared::new(Parts { fetch: Fetch::new(&config.fetch_allow, stand_ins)?, work, store, clock, ids, config });
 
     let mut router = health::routes(shared.clone());
     let mut elsewhere = Vec::new();
@@ -103,6 +108,36 @@ pub fn open(config: Config, store: Store, clock: Clock, ids: Ids) -> Result<App,
         elsewhere.push(Elsewhere { vendor, router: attend(door.elsewhere, attendant.clone()), attendant });
     }
     Ok(App { router: router.fallback_service(Root::new(elsewhere, shared.clone())), shared })
+}
+
+/// A pool that reads pictures where `config` says, in worker processes or on threads.
+///
+/// `program` is what workers run, for tests; else this very program.
+///
+/// # Errors
+/// Where workers are asked for and cannot be started.
+pub async fn configured_work(config: &Config, program: Option<PathBuf>) -> Result<Work, LaunchError> {
+    let (threads, memory_mib, queue) = (config.read_threads, config.read_memory_mib, config.read_queue);
+    match config.read_isolation {
+        ReadIsolation::Thread => Ok(Work::new(threads, memory_mib, queue)),
+        ReadIsolation::Process => {
+            let launch = Launch { program, memory_mib: worker_memory_mib(config), idle: config.read_worker_idle };
+            let (workers, confinement) = Workers::start(launch).await?;
+            tracing::info!(%confinement, "pictures are read in worker processes");
+            if !confinement.is_full() {
+                tracing::warn!(%confinement, "this kernel does not confine worker processes as far as it could");
+            }
+            Ok(Work::isolated(workers, threads, memory_mib, queue))
+        }
+    }
+}
+
+/// What a worker may take: what is reserved for all pictures together, or what the largest takes alone.
+fn worker_memory_mib(config: &Config) -> u64 {
+    /// What a reader takes for any picture, however small.
+    const READER_MIB: u64 = 64;
+    let largest = config.max_pixels.saturating_mul(PEAK_BYTES_PER_PIXEL) >> 20;
+    READER_MIB + largest.max(config.read_memory_mib.into())
 }
 
 /// What is wrong in settings that only the vendors can judge: every forced error must be one that its operation can give.

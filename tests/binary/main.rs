@@ -2,6 +2,7 @@
 
 mod products;
 mod program;
+mod workers;
 
 use std::fs;
 use std::process::Output;

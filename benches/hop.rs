@@ -47,8 +47,8 @@ fn read(runtime: &Runtime, work: &Work, picture: &[u8]) {
     let (work, picture) = (work.clone(), picture.to_vec());
     let task = Task { limits: Limits::default(), kinds: Kinds::ALL, budget: Budget::default() };
     let reading = runtime.spawn(async move { work.read(picture, task).await });
-    let decoded = runtime.block_on(reading).expect("joined").expect("alive").expect("a picture");
-    assert_eq!(decoded.symbols.len(), 1);
+    let done = runtime.block_on(reading).expect("joined").expect("alive").expect("a picture");
+    assert_eq!(done.decoded.symbols.len(), 1);
 }
 
 /// The time that a tenth of the readings keeps, of each.

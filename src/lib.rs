@@ -12,11 +12,12 @@
 //! | [`fetch`] | every request that we send out |
 //! | [`work`] | reading off the async threads, bounded |
 //! | [`store`] | the database |
+//! | [`metrics`] | what is counted, and the page of it |
 //! | [`clock`] | the only source of time and randomness |
 //! | [`config`] | every setting once |
 //! | [`codec`] | the workshop |
 //!
-//! Dependencies point one way: `cli → server → providers → shared → { work, fetch, store, clock, config }`, and
+//! Dependencies point one way: `cli → server → providers → shared → { work, fetch, store, metrics, clock, config }`, and
 //! providers use `codec`, `intake` and `signing` directly. No provider knows another.
 
 pub mod cli;
@@ -25,6 +26,7 @@ pub mod codec;
 pub mod config;
 pub mod fetch;
 pub mod intake;
+pub mod metrics;
 pub mod providers;
 pub mod secret;
 pub mod server;

@@ -9,9 +9,11 @@ use crate::clock::{Clock, Ids};
 use crate::codec::{Budget, Kinds, Limits, LoadError};
 use crate::config::Config;
 use crate::fetch::Fetch;
+use crate::intake::Intake;
+use crate::metrics::{Metrics, Read};
 use crate::store::Store;
 pub use crate::work::Decoded;
-use crate::work::{Task, Work, WorkError};
+use crate::work::{Done, Task, Work, WorkError};
 
 /// Everything that doors share; cheap to clone.
 #[derive(Clone)]
@@ -23,10 +25,14 @@ pub struct Parts {
     pub config: Config,
     /// The way out, to remote pictures.
     pub fetch: Fetch,
+    /// What takes bodies in.
+    pub intake: Intake,
     /// The bounded pool for reading.
     pub work: Work,
     /// The database.
     pub store: Store,
+    /// What is counted.
+    pub metrics: Metrics,
     /// The time.
     pub clock: Clock,
     /// Randomness.
@@ -53,6 +59,11 @@ pub struct Outcome {
     pub operation: Option<&'static str>,
 }
 
+impl Outcome {
+    /// The code of every success.
+    pub const OK: &str = "ok";
+}
+
 impl Shared {
     /// Shares `parts`.
     pub fn new(parts: Parts) -> Self {
@@ -69,6 +80,11 @@ impl Shared {
         &self.0.fetch
     }
 
+    /// What takes bodies in.
+    pub fn intake(&self) -> &Intake {
+        &self.0.intake
+    }
+
     /// The bounded pool for reading.
     pub fn work(&self) -> &Work {
         &self.0.work
@@ -77,6 +93,11 @@ impl Shared {
     /// The database.
     pub fn store(&self) -> &Store {
         &self.0.store
+    }
+
+    /// What is counted.
+    pub fn metrics(&self) -> &Metrics {
+        &self.0.metrics
     }
 
     /// The time.
@@ -106,7 +127,32 @@ impl Shared {
         limits: Limits,
         kinds: Kinds,
     ) -> Result<Decoded, DecodeError> {
+        let decoded = self.read(bytes, limits, kinds).await;
+        let outcome = match &decoded {
+            Ok(decoded) if decoded.symbols.is_empty() => Read::Nothing,
+            Ok(_) => Read::Found,
+            Err(DecodeError::Load(_)) => Read::NoPicture,
+            Err(DecodeError::Work(WorkError::Overloaded { .. })) => Read::Overloaded,
+            Err(DecodeError::Work(WorkError::Died)) => Read::Died,
+        };
+        let symbols = decoded.as_ref().map_or(&[][..], |decoded| &decoded.symbols);
+        self.metrics().read(outcome, symbols.iter().map(|symbol| symbol.kind));
+        decoded
+    }
+
+    async fn read(
+        &self,
+        bytes: impl AsRef<[u8]> + Send + 'static,
+        limits: Limits,
+        kinds: Kinds,
+    ) -> Result<Decoded, DecodeError> {
         let task = Task { limits, kinds, budget: Budget { cpu: self.0.config.read_budget } };
-        Ok(self.0.work.read(bytes, task).await??)
+        let Done { decoded, budget_spent } = self.0.work.read(bytes, task).await??;
+        if budget_spent {
+            self.metrics().budget_spent();
+            let Decoded { width, height, symbols, .. } = &decoded;
+            tracing::warn!(width, height, found = symbols.len(), "reading a picture took its whole budget");
+        }
+        Ok(decoded)
     }
 }

@@ -10,7 +10,7 @@ use super::settings::SettingsArguments;
 use super::{example, logging};
 use crate::clock::{Clock, Ids};
 use crate::config::{Auth, Config};
-use crate::server::{self, App};
+use crate::server;
 use crate::store::Access;
 
 pub(super) fn run(settings: &SettingsArguments) -> ExitCode {
@@ -40,11 +40,13 @@ pub(super) fn run(settings: &SettingsArguments) -> ExitCode {
 
 async fn serve(config: Config) -> Result<(), Box<dyn std::error::Error>> {
     let stop = stop_on_signals()?;
-    let store = server::open_store(&config, Access::Alone).await?;
+    // Before the store: a process that is being started holds on to its lock for a moment, also where this one dies.
     let work = server::configured_work(&config, None).await.map_err(|error| {
         format!("worker processes cannot be started (read_isolation = thread does without): {error}")
     })?;
-    let App { shared, router } = server::open_with(work, config, store, Clock::system(), Ids::system())?;
+    let store = server::open_store(&config, Access::Alone).await?;
+    let app = server::open_with(work, config, store, Clock::system(), Ids::system())?;
+    let shared = app.shared.clone();
     let config = shared.config();
     let listener = server::bind(config.listen)
         .await
@@ -55,25 +57,32 @@ async fn serve(config: Config) -> Result<(), Box<dyn std::error::Error>> {
     print!("{}", banner(config, address));
     println!("listening on http://{address}");
 
-    listener.serve(router, stop, config.drain_timeout).await;
+    listener.serve(app, stop).await;
     shared.work().close().await;
     shared.store().close().await;
     tracing::info!("stopped");
     Ok(())
 }
 
-/// Ends with the first SIGTERM or SIGINT.
+/// Ends with the first SIGTERM or SIGINT; the second ends the program at once, whatever is under way. The store bears a
+/// sudden end.
 fn stop_on_signals() -> std::io::Result<CancellationToken> {
     let stop = CancellationToken::new();
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     let stopped = stop.clone();
     tokio::spawn(async move {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
+        let mut signalled = async || {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+        };
+        signalled().await;
         tracing::info!("stopping: requests under way finish, new ones are refused");
         stopped.cancel();
+        signalled().await;
+        tracing::warn!("stopping at once: requests under way are given up");
+        std::process::exit(1);
     });
     Ok(stop)
 }

@@ -118,10 +118,14 @@ settings! {
     wechat_tokens: Vec<WechatToken> = "",
     /// Keys of cli.im: `key,…`.
     cli_im_keys: Vec<Secret> = "Abc123456",
+    /// Whether pictures are fetched from other hosts at all; stand-ins are answered in any case.
+    fetch_enabled: bool = "true",
     /// Hosts and CIDRs that remote pictures may come from besides public addresses: `minio,10.0.0.0/8,…`.
     fetch_allow: Vec<AllowRule> = "",
     /// Pictures answered from files instead of the network: `url=file,…`.
     fetch_stand_ins: Vec<StandIn> = "",
+    /// Memory for all remote pictures under way at the same time, in MiB.
+    fetch_memory_mib: u32 = "256",
     /// Further host names tried when a signature is verified, for servers behind a proxy: `name,…`.
     public_hosts: Vec<String> = "",
     /// CIDRs of proxies whose `X-Forwarded-Host` counts.
@@ -146,7 +150,21 @@ settings! {
     read_worker_idle: Duration = "1m",
     /// Longest time for one request, from its head to its answer.
     request_timeout: Duration = "30s",
-    /// Longest time for requests under way to finish after SIGTERM.
+    /// Connections at the same time; further ones wait, and idle ones make room.
+    max_connections: usize = "1024",
+    /// Longest time for the head of a request, and for a new connection to begin one.
+    head_timeout: Duration = "10s",
+    /// Longest time that a connection may stay idle between two requests.
+    idle_timeout: Duration = "60s",
+    /// Longest time for the body of a request to arrive.
+    body_timeout: Duration = "20s",
+    /// Memory for all large bodies at the same time, in MiB; past that the vendor's throttling answer goes out at once.
+    body_memory_mib: u32 = "256",
+    /// Longest time for a client to take an answer.
+    write_timeout: Duration = "20s",
+    /// Time after SIGTERM in which requests are still let in while `readyz` says no, for load balancers to look away.
+    drain_delay: Duration = "0s",
+    /// Longest time for requests under way to finish after SIGTERM; a second SIGTERM ends at once.
     drain_timeout: Duration = "8s",
     /// Pixels a picture may have.
     max_pixels: u64 = "50000000",
@@ -199,9 +217,18 @@ const BOUNDS: &[(&str, std::ops::RangeInclusive<u64>)] = &[
     ("read_threads", 0..=1024),
     ("read_queue", 0..=1_000_000),
     ("read_memory_mib", 16..=1 << 20),
+    ("fetch_memory_mib", 16..=1 << 20),
     ("read_budget", 1..=600_000),
     ("read_worker_idle", 100..=86_400_000),
     ("request_timeout", 1..=600_000),
+    ("max_connections", 1..=1_000_000),
+    ("head_timeout", 10..=600_000),
+    ("idle_timeout", 10..=3_600_000),
+    ("body_timeout", 10..=600_000),
+    ("body_memory_mib", 16..=1 << 20),
+    ("write_timeout", 10..=600_000),
+    ("drain_delay", 0..=600_000),
+    ("drain_timeout", 0..=600_000),
     ("max_pixels", 1..=1 << 32),
     ("max_side", 1..=65_535),
     ("cos_max_width", 1..=4096),

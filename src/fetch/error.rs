@@ -17,11 +17,25 @@ pub enum FetchError {
         reason: &'static str,
     },
     /// The address is one of our own listeners, which no setting allows.
-    #[error("{host} is this server itself")]
+    #[error("{host} is this server itself, which no setting allows")]
     Ourselves {
         /// Host as the address names it.
         host: String,
     },
+    /// Nothing is fetched from other hosts.
+    #[error("remote pictures are off; QRSTACK_FETCH_ENABLED=true turns them on")]
+    Off,
+    /// A port that is another service's.
+    #[error("port {port} of {host} is another service's, which no setting allows")]
+    Port {
+        /// Host as the address names it.
+        host: String,
+        /// The port.
+        port: u16,
+    },
+    /// The pictures under way take all the memory there is for them.
+    #[error("no memory for another remote picture; QRSTACK_FETCH_MEMORY_MIB gives more")]
+    Overloaded,
     /// No connection, no name, or a broken transfer.
     #[error("no answer: {0}")]
     Unreachable(String),
@@ -43,4 +57,24 @@ pub enum FetchError {
     /// The answer is compressed although identity was asked for.
     #[error("the answer is encoded as {0}")]
     Encoded(String),
+}
+
+impl FetchError {
+    /// Its name in the metrics.
+    pub(super) fn name(&self) -> &'static str {
+        match self {
+            Self::BadUrl(_) => "bad_url",
+            Self::Refused { .. } => "refused",
+            Self::Off => "off",
+            Self::Ourselves { .. } => "ourselves",
+            Self::Port { .. } => "port",
+            Self::Overloaded => "overloaded",
+            Self::Unreachable(_) => "unreachable",
+            Self::TooSlow => "too_slow",
+            Self::Status(_) => "status",
+            Self::Redirects => "redirects",
+            Self::TooLarge { .. } => "too_large",
+            Self::Encoded(_) => "encoded",
+        }
+    }
 }

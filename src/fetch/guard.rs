@@ -10,12 +10,14 @@ use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use super::FetchError;
 use crate::config::AllowRule;
 
-/// IPv4 ranges that are not globally reachable (IANA special-purpose registry), with their source.
+/// IPv4 ranges that are not globally reachable (IANA special-purpose registry), with their source, and what a cloud makes
+/// of a public one.
 const V4: &[(&str, &str)] = &[
     ("0.0.0.0/8", "this network, RFC 791"),
     ("10.0.0.0/8", "private, RFC 1918"),
     ("100.64.0.0/10", "shared address space, RFC 6598"),
     ("127.0.0.0/8", "loopback, RFC 1122"),
+    ("168.63.129.16/32", "Azure's host services, a public address that is local to each machine"),
     ("169.254.0.0/16", "link-local, RFC 3927"),
     ("172.16.0.0/12", "private, RFC 1918"),
     ("192.0.0.0/24", "IETF protocol assignments, RFC 6890"),
@@ -53,6 +55,15 @@ const V6: &[(&str, &str)] = &[
     ("ff00::/8", "multicast, RFC 4291"),
 ];
 
+/// Ports of services that are no web servers and could take a request for something else: the "bad ports" of the Fetch
+/// standard of WHATWG, which browsers refuse as well.
+const OTHER_SERVICES: &[u16] = &[
+    0, 1, 7, 9, 11, 13, 15, 17, 19, 20, 21, 22, 23, 25, 37, 42, 43, 53, 69, 77, 79, 87, 95, 101, 102, 103, 104, 109,
+    110, 111, 113, 115, 117, 119, 123, 135, 137, 139, 143, 161, 179, 389, 427, 465, 512, 513, 514, 515, 526, 530, 531,
+    532, 540, 548, 554, 556, 563, 587, 601, 636, 989, 990, 993, 995, 1719, 1720, 1723, 2049, 3659, 4045, 4190, 5060,
+    5061, 6000, 6566, 6665, 6666, 6667, 6668, 6669, 6679, 6697, 10080,
+];
+
 /// Decides about hosts and addresses; clones share what is known of our own listeners.
 #[derive(Clone)]
 pub(super) struct Guard {
@@ -71,6 +82,12 @@ impl Guard {
     /// Adds an address that we listen on.
     pub(super) fn own_listener(&self, address: SocketAddr) {
         self.own.write().unwrap_or_else(std::sync::PoisonError::into_inner).push(address);
+    }
+
+    /// Judges the port that would be dialled at `host`, whatever its address.
+    pub(super) fn judge_port(host: &str, port: u16) -> Result<(), FetchError> {
+        let is_other = OTHER_SERVICES.contains(&port);
+        if is_other { Err(FetchError::Port { host: host.to_owned(), port }) } else { Ok(()) }
     }
 
     /// Judges the address that would be dialled for `host`.
@@ -152,6 +169,8 @@ mod tests {
             "100.128.0.0",
             "126.255.255.255",
             "128.0.0.0",
+            "168.63.129.15",
+            "168.63.129.17",
             "169.253.255.255",
             "172.15.255.255",
             "172.32.0.0",
@@ -173,6 +192,7 @@ mod tests {
             "100.127.255.255",
             "127.0.0.1",
             "127.255.255.254",
+            "168.63.129.16",
             "169.254.169.254",
             "172.16.0.1",
             "172.31.255.255",

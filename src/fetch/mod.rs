@@ -5,6 +5,7 @@
 
 mod error;
 mod guard;
+mod resolve;
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -12,19 +13,28 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Bytes;
+use axum::http::{HeaderMap, HeaderValue};
 use futures_util::StreamExt;
-use reqwest::header::{ACCEPT_ENCODING, CONTENT_ENCODING, LOCATION};
+use reqwest::header::{ACCEPT_ENCODING, CONTENT_ENCODING, LOCATION, VIA};
 use rustls::ClientConfig;
 use rustls_platform_verifier::BuilderVerifierExt;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use url::{Host, Url};
 
 pub use error::FetchError;
-use guard::Guard;
+pub use resolve::{Resolve, Resolving, System};
 
+use guard::Guard;
+use resolve::Judged;
+
+use crate::clock::Ids;
 use crate::config::AllowRule;
+use crate::metrics::Metrics;
 
 /// How long a sender may pause.
 const IDLE: Duration = Duration::from_secs(2);
+/// Memory is taken for this many KiB of a picture at a time.
+const PORTION_KIB: u32 = 64;
 
 /// What the caller's vendor grants a remote picture.
 #[derive(Clone, Copy, Debug)]
@@ -46,27 +56,88 @@ pub enum StandIn {
     File(std::path::PathBuf),
 }
 
+/// What [`Fetch`] is made of.
+pub struct Setup {
+    /// Whether other hosts are asked at all.
+    pub enabled: bool,
+    /// What may be reached besides public addresses.
+    pub allow: Vec<AllowRule>,
+    /// Pictures that are answered without the network.
+    pub stand_ins: HashMap<Url, StandIn>,
+    /// Finds the addresses of names.
+    pub resolver: Arc<dyn Resolve>,
+    /// How long a host may take to accept a connection, and pause while it sends.
+    pub idle: Duration,
+    /// Memory for all pictures under way at the same time, in MiB.
+    pub memory_mib: u32,
+    /// Where pictures and failures are counted.
+    pub metrics: Metrics,
+}
+
+impl Default for Setup {
+    /// Public addresses by the system's resolver, within 256 MiB.
+    fn default() -> Self {
+        Self {
+            enabled: true,
+            allow: Vec::new(),
+            stand_ins: HashMap::new(),
+            resolver: Arc::new(System::default()),
+            idle: IDLE,
+            memory_mib: 256,
+            metrics: Metrics::default(),
+        }
+    }
+}
+
 /// Fetches remote pictures; clones share it.
 #[derive(Clone)]
-pub struct Fetch {
+pub struct Fetch(Arc<Inner>);
+
+struct Inner {
+    enabled: bool,
     tls: ClientConfig,
     guard: Guard,
-    stand_ins: Arc<HashMap<Url, StandIn>>,
+    stand_ins: HashMap<Url, StandIn>,
+    resolver: Arc<dyn Resolve>,
+    idle: Duration,
+    memory_kib: Arc<Semaphore>,
+    metrics: Metrics,
+    /// What every request carries as `Via`, by which we know our own (RFC 9110, section 7.6.3).
+    mark: HeaderValue,
 }
 
 impl Fetch {
-    /// Reaches public addresses and what `allow` names; `stand_ins` are consulted first.
+    /// Reaches public addresses and what `setup` allows; its stand-ins are consulted first.
     ///
     /// # Errors
     /// Where TLS cannot be set up at all.
-    pub fn new(allow: &[AllowRule], stand_ins: HashMap<Url, StandIn>) -> Result<Self, FetchError> {
+    pub fn new(setup: Setup) -> Result<Self, FetchError> {
         let tls = tls_config().map_err(|error| FetchError::Unreachable(chain(&error)))?;
-        Ok(Self { tls, guard: Guard::new(allow), stand_ins: Arc::new(stand_ins) })
+        // Not from the server's ids: these are random even where answers are to be reproduced.
+        let mark = HeaderValue::try_from(format!("1.1 qrstack-{}", Ids::system().uuid()))
+            .map_err(|error| FetchError::Unreachable(error.to_string()))?;
+        Ok(Self(Arc::new(Inner {
+            enabled: setup.enabled,
+            tls,
+            guard: Guard::new(&setup.allow),
+            stand_ins: setup.stand_ins,
+            resolver: setup.resolver,
+            idle: setup.idle,
+            memory_kib: Arc::new(Semaphore::new(setup.memory_mib as usize * 1024)),
+            metrics: setup.metrics,
+            mark,
+        })))
     }
 
     /// Makes an address that we listen on unreachable for every picture address.
     pub fn own_listener(&self, address: SocketAddr) {
-        self.guard.own_listener(address);
+        self.0.guard.own_listener(address);
+    }
+
+    /// Whether a request with these headers was sent from here: it came round by an address that we do not know to be
+    /// ours, such as one that a router forwards to us.
+    pub fn sent(&self, headers: &HeaderMap) -> bool {
+        headers.get_all(VIA).iter().any(|value| *value == self.0.mark)
     }
 
     /// The bytes behind `address`.
@@ -74,26 +145,39 @@ impl Fetch {
     /// # Errors
     /// Each way in which there is no picture to be had within `limits`; the status must be 200.
     pub async fn image(&self, address: &str, limits: &FetchLimits) -> Result<Bytes, FetchError> {
-        let url = parse(address)?;
-        let fetched = tokio::time::timeout(limits.total, self.follow(url, limits)).await;
-        let result = fetched.unwrap_or(Err(FetchError::TooSlow));
+        let url = parse(address);
+        // The host alone: the query may hold a signature.
+        let host = url.as_ref().ok().and_then(Url::host_str).unwrap_or_default().to_owned();
+        let result = match url {
+            Ok(url) => {
+                let fetched = tokio::time::timeout(limits.total, self.0.follow(url, limits)).await;
+                fetched.unwrap_or(Err(FetchError::TooSlow))
+            }
+            Err(error) => Err(error),
+        };
+        self.0.metrics.fetched(result.as_ref().map_or_else(FetchError::name, |_| "ok"));
         if let Err(error) = &result {
-            tracing::info!(%error, "a remote picture could not be fetched");
+            tracing::info!(host, %error, "a remote picture could not be fetched");
         }
         result
     }
+}
 
+impl Inner {
     async fn follow(&self, mut url: Url, limits: &FetchLimits) -> Result<Bytes, FetchError> {
         for _ in 0..=limits.redirects {
             if let Some(stand_in) = self.stand_ins.get(&url) {
                 return stand_in.read(limits).await;
             }
+            if !self.enabled {
+                return Err(FetchError::Off);
+            }
             let request = self.client_for(&url).await?.get(url.clone()).header(ACCEPT_ENCODING, "identity");
-            let answer = request.send().await.map_err(unreachable_or_slow)?;
+            let answer = request.header(VIA, &self.mark).send().await.map_err(unreachable_or_slow)?;
             match answer.status().as_u16() {
-                200 => return read(answer, limits).await,
+                200 => return self.read(answer, limits).await,
                 301 | 302 | 303 | 307 | 308 => {
-                    let location = answer.headers().get(LOCATION).and_then(|value| value.to_str().ok());
+                    let location = answer.headers().get(LOCATION).and_then(|at| str::from_utf8(at.as_bytes()).ok());
                     let next = location.and_then(|location| url.join(location).ok()).ok_or(FetchError::Redirects)?;
                     url = parse(next.as_str()).map_err(|_| FetchError::Redirects)?;
                 }
@@ -103,35 +187,67 @@ impl Fetch {
         Err(FetchError::Redirects)
     }
 
-    /// A client that can reach the judged addresses of `url` and no other: the name is resolved here, once, and the
-    /// client is pinned to what was found. A name with one inner address among its addresses is not trusted at all.
+    /// A client that can reach the judged addresses of `url` and no other.
     async fn client_for(&self, url: &Url) -> Result<reqwest::Client, FetchError> {
-        let port = url.port_or_known_default().unwrap_or_default();
+        let judged = self.judged(url).await?;
         let client = reqwest::Client::builder()
             .redirect(reqwest::redirect::Policy::none())
             .no_proxy()
             .referer(false)
             .user_agent(concat!("qrstack/", env!("CARGO_PKG_VERSION")))
-            .read_timeout(IDLE)
+            .connect_timeout(self.idle)
+            .read_timeout(self.idle)
+            .dns_resolver(Arc::new(Judged(judged)))
             .tls_backend_preconfigured(self.tls.clone());
-        let client = match url.host() {
-            Some(Host::Ipv4(ip)) => {
-                self.guard.judge(&ip.to_string(), SocketAddr::from((ip, port)))?;
-                client
-            }
-            Some(Host::Ipv6(ip)) => {
-                self.guard.judge(&ip.to_string(), SocketAddr::from((ip, port)))?;
-                client
-            }
+        client.build().map_err(|error| FetchError::Unreachable(chain(&error)))
+    }
+
+    /// The addresses of `url`, each of them judged: the name is resolved here, once. A name with one inner address among
+    /// its addresses is not trusted at all.
+    async fn judged(&self, url: &Url) -> Result<Vec<SocketAddr>, FetchError> {
+        let port = url.port_or_known_default().unwrap_or_default();
+        Guard::judge_port(url.host_str().unwrap_or_default(), port)?;
+        let (host, found) = match url.host() {
+            Some(Host::Ipv4(ip)) => (ip.to_string(), vec![ip.into()]),
+            Some(Host::Ipv6(ip)) => (ip.to_string(), vec![ip.into()]),
             Some(Host::Domain(name)) => {
-                let found = tokio::net::lookup_host((name, port)).await;
-                let found: Vec<_> = found.map_err(|error| FetchError::Unreachable(error.to_string()))?.collect();
-                found.iter().try_for_each(|address| self.guard.judge(name, *address))?;
-                client.resolve_to_addrs(name, &found)
+                let found = self.resolver.resolve(name).await;
+                (name.to_owned(), found.map_err(|error| FetchError::Unreachable(error.to_string()))?)
             }
             None => return Err(FetchError::BadUrl("no host".to_owned())),
         };
-        client.build().map_err(|error| FetchError::Unreachable(chain(&error)))
+        let found: Vec<_> = found.into_iter().map(|ip| SocketAddr::new(ip, port)).collect();
+        found.iter().try_for_each(|address| self.guard.judge(&host, *address))?;
+        if found.is_empty() { Err(FetchError::Unreachable("the name has no address".to_owned())) } else { Ok(found) }
+    }
+
+    async fn read(&self, answer: reqwest::Response, limits: &FetchLimits) -> Result<Bytes, FetchError> {
+        let encodings = answer.headers().get_all(CONTENT_ENCODING);
+        if let Some(encoding) = encodings.iter().find(|value| !value.as_bytes().eq_ignore_ascii_case(b"identity")) {
+            return Err(FetchError::Encoded(String::from_utf8_lossy(encoding.as_bytes()).chars().take(40).collect()));
+        }
+        let limit = limits.max_bytes;
+        // The announced length only saves the trouble; what arrives is counted.
+        if answer.content_length().is_some_and(|announced| announced > limit as u64) {
+            return Err(FetchError::TooLarge { limit });
+        }
+        let (mut bytes, mut memory) = (Vec::new(), self.memory(PORTION_KIB)?);
+        let mut chunks = answer.bytes_stream();
+        while let Some(chunk) = chunks.next().await {
+            let chunk = chunk.map_err(unreachable_or_slow)?;
+            if bytes.len() + chunk.len() > limit {
+                return Err(FetchError::TooLarge { limit });
+            }
+            bytes.extend_from_slice(&chunk);
+            while memory.num_permits() * 1024 < bytes.len() {
+                memory.merge(self.memory(PORTION_KIB)?);
+            }
+        }
+        Ok(bytes.into())
+    }
+
+    fn memory(&self, kib: u32) -> Result<OwnedSemaphorePermit, FetchError> {
+        Arc::clone(&self.memory_kib).try_acquire_many_owned(kib).map_err(|_| FetchError::Overloaded)
     }
 }
 
@@ -165,37 +281,13 @@ pub async fn ask(address: &str, patience: Duration) -> Result<(u16, String), Fet
 fn parse(address: &str) -> Result<Url, FetchError> {
     let mut url = Url::parse(address.trim()).map_err(|error| FetchError::BadUrl(error.to_string()))?;
     if !matches!(url.scheme(), "http" | "https") {
-        return Err(FetchError::BadUrl(format!("the scheme {} is not fetched", url.scheme())));
+        return Err(FetchError::BadUrl("only http and https are fetched".to_owned()));
     }
     if !url.username().is_empty() || url.password().is_some() {
         return Err(FetchError::BadUrl("addresses with a user are not fetched".to_owned()));
     }
-    if url.port() == Some(0) {
-        return Err(FetchError::BadUrl("port 0".to_owned()));
-    }
     url.set_fragment(None);
     Ok(url)
-}
-
-async fn read(answer: reqwest::Response, limits: &FetchLimits) -> Result<Bytes, FetchError> {
-    if let Some(encoding) = answer.headers().get(CONTENT_ENCODING).filter(|value| value.as_bytes() != b"identity") {
-        return Err(FetchError::Encoded(String::from_utf8_lossy(encoding.as_bytes()).into_owned()));
-    }
-    let limit = limits.max_bytes;
-    // The announced length only saves the trouble; what arrives is counted.
-    if answer.content_length().is_some_and(|announced| announced > limit as u64) {
-        return Err(FetchError::TooLarge { limit });
-    }
-    let mut bytes = Vec::new();
-    let mut chunks = answer.bytes_stream();
-    while let Some(chunk) = chunks.next().await {
-        let chunk = chunk.map_err(unreachable_or_slow)?;
-        if bytes.len() + chunk.len() > limit {
-            return Err(FetchError::TooLarge { limit });
-        }
-        bytes.extend_from_slice(&chunk);
-    }
-    Ok(bytes.into())
 }
 
 impl StandIn {
@@ -260,8 +352,18 @@ mod tests {
     }
 
     fn loopback_allowed() -> Fetch {
-        let allow = [AllowRule::Net("127.0.0.1/32".parse().expect("a CIDR"))];
-        Fetch::new(&allow, HashMap::new()).expect("set up")
+        let allow = vec![AllowRule::Net("127.0.0.1/32".parse().expect("a CIDR"))];
+        Fetch::new(Setup { allow, ..Setup::default() }).expect("set up")
+    }
+
+    #[tokio::test]
+    async fn stand_ins_are_answered_where_nothing_is_fetched() {
+        let (known, host) = (Url::parse("http://stand.in/").expect("an address"), host().await);
+        let stand_ins = [(known, StandIn::Bytes(Bytes::from_static(b"here")))].into();
+        let allow = vec![AllowRule::Net("127.0.0.0/8".parse().expect("a net"))];
+        let fetch = Fetch::new(Setup { enabled: false, allow, stand_ins, ..Setup::default() }).expect("set up");
+        assert_eq!(&*fetch.image("http://stand.in/", &LIMITS).await.expect("a stand-in"), b"here");
+        assert!(matches!(fetch.image(&format!("{host}/ten"), &LIMITS).await, Err(FetchError::Off)));
     }
 
     #[tokio::test]
@@ -281,11 +383,11 @@ mod tests {
     #[tokio::test]
     async fn nothing_inside_is_reached_unless_it_is_allowed() {
         let host = host().await;
-        let strict = Fetch::new(&[], HashMap::new()).expect("set up");
+        let strict = Fetch::new(Setup::default()).expect("set up");
         let refused = strict.image(&format!("{host}/ten"), &LIMITS).await.expect_err("loopback");
         assert!(refused.to_string().contains("QRSTACK_FETCH_ALLOW=127.0.0.1"), "{refused}");
         for address in
-            ["file:///etc/passwd", "ftp://example.com/", "http://user@example.com/", "//x", "", "http://x:0/"]
+            ["file:///etc/passwd", "ftp://example.com/", "http://user@example.com/", "//x", "", "http://x:65536/"]
         {
             assert!(matches!(strict.image(address, &LIMITS).await, Err(FetchError::BadUrl(_))), "{address}");
         }
@@ -307,7 +409,7 @@ mod tests {
     async fn a_stand_in_answers_without_the_network() {
         let url = Url::parse("https://example.invalid/a.png").expect("valid");
         let stand_ins = HashMap::from([(url, StandIn::Bytes(Bytes::from_static(b"png")))]);
-        let fetch = Fetch::new(&[], stand_ins).expect("set up");
+        let fetch = Fetch::new(Setup { stand_ins, ..Setup::default() }).expect("set up");
         assert_eq!(fetch.image("https://example.invalid/a.png", &LIMITS).await.expect("answered").as_ref(), b"png");
     }
 }

@@ -1,7 +1,7 @@
 //! `multipart/form-data` as every SDK writes it: parts in order, with or without file name and type.
 
 use axum::body::Bytes;
-use futures_util::stream;
+use futures_util::{FutureExt, stream};
 use thiserror::Error;
 
 /// Parts that one form may have; real ones have a handful.
@@ -38,7 +38,13 @@ pub enum FormError {
 ///
 /// # Errors
 /// Where the form cannot be read to its end.
-pub async fn parts(content_type: &str, body: Bytes) -> Result<Vec<Part>, FormError> {
+pub fn parts(content_type: &str, body: Bytes) -> Result<Vec<Part>, FormError> {
+    // Nothing waits, since the whole body is here.
+    let read = read(content_type, body).now_or_never();
+    read.unwrap_or_else(|| Err(FormError::Broken("it does not end".to_owned())))
+}
+
+async fn read(content_type: &str, body: Bytes) -> Result<Vec<Part>, FormError> {
     let boundary = multer::parse_boundary(content_type).map_err(|_| FormError::NoBoundary)?;
     let whole = stream::once(async move { Ok::<_, std::convert::Infallible>(body) });
     let mut form = multer::Multipart::new(whole, boundary);
@@ -66,27 +72,27 @@ mod tests {
 
     const TYPE: &str = "multipart/form-data; boundary=xyz";
 
-    #[tokio::test]
-    async fn parts_keep_their_order_names_and_types() {
+    #[test]
+    fn parts_keep_their_order_names_and_types() {
         let body = "--xyz\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\n1\r\n--xyz\r\n\
                     Content-Type: image/PNG; q=1\r\nContent-Disposition: form-data; name=\"b\"; filename=\"f\"\r\n\r\n\0\x01\r\n--xyz--\r\n";
-        let parts = parts(TYPE, Bytes::from_static(body.as_bytes())).await.expect("a form");
+        let parts = parts(TYPE, Bytes::from_static(body.as_bytes())).expect("a form");
         assert_eq!(parts.len(), 2);
         assert_eq!((parts[0].name.as_str(), parts[0].has_file_name, parts[0].bytes.as_ref()), ("a", false, &b"1"[..]));
         assert_eq!((parts[1].content_type.as_str(), parts[1].has_file_name), ("image/png", true));
     }
 
-    #[tokio::test]
-    async fn an_unfinished_form_is_broken() {
+    #[test]
+    fn an_unfinished_form_is_broken() {
         let body = "--xyz\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\n1";
-        assert!(matches!(parts(TYPE, Bytes::from_static(body.as_bytes())).await, Err(FormError::Broken(_))));
-        assert!(matches!(parts("multipart/form-data", Bytes::new()).await, Err(FormError::NoBoundary)));
+        assert!(matches!(parts(TYPE, Bytes::from_static(body.as_bytes())), Err(FormError::Broken(_))));
+        assert!(matches!(parts("multipart/form-data", Bytes::new()), Err(FormError::NoBoundary)));
     }
 
-    #[tokio::test]
-    async fn nobody_needs_that_many_parts() {
+    #[test]
+    fn nobody_needs_that_many_parts() {
         let part = "--xyz\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\n1\r\n";
         let body = part.repeat(MAX_PARTS + 1) + "--xyz--\r\n";
-        assert!(matches!(parts(TYPE, Bytes::from(body)).await, Err(FormError::TooManyParts)));
+        assert!(matches!(parts(TYPE, Bytes::from(body)), Err(FormError::TooManyParts)));
     }
 }

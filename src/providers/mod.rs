@@ -38,6 +38,8 @@ pub struct Vendor {
     pub migrations: &'static [Migration],
     /// Every code that each operation can be forced to answer with: operation and codes.
     pub forceable: fn() -> Vec<(&'static str, Vec<String>)>,
+    /// Codes of answers to requests outside every operation, which therefore none can be forced to.
+    pub codes_elsewhere: &'static [&'static str],
     /// Pictures of the vendor's own samples, which are answered without the network.
     pub stand_ins: fn() -> HashMap<Url, StandIn>,
     /// Commands for `qrstack example`.
@@ -46,6 +48,8 @@ pub struct Vendor {
     pub claim: fn(&Parts) -> Option<Claim>,
     /// How the vendor knows its own forms, if it takes any on paths without a route.
     pub form: Option<Form>,
+    /// Names of headers in its answers that have other capitals than one after each hyphen, as the vendor spells them.
+    pub header_names: &'static [&'static str],
     /// Opens the door.
     pub open: fn(&Shared) -> Door,
 }

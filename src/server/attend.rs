@@ -1,4 +1,4 @@
-//! What happens to every request of a door: a deadline, a net under panics, the date, one line in the log.
+//! What happens to every request of a door: a deadline, a net under panics, the date, one line in the log, one count.
 
 use std::any::Any;
 use std::sync::Arc;
@@ -8,12 +8,21 @@ use axum::Router;
 use axum::extract::{Request, State};
 use axum::http::header::DATE;
 use axum::http::request::Parts;
-use axum::http::{HeaderValue, Method, Response as HttpResponse};
+use axum::http::{HeaderValue, Method, Response as HttpResponse, StatusCode};
 use axum::middleware::{self, Next};
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use tower_http::catch_panic::{CatchPanicLayer, ResponseForPanic};
+use tracing::Instrument;
 
 use crate::shared::{Outcome, Shared};
+
+/// Who answers under `/_qrstack/`, in log and metrics.
+pub(super) const OURS: &str = "qrstack";
+/// Who answers what nobody owns.
+pub(super) const NOBODYS: &str = "none";
+/// The statuses of those two and of the listener, who have no codes: what the metrics say instead.
+pub(super) const STATUSES: [&str; 12] =
+    ["200", "400", "404", "405", "408", "414", "431", "500", "501", "503", "505", "508"];
 
 /// When a request began, where somebody looked at it before its attendant.
 #[derive(Clone, Copy)]
@@ -47,8 +56,13 @@ pub(super) fn attend(routes: Router, attendant: Attendant) -> Router {
         let (parts, body) = request.into_parts();
         let started = parts.extensions.get().map_or_else(Instant::now, |Started(started)| *started);
         let (operation, method) = ((attendant.operation)(&parts), parts.method.clone());
+        if attendant.shared.fetch().sent(&parts.headers) {
+            return attendant.finish(operation, &method, started, StatusCode::LOOP_DETECTED.into_response());
+        }
         let until = started + attendant.shared.config().request_timeout;
-        let answer = next.run(Request::from_parts(parts, body));
+        // Whatever is logged on the way says for whom it happened.
+        let span = tracing::info_span!("request", provider = attendant.vendor, operation);
+        let answer = next.run(Request::from_parts(parts, body)).instrument(span);
         match tokio::time::timeout_at(until.into(), answer).await {
             Ok(answer) => attendant.finish(operation, &method, started, answer),
             Err(_) => attendant.too_slow(operation, &method, started),
@@ -60,27 +74,31 @@ pub(super) fn attend(routes: Router, attendant: Attendant) -> Router {
 
 impl Attendant {
     /// The answer to a request that took longer than `request_timeout`.
-    pub(super) fn too_slow(&self, operation: &str, method: &Method, started: Instant) -> Response {
+    pub(super) fn too_slow(&self, operation: &'static str, method: &Method, started: Instant) -> Response {
         tracing::error!(provider = self.vendor, operation, "a request took longer than request_timeout");
         self.finish(operation, method, started, (self.defect)(&self.shared))
     }
 
-    fn finish(&self, operation: &str, method: &Method, started: Instant, mut answer: Response) -> Response {
+    fn finish(&self, operation: &'static str, method: &Method, started: Instant, mut answer: Response) -> Response {
         if !answer.headers().contains_key(DATE)
             && let Ok(date) = HeaderValue::from_str(&self.shared.clock().http_date())
         {
             answer.headers_mut().insert(DATE, date);
         }
-        let outcome = answer.extensions().get::<Outcome>();
+        let (outcome, status, elapsed) = (answer.extensions().get::<Outcome>(), answer.status(), started.elapsed());
+        let operation = outcome.and_then(|outcome| outcome.operation).unwrap_or(operation);
+        let code = outcome.map_or("", |outcome| outcome.code.as_ref());
         tracing::info!(
             provider = self.vendor,
-            operation = outcome.and_then(|outcome| outcome.operation).unwrap_or(operation),
+            operation,
             %method,
-            status = answer.status().as_u16(),
-            code = outcome.map_or("", |outcome| outcome.code.as_ref()),
-            elapsed_ms = started.elapsed().as_secs_f64() * 1000.0,
+            status = status.as_u16(),
+            code,
+            elapsed_ms = elapsed.as_secs_f64() * 1000.0,
             "answered"
         );
+        let code = if outcome.is_some() { code } else { status.as_str() };
+        self.shared.metrics().answered(self.vendor, operation, code, elapsed);
         answer
     }
 }

@@ -2,16 +2,20 @@
 //! module that names providers.
 
 mod attend;
+mod connection;
+mod gate;
 mod health;
 mod listener;
 mod root;
+mod spelling;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 
 use axum::Router;
 use thiserror::Error;
 
+pub use gate::Gate;
 pub use listener::{Listener, bind};
 pub use providers::tencent_ocr::catalog as products;
 
@@ -21,9 +25,11 @@ use root::{Elsewhere, Root};
 use crate::clock::{Clock, Ids};
 use crate::codec::PEAK_BYTES_PER_PIXEL;
 use crate::config::{Config, Mistake, ReadIsolation};
-use crate::fetch::{Fetch, FetchError, StandIn};
+use crate::fetch::{Fetch, FetchError, Setup, StandIn};
+use crate::intake::Intake;
+use crate::metrics::Metrics;
 use crate::providers::{self, Vendor};
-use crate::shared::{Parts, Shared};
+use crate::shared::{Outcome, Parts, Shared};
 use crate::store::{Access, Migration, OpenError, Store};
 use crate::work::{Launch, LaunchError, Work, Workers};
 
@@ -60,6 +66,8 @@ pub struct App {
     pub shared: Shared,
     /// What it answers.
     pub router: Router,
+    /// Whether it takes requests.
+    pub gate: Gate,
 }
 
 /// All steps of the store's schema.
@@ -95,10 +103,27 @@ pub fn open_with(work: Work, config: Config, store: Store, clock: Clock, ids: Id
     }
     let mut stand_ins: HashMap<_, _> = VENDORS.iter().flat_map(|vendor| (vendor.stand_ins)()).collect();
     stand_ins.extend(config.fetch_stand_ins.iter().map(|item| (item.url.clone(), StandIn::File(item.file.clone()))));
-    let shared =
-        Shared::new(Parts { fetch: Fetch::new(&config.fetch_allow, stand_ins)?, work, store, clock, ids, config });
+    let metrics = Metrics::new(codes());
+    let shared = Shared::new(Parts {
+        fetch: Fetch::new(Setup {
+            enabled: config.fetch_enabled,
+            allow: config.fetch_allow.clone(),
+            stand_ins,
+            memory_mib: config.fetch_memory_mib,
+            metrics: metrics.clone(),
+            ..Setup::default()
+        })?,
+        intake: Intake::new(config.body_memory_mib),
+        work,
+        store,
+        metrics,
+        clock,
+        ids,
+        config,
+    });
 
-    let mut router = health::routes(shared.clone());
+    let gate = Gate::default();
+    let mut router = health::routes(shared.clone(), gate.clone());
     let mut elsewhere = Vec::new();
     for vendor in VENDORS {
         let door = (vendor.open)(&shared);
@@ -107,7 +132,18 @@ pub fn open_with(work: Work, config: Config, store: Store, clock: Clock, ids: Id
         router = router.merge(attend(door.routes, attendant.clone()));
         elsewhere.push(Elsewhere { vendor, router: attend(door.elsewhere, attendant.clone()), attendant });
     }
-    Ok(App { router: router.fallback_service(Root::new(elsewhere, shared.clone())), shared })
+    Ok(App { router: router.fallback_service(Root::new(elsewhere, shared.clone())), shared, gate })
+}
+
+/// Every code that the answers of each vendor can carry, and those of our own pages.
+fn codes() -> HashMap<&'static str, HashSet<String>> {
+    let of = |vendor: &Vendor| {
+        let forceable = (vendor.forceable)().into_iter().flat_map(|(_, codes)| codes);
+        let elsewhere = vendor.codes_elsewhere.iter().map(|code| (*code).to_owned());
+        (vendor.name, forceable.chain(elsewhere).chain([Outcome::OK.to_owned()]).collect())
+    };
+    let own = [attend::OURS, attend::NOBODYS].map(|name| (name, attend::STATUSES.map(str::to_owned).into()));
+    VENDORS.iter().map(of).chain(own).collect()
 }
 
 /// A pool that reads pictures where `config` says, in worker processes or on threads.

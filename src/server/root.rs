@@ -17,8 +17,7 @@ use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
 use tower::{Service, ServiceExt};
 
-use super::attend::{Attendant, Started, attend};
-use crate::intake;
+use super::attend::{Attendant, NOBODYS, Started, attend};
 use crate::providers::{Claim, Vendor};
 use crate::shared::Shared;
 
@@ -44,7 +43,7 @@ impl Root {
     /// Earlier ones of `vendors` win where claims are equal.
     pub(super) fn new(vendors: Vec<Elsewhere>, shared: Shared) -> Self {
         let attendant =
-            Attendant { vendor: "none", operation: |_| "none", defect: |_| nobody(), shared: shared.clone() };
+            Attendant { vendor: NOBODYS, operation: |_| NOBODYS, defect: |_| nobody(), shared: shared.clone() };
         let nobody = attend(Router::new().fallback(async || nobody()), attendant);
         Self { vendors: vendors.into(), nobody, shared }
     }
@@ -61,7 +60,7 @@ impl Root {
             [(Claim::Form, door), weaker @ ..] => {
                 let otherwise = weaker.first().map(|(_, door)| *door);
                 let until = started + self.shared.config().request_timeout;
-                match tokio::time::timeout_at(until.into(), whose_form(body, door, otherwise)).await {
+                match tokio::time::timeout_at(until.into(), self.whose_form(body, door, otherwise)).await {
                     Ok((owner, body)) => (owner, body),
                     Err(_) => return Ok(too_slow(otherwise.unwrap_or(*door), &parts, started)),
                 }
@@ -70,6 +69,27 @@ impl Root {
             [] => (None, body),
         };
         owner.map_or(&self.nobody, |door| &door.router).clone().oneshot(Request::from_parts(parts, body)).await
+    }
+
+    /// Looks into a form: it is `door`'s where that knows its mark, else `otherwise`'s. Nothing of the body is lost. A form
+    /// that does not end within the bound is whoever's would refuse it.
+    async fn whose_form<'a>(
+        &self,
+        body: Body,
+        door: &'a Elsewhere,
+        otherwise: Option<&'a Elsewhere>,
+    ) -> (Option<&'a Elsewhere>, Body) {
+        let Some(form) = door.vendor.form else { return (otherwise, body) };
+        let intake = self.shared.intake();
+        let (seen, is_whole, body) = intake.peek(body, form.max_bytes).await;
+        let owner = if !is_whole {
+            otherwise.or(Some(door))
+        } else if intake.aside(seen.len(), move || (form.is_mine)(&seen)).await {
+            Some(door)
+        } else {
+            otherwise
+        };
+        (owner, body)
     }
 }
 
@@ -94,23 +114,6 @@ fn nobody() -> Response {
 
 fn too_slow(door: &Elsewhere, parts: &Parts, started: Instant) -> Response {
     door.attendant.too_slow((door.attendant.operation)(parts), &parts.method, started)
-}
-
-/// Looks into a form: it is `door`'s where that knows its mark, else `otherwise`'s. Nothing of the body is lost. A form
-/// that does not end within the bound is whoever's would refuse it.
-async fn whose_form<'a>(
-    body: Body,
-    door: &'a Elsewhere,
-    otherwise: Option<&'a Elsewhere>,
-) -> (Option<&'a Elsewhere>, Body) {
-    let Some(form) = door.vendor.form else { return (otherwise, body) };
-    let (seen, is_whole, body) = intake::peek(body, form.max_bytes).await;
-    let owner = match is_whole {
-        true if (form.is_mine)(&seen) => Some(door),
-        true => otherwise,
-        false => otherwise.or(Some(door)),
-    };
-    (owner, body)
 }
 
 #[cfg(test)]

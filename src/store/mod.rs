@@ -7,6 +7,7 @@ mod error;
 
 use std::fs::File;
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use sqlx::migrate::{MigrationType, Migrator};
@@ -30,6 +31,20 @@ const HEALTH: Migration = Migration {
 };
 /// Bytes that a health check writes: more than any request, so that readiness is lost before an answer is.
 const FILLER: usize = 32 * 1024;
+
+/// Failed queries of this program. Of the program and not of a store: the driver's errors do not say whose they are.
+static FAILURES: AtomicU64 = AtomicU64::new(0);
+
+/// Puts a failed query into the log and into the count.
+pub fn note_failure(error: &sqlx::Error) {
+    FAILURES.fetch_add(1, Ordering::Relaxed);
+    tracing::error!(%error, "the store failed");
+}
+
+/// How many queries failed since the program started.
+pub fn failures() -> u64 {
+    FAILURES.load(Ordering::Relaxed)
+}
 
 /// A step of the schema. Steps are never changed once released; the next one gets the next version.
 #[derive(Clone, Copy, Debug)]
@@ -124,13 +139,8 @@ impl Store {
     pub async fn is_healthy(&self) -> bool {
         let write =
             "INSERT INTO health (id, filler) VALUES (1, $1) ON CONFLICT (id) DO UPDATE SET filler = excluded.filler";
-        match sqlx::query(write).bind(vec![0u8; FILLER]).execute(&self.pool).await {
-            Ok(_) => true,
-            Err(error) => {
-                tracing::error!(%error, "the store cannot be written");
-                false
-            }
-        }
+        let written = sqlx::query(write).bind(vec![0u8; FILLER]).execute(&self.pool).await;
+        written.inspect_err(note_failure).is_ok()
     }
 
     /// Writes what is pending and closes; the lock goes with the last clone.

@@ -23,7 +23,7 @@ pub mod worker;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use thiserror::Error;
 use tokio::sync::Semaphore;
@@ -61,6 +61,9 @@ struct Inner {
     memory_total_mib: u32,
     queue: usize,
     waiting: AtomicUsize,
+    born: Instant,
+    /// When a job last began or ended, in milliseconds since `born`.
+    moved_ms: AtomicU64,
 }
 
 /// What the pool does and did.
@@ -105,18 +108,19 @@ impl Work {
             memory_total_mib,
             queue,
             waiting: AtomicUsize::new(0),
+            born: Instant::now(),
+            moved_ms: AtomicU64::new(0),
         }))
     }
 
-    /// Reads a picture's codes, in a worker process where there are any, else on a thread. A picture that spends its
-    /// budget gives what was found until then, and a line in the log.
+    /// Reads a picture's codes, in a worker process where there are any, else on a thread.
     ///
     /// A client that leaves frees its place at once where it is read in a process; on a thread, when the reader is done.
     ///
     /// # Errors
     /// The outer error as [`Work::run`], [`WorkError::Died`] also where the process died or was killed; the inner one
     /// where the bytes are no picture within the task's limits.
-    pub async fn read<P>(&self, picture: P, task: Task) -> Result<Result<Decoded, LoadError>, WorkError>
+    pub async fn read<P>(&self, picture: P, task: Task) -> Result<Result<Done, LoadError>, WorkError>
     where
         P: AsRef<[u8]> + Send + 'static,
     {
@@ -127,7 +131,10 @@ impl Work {
         };
         let memory = reading::memory(u64::from(width) * u64::from(height));
         let result = match &self.0.workers {
-            None => self.run(memory, move || read(picture.as_ref(), &task)).await?,
+            None => {
+                let span = tracing::Span::current();
+                self.run(memory, move || span.in_scope(|| read(picture.as_ref(), &task))).await?
+            }
             Some(workers) => {
                 let _permits = self.admit(memory).await?;
                 let answer = workers.read(picture.as_ref(), &task, (width, height)).await.ok_or(WorkError::Died)?;
@@ -138,12 +145,7 @@ impl Work {
                 answer.result.ok_or(WorkError::Died)?
             }
         };
-        Ok(result.map(|Done { decoded, budget_spent }| {
-            if budget_spent {
-                tracing::warn!(width, height, found = decoded.symbols.len(), "reading a picture took its whole budget");
-            }
-            decoded
-        }))
+        Ok(result)
     }
 
     /// Runs `job` on a thread of its own, once there is a thread and `bytes` of memory. A job that needs more than
@@ -187,12 +189,17 @@ impl Work {
         drop(place);
         thread.forget();
         memory.forget();
+        inner.move_on();
         Ok(Permits { inner: Arc::clone(inner), mib })
     }
 
-    /// Whether jobs can be run.
-    pub fn is_alive(&self) -> bool {
-        !self.0.threads.is_closed() && self.0.workers.as_ref().is_none_or(Workers::is_open)
+    /// Whether jobs can be run: a thread is free, or a job began or ended within `patience`. Asks nobody and waits for
+    /// nothing.
+    pub fn is_alive(&self, patience: Duration) -> bool {
+        let inner = &self.0;
+        let moved = Duration::from_millis(inner.moved_ms.load(Ordering::Relaxed));
+        let is_stuck = inner.threads.available_permits() == 0 && inner.born.elapsed().saturating_sub(moved) > patience;
+        !inner.threads.is_closed() && !is_stuck
     }
 
     /// What the pool does and did.
@@ -220,6 +227,12 @@ impl Work {
     }
 }
 
+impl Inner {
+    fn move_on(&self) {
+        self.moved_ms.store(self.born.elapsed().as_millis() as u64, Ordering::Relaxed);
+    }
+}
+
 struct Permits {
     inner: Arc<Inner>,
     mib: u32,
@@ -228,6 +241,7 @@ struct Permits {
 impl Drop for Permits {
     fn drop(&mut self) {
         self.inner.memory_mib.add_permits(self.mib as usize);
+        self.inner.move_on();
         self.inner.threads.add_permits(1);
     }
 }
@@ -263,7 +277,7 @@ mod tests {
         let work = Work::new(1, 1, 1);
         assert_eq!(work.run(0, || panic!("on purpose")).await, Err::<(), _>(WorkError::Died));
         assert_eq!(work.run(0, || 7).await, Ok(7));
-        assert!(work.is_alive());
+        assert!(work.is_alive(Duration::ZERO));
     }
 
     #[tokio::test]
@@ -293,6 +307,33 @@ mod tests {
         release.send(()).expect("the first job waits");
         assert_eq!(busy.await.expect("joined"), Ok(()));
         assert_eq!(queued.await.expect("joined"), Ok(2));
+    }
+
+    #[tokio::test]
+    async fn jobs_that_all_hang_are_noticed() {
+        let work = Work::new(1, 1, 1);
+        let (started, on_start) = tokio::sync::oneshot::channel();
+        let (release, gate) = mpsc::channel::<()>();
+        let hanging = tokio::spawn({
+            let work = work.clone();
+            async move {
+                work.run(0, move || {
+                    let _ = started.send(());
+                    let _ = gate.recv();
+                })
+                .await
+            }
+        });
+        on_start.await.expect("the job runs");
+        assert!(work.is_alive(Duration::from_hours(1)), "it may still come back");
+        // Time is counted in whole milliseconds.
+        while work.0.born.elapsed().as_millis() as u64 <= work.0.moved_ms.load(Ordering::Relaxed) {
+            tokio::task::yield_now().await;
+        }
+        assert!(!work.is_alive(Duration::ZERO));
+        release.send(()).expect("the job waits");
+        hanging.await.expect("joined").expect("the job ends");
+        assert!(work.is_alive(Duration::ZERO));
     }
 
     #[tokio::test]

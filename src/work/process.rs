@@ -128,6 +128,14 @@ pub struct WorkerStats {
     pub dismissed: u64,
 }
 
+impl WorkerStats {
+    /// How many ended, by cause.
+    pub fn ends(&self) -> [(&'static str, u64); 5] {
+        let Self { lost, died, garbled, abandoned, dismissed, .. } = *self;
+        [("lost", lost), ("died", died), ("garbled", garbled), ("abandoned", abandoned), ("dismissed", dismissed)]
+    }
+}
+
 #[derive(Default)]
 struct Counts {
     started: AtomicU64,
@@ -232,11 +240,6 @@ impl Workers {
                 }
             });
         }
-    }
-
-    /// Whether pictures can be handed to workers.
-    pub(super) fn is_open(&self) -> bool {
-        !self.0.closed.is_cancelled()
     }
 
     /// Ends all workers, those too that are reading, and waits until they are gone.

@@ -4,6 +4,7 @@ mod cli_im;
 mod readme;
 mod replay;
 mod server;
+#[allow(dead_code, reason = "tests/faults uses the rest")]
 mod support;
 mod tencent_cos;
 mod tencent_ocr;

@@ -11,7 +11,7 @@ async fn our_own_end_points_answer() {
     let server = Server::start().await;
     assert_eq!(server.get("/_qrstack/livez").await.text(), "ok\n");
     let ready = server.get("/_qrstack/readyz").await;
-    assert_eq!((ready.status, ready.text()), (StatusCode::OK, r#"{"store":true,"workers":true}"#));
+    assert_eq!((ready.status, ready.text()), (StatusCode::OK, r#"{"store":true,"workers":true,"listener":true}"#));
     assert_eq!(server.get("/_qrstack/version").await.json()["version"], env!("CARGO_PKG_VERSION"));
     assert_eq!(server.get("/_qrstack/nothing").await.status, StatusCode::NOT_FOUND);
 }
@@ -21,7 +21,10 @@ async fn readiness_tells_of_a_closed_store() {
     let server = Server::start().await;
     server.shared().store().close().await;
     let ready = server.get("/_qrstack/readyz").await;
-    assert_eq!((ready.status, ready.text()), (StatusCode::SERVICE_UNAVAILABLE, r#"{"store":false,"workers":true}"#));
+    assert_eq!(
+        (ready.status, ready.text()),
+        (StatusCode::SERVICE_UNAVAILABLE, r#"{"store":false,"workers":true,"listener":true}"#)
+    );
 }
 
 #[tokio::test]

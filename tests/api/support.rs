@@ -84,6 +84,11 @@ impl Server {
         Self { app, clock }
     }
 
+    /// All of it, to be served by a listener.
+    pub fn app(&self) -> App {
+        self.app.clone()
+    }
+
     /// What the server runs on.
     pub fn shared(&self) -> &Shared {
         &self.app.shared

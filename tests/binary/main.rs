@@ -1,6 +1,7 @@
 //! The real program, started and used as its users do: command line, start, stop, store on disk.
 
 mod products;
+#[allow(dead_code, reason = "tests/faults uses the rest")]
 mod program;
 mod workers;
 
@@ -24,8 +25,42 @@ fn it_starts_without_anything_says_what_comes_next_and_stops_on_sigterm() {
         assert!(program.banner.contains(expected), "{expected} in {}", program.banner);
     }
     let (status, body) = program.get("/_qrstack/readyz");
-    assert_eq!((status, body.as_str()), (200, r#"{"store":true,"workers":true}"#));
+    assert_eq!((status, body.as_str()), (200, r#"{"store":true,"workers":true,"listener":true}"#));
     assert_eq!(program.terminate().code(), Some(0));
+}
+
+#[test]
+fn header_names_leave_as_the_vendors_spell_them() {
+    let program = Program::start(&["--auth", "open"]);
+    let heads = |request: &str| program.exchange(request, "").0;
+    let create = r#"{"action_name":"QR_LIMIT_SCENE","action_info":{"scene":{"scene_id":7}}}"#;
+    let head = format!("POST /cgi-bin/qrcode/create?access_token=x HTTP/1.1\r\nContent-Length: {}\r\n", create.len());
+    let ticket = field(text(&program.request(&head, create).1), "ticket");
+    for (request, names) in [
+        (
+            "GET /?ci-process=qrcode-generate&qrcode-content=a&width=200 HTTP/1.1\r\n",
+            "Content-Type Content-Length Connection Date Server x-cos-request-id x-ci-request-id",
+        ),
+        (
+            "GET /?ci-process=qrcode-generate HTTP/1.1\r\n",
+            "Content-Type Content-Length Connection Date Server x-cos-request-id x-ci-request-id x-cos-trace-id",
+        ),
+        (
+            "GET /?Action=QrcodeOCR HTTP/1.1\r\nx-tc-traceid: 1\r\n",
+            "Content-Type Server X-TC-RequestId X-TC-TraceId Date Connection Content-Length",
+        ),
+        (
+            &format!("GET /cgi-bin/showqrcode?ticket={ticket} HTTP/1.1\r\n"),
+            "Accept-Ranges Cache-control Content-Type Date Expires Server Connection Content-Length",
+        ),
+    ] {
+        let head = heads(request);
+        let mut sent: Vec<_> = head.lines().skip(1).filter_map(|line| Some(line.split_once(':')?.0)).collect();
+        let mut expected: Vec<_> = names.split(' ').collect();
+        sent.sort_unstable();
+        expected.sort_unstable();
+        assert_eq!(sent, expected, "{request}");
+    }
 }
 
 #[test]

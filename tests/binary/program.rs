@@ -35,9 +35,26 @@ impl Program {
         Self::start_in(Arc::new(tempfile::tempdir().expect("a folder")), arguments)
     }
 
+    /// Starts a server with further variables of the environment.
+    pub fn start_with(arguments: &[&str], environment: &[(&str, &str)]) -> Self {
+        let mut command = qrstack();
+        command.envs(environment.iter().copied());
+        Self::launch(command, Arc::new(tempfile::tempdir().expect("a folder")), arguments)
+    }
+
     /// Starts a server on a folder that another one had.
     pub fn start_in(folder: Arc<TempDir>, arguments: &[&str]) -> Self {
         Self::launch(qrstack(), folder, arguments)
+    }
+
+    /// Starts a server that may have `files` open files.
+    pub fn start_with_files(files: u32, arguments: &[&str]) -> Self {
+        let mut command = Command::new("sh");
+        command.args(["-c", &format!("ulimit -n {files} && exec \"$0\" \"$@\""), env!("CARGO_BIN_EXE_qrstack")]);
+        for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("QRSTACK_")) {
+            command.env_remove(name);
+        }
+        Self::launch(command, Arc::new(tempfile::tempdir().expect("a folder")), arguments)
     }
 
     /// Starts `command`, which is the program or ends in it.
@@ -99,6 +116,12 @@ impl Program {
 
     /// Sends a request line with headers, each ended by CR LF, and a body; gives status and body of the answer.
     pub fn request(&self, head: &str, body: &str) -> (u16, Vec<u8>) {
+        let (head, body) = self.exchange(head, body);
+        (head[9..12].parse().expect("a status"), body)
+    }
+
+    /// As [`Self::request`]; gives head and body of the answer.
+    pub fn exchange(&self, head: &str, body: &str) -> (String, Vec<u8>) {
         let mut stream = TcpStream::connect(self.address).expect("connected");
         stream.set_read_timeout(Some(Duration::from_mins(1))).expect("set");
         let request = format!("{head}Host: {}\r\nConnection: close\r\n\r\n{body}", self.address);
@@ -106,8 +129,8 @@ impl Program {
         let mut answer = Vec::new();
         stream.read_to_end(&mut answer).expect("received");
         let end = answer.windows(4).position(|window| window == b"\r\n\r\n").expect("a head");
-        let status = std::str::from_utf8(&answer[9..12]).ok().and_then(|status| status.parse().ok());
-        (status.expect("a status"), answer.split_off(end + 4))
+        let body = answer.split_off(end + 4);
+        (String::from_utf8(answer).expect("a head is text"), body)
     }
 
     /// Ends it as an operator does.
@@ -129,7 +152,13 @@ impl Program {
         self.child.wait().expect("ended");
     }
 
-    fn signal(&self, signal: &str) {
+    /// Waits until it ends.
+    pub fn wait(mut self) -> Option<i32> {
+        self.child.wait().expect("ended").code()
+    }
+
+    /// Sends it a signal: `-TERM`, `-INT` …
+    pub fn signal(&self, signal: &str) {
         let status = Command::new("kill").arg(signal).arg(self.child.id().to_string()).status();
         assert!(status.expect("kill runs").success());
     }

@@ -1,6 +1,7 @@
 //! Runs checks as tests of their own and makes `docs/FAULTS.md` of what came out.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -118,7 +119,7 @@ fn page(checks: &[Check], figures: &BTreeMap<usize, String>) -> String {
             Standing::Elsewhere(why) => proofs.push(format!("does not apply so far: it {why}")),
         }
         let proof = proofs.join("<br>");
-        page += &format!("| {} | {} | {} |\n", row.id, cell(row.threat), cell(&proof));
+        writeln!(page, "| {} | {} | {} |", row.id, cell(row.threat), cell(&proof)).expect("memory takes every text");
     }
     page
 }

@@ -5,21 +5,52 @@
 //! Here: the list of areas. `harness` runs checks and makes the page, `rows` names the rows, one file an area proves them.
 //! Checks run on loopback only and give a figure that is the same in every run: a count, a size, a limit, never a time.
 
+mod answers;
+mod bodies;
+mod canary;
+mod drawing;
+mod fetch;
 mod harness;
+mod images;
+mod listener;
+mod memory;
+mod metrics;
+mod overload;
+mod pictures;
 // The running program and the server in this process, as the other tests have them.
 #[allow(dead_code, reason = "each area needs a part")]
 #[path = "../binary/program.rs"]
 mod program;
+mod raw;
 mod reading;
 mod rows;
+mod secrets;
 mod state;
+mod supply;
 #[allow(dead_code, reason = "each area needs a part")]
 #[path = "../api/support.rs"]
 mod support;
+mod time;
 
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
     // The checks of `reading` start this program in other roles.
-    reading::other_role().unwrap_or_else(|| harness::run(vec![reading::checks(), state::checks()]))
+    reading::other_role().unwrap_or_else(|| {
+        harness::run(vec![
+            answers::checks(),
+            bodies::checks(),
+            drawing::checks(),
+            fetch::checks(),
+            images::checks(),
+            listener::checks(),
+            metrics::checks(),
+            overload::checks(),
+            reading::checks(),
+            secrets::checks(),
+            state::checks(),
+            supply::checks(),
+            time::checks(),
+        ])
+    })
 }

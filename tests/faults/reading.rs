@@ -130,9 +130,9 @@ async fn isolated(threads: usize) -> Work {
 /// What a picture gives: the text of its only code.
 async fn read(work: &Work, wish: &str) -> Result<String, WorkError> {
     let task = Task { limits: Limits::default(), kinds: Kinds::ALL, budget: BUDGET };
-    let decoded = work.read(picture(wish), task).await?.expect("a picture");
-    assert_eq!(decoded.symbols.len(), 1);
-    Ok(decoded.symbols[0].text.clone())
+    let symbols = work.read(picture(wish), task).await?.expect("a picture").decoded.symbols;
+    assert_eq!(symbols.len(), 1);
+    Ok(symbols[0].text.clone())
 }
 
 /// Waits until all workers that exist are idle, so that none is dying and none a zombie.
@@ -197,7 +197,7 @@ fn words() -> String {
         let config = Config::from_raw(Raw { flags, ..Raw::default() }).unwrap_or_else(|wrong| panic!("{wrong:?}"));
         let work = server::configured_work(&config, None).await.expect("this test is a worker, too");
         let store = Store::in_memory(&server::migrations()).await.expect("a store in memory");
-        let App { router, shared } =
+        let App { router, shared, .. } =
             server::open_with(work, config, store, Clock::fixed(NOW), Ids::seeded(1)).expect("opened");
 
         let json = ("Content-Type", "application/json");

@@ -18,17 +18,22 @@ pub enum Standing {
     Elsewhere(&'static str),
 }
 
-use Standing::{Elsewhere, Here};
+use Standing::{By, Elsewhere, Here};
 
 const TARGET: &str = "belongs to the control API, journal and callbacks, which are not built yet";
 const DROP_IN: &str = "belongs to TLS, HTTP/2 and the proxy, which are not built yet";
+const RELOAD: &str = "needs settings that change while the server runs; they are read once, at the start";
 const SQLITE: &str = "needs a second kind of store, and SQLite is the only one";
 
 /// All rows in order.
 pub const ROWS: &[Row] = &[
     row("F1", "IP literal private/loopback/link-local/metadata", Here),
     row("F2", "decimal/octal/hex/short/Unicode digits", Here),
-    row("F3", "IPv4-mapped/compatible, 6to4, NAT64 wk+local, Teredo, ISATAP, fec0, 2001:db8, zone ids", Here),
+    row(
+        "F3",
+        "IPv4-mapped/compatible, 6to4, NAT64 wk+local, Teredo, ISATAP, fec0, 2001:db8, zone ids",
+        By(&[("src/fetch/guard.rs", "only_public_addresses_pass")]),
+    ),
     row("F4", "redirect to private; chain; https->http; `Location: //`, relative, `file:`, `gopher:`; loop", Here),
     row("F5", "DNS rebinding (public then 127.0.0.1), mixed A/AAAA, CNAME to private, TTL 0", Here),
     row("F6", "userinfo, `\\`, `#@`, CRLF in URL, port 0/65536, odd ports", Here),
@@ -49,7 +54,7 @@ pub const ROWS: &[Row] = &[
     row(
         "F17",
         "JPEG progressive scan bomb (207 kB, 200 scans at 49 Mpx: 1.3 s CPU before zune's 100-scan limit)",
-        Here,
+        By(&[("tests/codec/hostile.rs", "a_jpeg_of_very_many_scans_does_not_keep_the_decoder_busy")]),
     ),
     row("F18", "PNG zTXt/iTXt/iCCP bomb", Here),
     row("F19", "animated GIF/WebP/APNG many frames", Here),
@@ -62,22 +67,42 @@ pub const ROWS: &[Row] = &[
         Here,
     ),
     row("F24", "decoder time bomb: noise, checkerboard, grid of finders, 140 codes, \"1M codes\" sheet", Here),
-    row("F25", "XML special characters, control characters, lone surrogates, NUL, `]]>`, BOM, 0xFFFE in content", Here),
+    row(
+        "F25",
+        "XML special characters, control characters, lone surrogates, NUL, `]]>`, BOM, 0xFFFE in content",
+        By(&[("src/providers/tencent_cos/wire/answer.rs", "every_text_reads_back_but_for_what_xml_lacks")]),
+    ),
     row("F26", "JSON answers: invalid UTF-8 payloads (Shift-JIS, GBK, binary QR), U+2028, `</script>` in UI", Here),
     row("F27", "header injection by ticket, request id, content, `X-Request-Id` passthrough", Here),
-    row("F28", "log injection / terminal escapes / log forging", Here),
+    row(
+        "F28",
+        "log injection / terminal escapes / log forging",
+        By(&[("src/cli/logging.rs", "nothing_that_is_repeated_forges_a_line_or_steers_a_terminal")]),
+    ),
     row("F29", "secrets in logs, journal, UI, metrics labels, panic text, crash dump", Here),
     row(
         "F30",
         "signature replay inside window; expiry; future; skew +-5 min edges; `q-key-time` vs `q-sign-time`; TC3 date vs timestamp across midnight UTC",
-        Here,
+        By(&[
+            ("tests/api/tencent_cos/signatures.rs", "times_hold_to_the_second"),
+            ("tests/api/tencent_ocr/limits.rs", "the_clock_may_be_off_by_five_minutes"),
+            ("src/providers/tencent_ocr/auth/tc3.rs", "the_date_is_the_day_in_utc"),
+        ]),
     ),
     row(
         "F31",
         "canonicalisation abuse: duplicate query keys, header case/space, `+` vs `%20`, `%2F`, empty values, unsigned extra params, unicode",
-        Here,
+        By(&[
+            ("src/providers/tencent_cos/auth/tests.rs", "every_step_of_every_vector_agrees"),
+            ("tests/api/tencent_cos/signatures.rs", "repeated_keys_are_signed_once_or_all_of_them"),
+            ("tests/api/tencent_cos/signatures.rs", "listed_keys_that_are_absent_count_as_empty"),
+            ("tests/api/tencent_cos/signatures.rs", "what_the_lists_do_not_name_is_not_signed"),
+            ("src/providers/tencent_ocr/auth/tc3.rs", "every_step_agrees_with_the_recorded_vectors"),
+            ("src/providers/tencent_ocr/auth/v1.rs", "every_step_agrees_with_the_recorded_vectors"),
+            ("tests/api/tencent_ocr/errors.rs", "changed_bytes_and_swapped_parts_are_refused"),
+        ]),
     ),
-    row("F32", "timing leak on MAC/token/admin key", Here),
+    row("F32", "timing leak on MAC/token/admin key", By(&[("src/secret.rs", "a_secret_matches_itself_alone")])),
     row("F33", "token brute force / enumeration; ticket guess", Here),
     row(
         "F34",
@@ -130,7 +155,7 @@ pub const ROWS: &[Row] = &[
         Here,
     ),
     row("F52", "graceful stop: SIGTERM with in-flight, idle keep-alive, open SSE", Here),
-    row("F53", "config reload (SIGHUP / file) valid, invalid, partial; cert rotation", Here),
+    row("F53", "config reload (SIGHUP / file) valid, invalid, partial; cert rotation", Elsewhere(RELOAD)),
     row("F54", "journal as memory bomb", Elsewhere(TARGET)),
     row("F55", "metric label explosion by path/appid/code text", Here),
     row("F56", "CA key theft / misuse", Elsewhere(DROP_IN)),

@@ -10,7 +10,7 @@ use super::SCAN_URL;
 use super::wire::{self, Envelope};
 use crate::config::Config;
 use crate::fetch::FetchError;
-use crate::intake;
+use crate::intake::{self, BodyError};
 use crate::shared::{DecodeError, Outcome, Shared};
 use crate::work::WorkError;
 
@@ -100,7 +100,10 @@ impl From<FetchError> for Error {
     fn from(error: FetchError) -> Self {
         match error {
             FetchError::BadUrl(_) => Self::BadRequest,
+            FetchError::Overloaded => Self::TooOften,
             FetchError::Refused { .. }
+            | FetchError::Port { .. }
+            | FetchError::Off
             | FetchError::Ourselves { .. }
             | FetchError::Unreachable(_)
             | FetchError::TooSlow
@@ -140,12 +143,16 @@ pub(super) struct Body<T>(pub(super) T);
 impl FromRequest<Shared> for Body<wire::ScanUrl> {
     type Rejection = Error;
 
-    async fn from_request(request: Request, _: &Shared) -> Result<Self, Error> {
+    async fn from_request(request: Request, shared: &Shared) -> Result<Self, Error> {
         if intake::content_type(request.headers()).starts_with("multipart/") {
             return Err(Error::BadRequest);
         }
-        let bytes = intake::body(request.into_body(), MAX_BODY).await.map_err(|_| Error::BadRequest)?;
-        wire::ScanUrl::parse(&bytes).map(Self).ok_or(Error::BadRequest)
+        let bytes = shared.intake().body(request.into_body(), MAX_BODY).await.map_err(|error| match error {
+            BodyError::TooLarge { .. } | BodyError::Broken(_) => Error::BadRequest,
+            BodyError::NoRoom => Error::TooOften,
+        })?;
+        let parsed = shared.intake().aside(bytes.len(), move || wire::ScanUrl::parse(&bytes)).await;
+        parsed.map(Self).ok_or(Error::BadRequest)
     }
 }
 

@@ -41,10 +41,12 @@ pub const VENDOR: Vendor = Vendor {
     name: "cli_im",
     migrations: &[],
     forceable: error::forceable,
+    codes_elsewhere: &[],
     stand_ins,
     examples: &[example::SCAN_URL],
     claim,
     form: None,
+    header_names: &[],
     open,
 };
 

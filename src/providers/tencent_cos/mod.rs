@@ -44,10 +44,12 @@ pub const VENDOR: Vendor = Vendor {
     name: "tencent_cos",
     migrations: &[],
     forceable: error::forceable,
+    codes_elsewhere: &[],
     stand_ins: HashMap::new,
     examples: &[example::QRCODE_GENERATE],
     claim,
     form: None,
+    header_names: &["x-cos-request-id", "x-ci-request-id", "x-cos-trace-id"],
     open,
 };
 

@@ -9,6 +9,7 @@ use crate::fetch::FetchError;
 use crate::intake::BodyError;
 use crate::intake::form::FormError;
 use crate::shared::DecodeError;
+use crate::store;
 use crate::work::WorkError;
 
 /// Calls a second that the action's page grants; what an overloaded reader answers with.
@@ -131,6 +132,10 @@ fn action(of: Option<Action>, code: &'static str, english: &'static str, chinese
 }
 
 impl Error {
+    /// More pictures or large bodies than there is room for.
+    pub(super) const OVERLOADED: Self =
+        Self::RequestLimitExceeded { calls: DOCUMENTED_RATE + 1, limit: DOCUMENTED_RATE };
+
     /// Every error once, with an example of what its message repeats.
     pub(super) const ALL: [Self; 34] = [
         Self::MissingParameter(Cow::Borrowed("Region")),
@@ -149,7 +154,7 @@ impl Error {
         Self::UnauthorizedOperation,
         Self::InvalidRequest,
         Self::UnknownParameter(Cow::Borrowed("Foo")),
-        Self::RequestLimitExceeded { calls: DOCUMENTED_RATE + 1, limit: DOCUMENTED_RATE },
+        Self::OVERLOADED,
         Self::RequestSizeLimitExceeded,
         Self::UnsupportedProtocol,
         Self::InternalError,
@@ -366,6 +371,7 @@ impl From<BodyError> for Error {
         match error {
             BodyError::TooLarge { .. } => Self::RequestSizeLimitExceeded,
             BodyError::Broken(_) => Self::InvalidBody,
+            BodyError::NoRoom => Self::OVERLOADED,
         }
     }
 }
@@ -383,7 +389,10 @@ impl From<FetchError> for Error {
         match error {
             FetchError::BadUrl(_) => Self::InvalidParameterValueLimit,
             FetchError::TooLarge { .. } => Self::TooLargeFileError,
+            FetchError::Overloaded => Self::RequestLimitExceeded { calls: DOCUMENTED_RATE + 1, limit: DOCUMENTED_RATE },
             FetchError::Refused { .. }
+            | FetchError::Port { .. }
+            | FetchError::Off
             | FetchError::Ourselves { .. }
             | FetchError::Unreachable(_)
             | FetchError::TooSlow
@@ -403,9 +412,7 @@ impl From<DecodeError> for Error {
                 Self::ImageSizeTooLarge
             }
             DecodeError::Load(LoadError::UnknownFormat | LoadError::Broken { .. }) => Self::ImageDecodeFailed,
-            DecodeError::Work(WorkError::Overloaded { .. }) => {
-                Self::RequestLimitExceeded { calls: DOCUMENTED_RATE + 1, limit: DOCUMENTED_RATE }
-            }
+            DecodeError::Work(WorkError::Overloaded { .. }) => Self::OVERLOADED,
             DecodeError::Work(WorkError::Died) => Self::OcrFailed,
         }
     }
@@ -413,7 +420,7 @@ impl From<DecodeError> for Error {
 
 impl From<sqlx::Error> for Error {
     fn from(error: sqlx::Error) -> Self {
-        tracing::error!(%error, "the catalogue could not be asked");
+        store::note_failure(&error);
         Self::UnKnowError
     }
 }

@@ -51,10 +51,12 @@ pub const VENDOR: Vendor = Vendor {
     name: "tencent_ocr",
     migrations: catalog::MIGRATIONS,
     forceable: error::forceable,
+    codes_elsewhere: &[],
     stand_ins: HashMap::new,
     examples: &[example::QRCODE_OCR, example::QUERY_BAR_CODE],
     claim,
     form: Some(Form { max_bytes: MAX_BODY, is_mine: received::has_action }),
+    header_names: &["X-TC-RequestId", "X-TC-TraceId"],
     open,
 };
 

@@ -26,7 +26,7 @@ pub(super) enum Given {
 
 impl Parameters {
     /// Reads the parameters of `received`.
-    pub(super) async fn of(received: Received) -> Result<Self, Error> {
+    pub(super) fn of(received: Received) -> Result<Self, Error> {
         let Received { parts, body, style } = received;
         let pairs = match style {
             Style::V1(pairs) => pairs.into_iter().filter(|(name, _)| !COMMON.contains(&name.as_str())).collect(),
@@ -36,7 +36,7 @@ impl Parameters {
             Style::Tc3 => match intake::content_type(&parts.headers).as_str() {
                 "multipart/form-data" => {
                     let content_type = header(&parts.headers, "content-type").unwrap_or_default();
-                    return Ok(Self(form::parts(content_type, body).await?.into_iter().map(given_part).collect()));
+                    return Ok(Self(form::parts(content_type, body)?.into_iter().map(given_part).collect()));
                 }
                 // Recorded: the SDKs' octet-stream calls put a file into the body, and parameters nowhere that the two
                 // actions read. captures/tencent_ocr/tencentcloud-python-octet-stream
@@ -110,6 +110,7 @@ mod tests {
     use axum::http::Request;
 
     use super::*;
+    use crate::intake::Intake;
 
     async fn read(method: &str, target: &str, content_type: &str, body: &[u8]) -> Result<Parameters, Error> {
         let request = Request::builder()
@@ -119,7 +120,7 @@ mod tests {
             .header("Content-Type", content_type)
             .body(Body::from(body.to_vec()))
             .expect("valid");
-        Parameters::of(Received::take(request).await?).await
+        Parameters::of(Received::take(request, &Intake::new(16)).await?)
     }
 
     #[tokio::test]

@@ -9,7 +9,7 @@ use axum::http::{HeaderMap, Method};
 use super::MAX_BODY;
 use super::action::{Action, VERSION};
 use super::error::Error;
-use crate::intake::{self, query};
+use crate::intake::{self, Intake, query};
 
 /// Bytes of the target of a `GET`. Documented: "Request Structure", 32 KB.
 const MAX_TARGET: usize = 32_768;
@@ -80,7 +80,7 @@ impl Language {
 
 impl Received {
     /// Takes a request in, whoever sent it.
-    pub(super) async fn take(request: Request) -> Result<Self, Error> {
+    pub(super) async fn take(request: Request, intake: &Intake) -> Result<Self, Error> {
         let (parts, body) = request.into_parts();
         let target = parts.uri.path_and_query().map_or(0, |target| target.as_str().len());
         if parts.method == Method::GET {
@@ -90,9 +90,16 @@ impl Received {
         } else if parts.method != Method::POST {
             return Err(Error::UnsupportedProtocol);
         }
-        let body = intake::body(body, MAX_BODY).await?;
-        let style = if is_tc3(&parts.headers) { Style::Tc3 } else { Style::V1(v1_pairs(&parts, &body)?) };
-        Ok(Self { parts, body, style })
+        let body = intake.body(body, MAX_BODY).await?;
+        let bytes = body.len();
+        if is_tc3(&parts.headers) {
+            return Ok(Self { parts, body, style: Style::Tc3 });
+        }
+        let read = move || {
+            let style = Style::V1(v1_pairs(&parts, &body)?);
+            Ok(Self { parts, body, style })
+        };
+        intake.aside(bytes, read).await
     }
 
     /// A common parameter by its name in version 1, for instance `Region`, which is `X-TC-Region` in version 3.
@@ -193,7 +200,8 @@ mod tests {
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        Received::take(request.body(Body::from(body.to_owned())).expect("valid")).await
+        let request = request.body(Body::from(body.to_owned())).expect("valid");
+        Received::take(request, &Intake::new(16)).await
     }
 
     #[tokio::test]

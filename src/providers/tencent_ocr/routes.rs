@@ -50,7 +50,8 @@ async fn gateway(State(ocr): State<Ocr>, request: Request) -> Response {
 /// The checks in the order in which the vendor names what is wrong, then the action.
 async fn answer(ocr: &Ocr, frame: &mut Frame, request: Request) -> Result<Answer, Error> {
     let (shared, config) = (&ocr.shared, ocr.shared.config());
-    let received = Received::take(request).await?;
+    let received = Received::take(request, shared.intake()).await?;
+    let bytes = received.body.len();
     frame.language = received.language();
     let action = received.action()?;
     frame.action = Some(action);
@@ -59,12 +60,16 @@ async fn answer(ocr: &Ocr, frame: &mut Frame, request: Request) -> Result<Answer
     if let Some(error) = forced.clone().filter(Error::is_about_credentials) {
         return Err(error);
     }
-    let secret_id = auth::check(&received, shared)?;
-    ocr.pace.count(secret_id, action, shared.clock().unix_seconds(), config.ocr_rate_limit)?;
+    let check = {
+        let shared = shared.clone();
+        move || auth::check(&received, &shared).map(str::to_owned).map(|secret_id| (received, secret_id))
+    };
+    let (received, secret_id) = shared.intake().aside(bytes, check).await?;
+    ocr.pace.count(&secret_id, action, shared.clock().unix_seconds(), config.ocr_rate_limit)?;
     forced.map_or(Ok(()), Err)?;
     action.check_region(received.common("Region"), received.region_name(), config)?;
 
-    let parameters = Parameters::of(received).await?;
+    let parameters = shared.intake().aside(bytes, move || Parameters::of(received)).await?;
     if config.ocr_strict {
         parameters.check_known(action)?;
     }

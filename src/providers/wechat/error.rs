@@ -12,6 +12,7 @@ use super::wire;
 use crate::config::Config;
 use crate::fetch::FetchError;
 use crate::shared::{DecodeError, Outcome, Shared};
+use crate::store;
 use crate::work::WorkError;
 
 /// What WeChat answers where it does not succeed.
@@ -258,6 +259,9 @@ impl Error {
     }
 }
 
+/// The code of [`Error::InvalidUrl`], as text.
+pub(super) const INVALID_URL: &str = "40066";
+
 /// When a forced error strikes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Stage {
@@ -284,8 +288,11 @@ pub(super) fn defect(shared: &Shared) -> Response {
 impl From<FetchError> for Error {
     fn from(error: FetchError) -> Self {
         match error {
+            FetchError::Overloaded => Self::System,
             FetchError::BadUrl(_)
             | FetchError::Refused { .. }
+            | FetchError::Port { .. }
+            | FetchError::Off
             | FetchError::Ourselves { .. }
             | FetchError::Unreachable(_)
             | FetchError::TooSlow
@@ -309,7 +316,7 @@ impl From<DecodeError> for Error {
 
 impl From<sqlx::Error> for Error {
     fn from(error: sqlx::Error) -> Self {
-        tracing::error!(%error, "the store failed");
+        store::note_failure(&error);
         Self::System
     }
 }
@@ -335,6 +342,11 @@ mod tests {
             let codes: BTreeSet<_> = Error::of(operation).iter().map(|error| error.table().0).collect();
             assert_eq!(codes.len(), Error::of(operation).len(), "{operation:?}");
         }
+    }
+
+    #[test]
+    fn the_code_of_unknown_paths_is_the_tables() {
+        assert_eq!(Error::InvalidUrl.table().0.to_string(), INVALID_URL);
     }
 
     #[test]

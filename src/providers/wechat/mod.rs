@@ -41,10 +41,13 @@ pub const VENDOR: Vendor = Vendor {
     name: "wechat",
     migrations: store::MIGRATIONS,
     forceable: error::forceable,
+    codes_elsewhere: &[error::INVALID_URL],
     stand_ins: HashMap::new,
     examples: &[example::SCAN, example::CREATE],
     claim,
     form: None,
+    // Documented: the page's example of `showqrcode`.
+    header_names: &["Cache-control"],
     open,
 };
 

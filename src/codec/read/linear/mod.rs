@@ -9,11 +9,13 @@ mod code39;
 mod code93;
 mod databar;
 mod edges;
+mod film;
 mod frame;
 mod itf;
 mod locate;
 mod retail;
 mod shapes;
+mod telepen;
 
 use super::Kinds;
 use crate::codec::{Corners, Kind, Luma, Symbol};
@@ -55,7 +57,7 @@ impl Candidate {
 const ROWS: u32 = 64;
 const REGION_LINES: u32 = 20;
 
-/// Fewer runs hold no symbol.
+/// Fewer runs hold no symbol, but for the tracks on film.
 const FEWEST_RUNS: usize = 20;
 
 /// Places of a picture that look like bars, at any angle.
@@ -115,6 +117,7 @@ struct Scan<'a> {
     picky: bool,
     candidates: Vec<Candidate>,
     pool: databar::Pool,
+    tracks: film::Tracks,
     profile: Vec<f32>,
     runs: Runs,
     reversed: Runs,
@@ -130,6 +133,7 @@ impl<'a> Scan<'a> {
             picky,
             candidates: Vec::new(),
             pool: databar::Pool::default(),
+            tracks: film::Tracks::default(),
             profile: Vec::new(),
             runs: Runs::default(),
             reversed: Runs::default(),
@@ -159,6 +163,10 @@ impl<'a> Scan<'a> {
         if step > 1 {
             self.ask_neighbours(step);
         }
+        let film: Vec<u32> = self.tracks.lines().filter(|&l| l >= 0.0).map(|l| l as u32).collect();
+        for line in film.into_iter().filter(|&l| l < lines) {
+            self.read_line(line);
+        }
         self.accept(symbols);
     }
 
@@ -182,14 +190,17 @@ impl<'a> Scan<'a> {
         };
         for &how in faint {
             cut(&self.profile, how, &mut runs);
-            if runs.widths.len() < FEWEST_RUNS {
+            if runs.widths.len() < film::FEWEST_RUNS {
                 continue;
             }
             runs.reversed_into(&mut reversed);
             let mut any = false;
             for (runs, backwards) in [(&runs, false), (&reversed, true)] {
-                any |= self.read_runs(runs, line, backwards);
-                any |= self.pool.feed(runs, line as f32 + 0.5, backwards);
+                self.tracks.feed(runs, line as f32 + 0.5, backwards);
+                if runs.widths.len() >= FEWEST_RUNS {
+                    any |= self.read_runs(runs, line, backwards);
+                    any |= self.pool.feed(runs, line as f32 + 0.5, backwards);
+                }
             }
             if any {
                 break;
@@ -297,6 +308,17 @@ impl<'a> Scan<'a> {
                 s.extent.backwards,
             )),
         }));
+        let films = self.tracks.symbols(needed(Kind::DxFilmEdge)).into_iter();
+        symbols.extend(films.filter(|_| self.kinds.contains(Kind::DxFilmEdge)).map(|s| Symbol {
+            kind: Kind::DxFilmEdge,
+            bytes: s.text.clone().into_bytes(),
+            text: s.text,
+            corners: Some(self.corners(
+                (s.first_line - 0.5, s.start, s.end),
+                (s.last_line + 0.5, s.start, s.end),
+                s.backwards,
+            )),
+        }));
     }
 
     fn symbol(&self, candidate: &Candidate) -> Symbol {
@@ -328,7 +350,7 @@ fn between(candidate: &Candidate, line: f32) -> bool {
 /// How many lines must agree: the weaker a symbology's own check, the more.
 fn needed(kind: Kind) -> usize {
     match kind {
-        Kind::Code128 | Kind::Code93 | Kind::Ean13 | Kind::UpcA => 2,
+        Kind::Code128 | Kind::Code93 | Kind::Ean13 | Kind::UpcA | Kind::Telepen => 2,
         Kind::Itf | Kind::Codabar | Kind::UpcE => 4,
         Kind::Ean8
         | Kind::Code39
@@ -343,7 +365,6 @@ fn needed(kind: Kind) -> usize {
         | Kind::Rss14
         | Kind::RssLimited
         | Kind::RssExpanded
-        | Kind::Telepen
         | Kind::DxFilmEdge => 3,
     }
 }
@@ -353,6 +374,7 @@ fn decode(runs: &Runs, i: usize) -> Option<Decoded> {
     retail::decode(runs, i)
         .or_else(|| code128::decode(runs, i))
         .or_else(|| code93::decode(runs, i))
+        .or_else(|| telepen::decode(runs, i))
         .or_else(|| code39::decode(runs, i))
         .or_else(|| codabar::decode(runs, i))
         .or_else(|| itf::decode(runs, i))

@@ -256,6 +256,7 @@ mod tests {
     use serde::Deserialize;
 
     use super::*;
+    use crate::intake::Intake;
 
     /// A case of `fixtures/vectors/tencent_ocr.json`.
     #[derive(Deserialize)]
@@ -292,7 +293,8 @@ mod tests {
                 request = request.header(header, value);
             }
             let request = request.header("authorization", &steps.authorization).body(Body::from(vector.body));
-            let received = Received::take(request.expect("valid")).await.unwrap_or_else(|e| panic!("{name}: {e:?}"));
+            let received = Received::take(request.expect("valid"), &Intake::new(16)).await;
+            let received = received.unwrap_or_else(|e| panic!("{name}: {e:?}"));
             let (authorization, timestamp) = check_shape(&received).unwrap_or_else(|e| panic!("{name}: {e:?}"));
             assert!(is_utc_date(authorization.date, timestamp), "{name}");
 

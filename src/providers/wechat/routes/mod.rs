@@ -19,7 +19,7 @@ pub(super) use show::NOT_FOUND;
 use super::Operation;
 use super::error::Error;
 use super::wire::Fields;
-use crate::intake;
+use crate::intake::BodyError;
 use crate::shared::Shared;
 
 /// Bytes of a JSON body; a request fits many times over.
@@ -65,12 +65,21 @@ struct Posted(Fields);
 impl FromRequest<Shared> for Posted {
     type Rejection = Error;
 
-    async fn from_request(request: Request, _: &Shared) -> Result<Self, Error> {
+    async fn from_request(request: Request, shared: &Shared) -> Result<Self, Error> {
         if request.method() != Method::POST {
             return Err(Error::RequirePost);
         }
-        let bytes = intake::body(request.into_body(), MAX_JSON).await.map_err(|_| Error::DataFormat)?;
-        let text = bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(&bytes).trim_ascii();
+        let bytes = shared.intake().body(request.into_body(), MAX_JSON).await.map_err(|error| match error {
+            BodyError::TooLarge { .. } | BodyError::Broken(_) => Error::DataFormat,
+            BodyError::NoRoom => Error::System,
+        })?;
+        shared.intake().aside(bytes.len(), move || Self::parse(&bytes)).await
+    }
+}
+
+impl Posted {
+    fn parse(bytes: &[u8]) -> Result<Self, Error> {
+        let text = bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(bytes).trim_ascii();
         if text.is_empty() {
             return Err(Error::EmptyPostData);
         }

@@ -10,7 +10,7 @@ use axum::http::header::CONTENT_TYPE;
 use crate::codec::Kinds;
 use crate::fetch::FetchLimits;
 use crate::intake::form::{self, Part};
-use crate::intake::{self, BodyError, query};
+use crate::intake::{self, BodyError, Intake, query};
 use crate::providers::wechat::auth::Account;
 use crate::providers::wechat::error::Error;
 use crate::providers::wechat::wire::{Reply, Scanned};
@@ -37,7 +37,7 @@ pub(super) async fn img_qrcode(
     if request.method() != Method::GET && request.method() != Method::POST {
         return Err(Error::RequirePost);
     }
-    let picture = match source(request).await? {
+    let picture = match source(request, shared.intake()).await? {
         Source::Address(url) => shared.fetch().image(&url, &REMOTE).await?,
         Source::Upload(bytes) if bytes.len() > MAX_PICTURE => return Err(Error::InvalidImageData),
         Source::Upload(bytes) => bytes,
@@ -55,17 +55,22 @@ enum Source {
 
 /// An address wins over an upload (Assumed: the vendor's other recognition API states that rule), and the query over the
 /// body. An empty value or part counts as none.
-async fn source(request: Request) -> Result<Source, Error> {
+async fn source(request: Request, intake: &Intake) -> Result<Source, Error> {
     if let Some(url) = address(request.uri().query().unwrap_or_default()) {
         return Ok(Source::Address(url));
     }
     let headers = request.headers();
     let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
     let essence = intake::content_type(headers);
-    let body = intake::body(request.into_body(), MAX_BODY).await.map_err(|error| match error {
+    let body = intake.body(request.into_body(), MAX_BODY).await.map_err(|error| match error {
         BodyError::TooLarge { .. } => Error::InvalidImageData,
         BodyError::Broken(_) => Error::MediaDataMissing,
+        BodyError::NoRoom => Error::System,
     })?;
+    intake.aside(body.len(), move || posted(&content_type, &essence, body)).await
+}
+
+fn posted(content_type: &str, essence: &str, body: Bytes) -> Result<Source, Error> {
     if essence == "application/x-www-form-urlencoded" {
         let url = std::str::from_utf8(&body).ok().and_then(address);
         return url.map(Source::Address).ok_or(Error::MediaDataMissing);
@@ -73,7 +78,7 @@ async fn source(request: Request) -> Result<Source, Error> {
     if essence != "multipart/form-data" {
         return Err(Error::MediaDataMissing);
     }
-    let parts = form::parts(&content_type, body).await.map_err(|error| {
+    let parts = form::parts(content_type, body).map_err(|error| {
         tracing::debug!(%error, "a form could not be read");
         Error::MediaDataMissing
     })?;

@@ -1,0 +1,7 @@
+//! Feeds `targets::multipart`.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| {
+    qrstack_fuzz::prepare();
+    qrstack_fuzz::targets::multipart(data);
+});

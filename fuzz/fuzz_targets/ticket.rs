@@ -1,0 +1,7 @@
+//! Feeds `targets::ticket`.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| {
+    qrstack_fuzz::prepare();
+    qrstack_fuzz::targets::ticket(data);
+});

@@ -6,13 +6,14 @@ use std::sync::Arc;
 use thiserror::Error;
 
 use crate::clock::{Clock, Ids};
-use crate::codec::{self, Budget, Kinds, Limits, LoadError, Orientation, Symbol};
+use crate::codec::{Budget, Kinds, Limits, LoadError};
 use crate::config::Config;
 use crate::fetch::Fetch;
 use crate::intake::Intake;
 use crate::metrics::{Metrics, Read};
 use crate::store::Store;
-use crate::work::{Work, WorkError};
+pub use crate::work::Decoded;
+use crate::work::{Done, Task, Work, WorkError};
 
 /// Everything that doors share; cheap to clone.
 #[derive(Clone)]
@@ -36,19 +37,6 @@ pub struct Parts {
     pub clock: Clock,
     /// Randomness.
     pub ids: Ids,
-}
-
-/// What was found in a picture. Coordinates are pixels of the picture as stored.
-#[derive(Clone, Debug)]
-pub struct Decoded {
-    /// Width as stored, in pixels.
-    pub width: u32,
-    /// Height as stored, in pixels.
-    pub height: u32,
-    /// How the stored picture is to be turned for display.
-    pub orientation: Orientation,
-    /// From top to bottom, then from left to right.
-    pub symbols: Vec<Symbol>,
 }
 
 /// Why a picture could not be read. A picture without a code is no error.
@@ -158,26 +146,13 @@ impl Shared {
         limits: Limits,
         kinds: Kinds,
     ) -> Result<Decoded, DecodeError> {
-        // The header alone tells how much memory the job takes, before it takes any.
-        let (width, height) = codec::probe(bytes.as_ref(), &limits)?;
-        let budget = Budget { cpu: self.0.config.read_budget };
-        let (metrics, span) = (self.metrics().clone(), tracing::Span::current());
-        let job = move || -> Result<Decoded, LoadError> {
-            let _of_this_request = span.entered();
-            let loaded = codec::load(bytes.as_ref(), &limits)?;
-            let reading = codec::read(&loaded.luma, kinds, &budget);
-            if reading.budget_spent {
-                metrics.budget_spent();
-                tracing::warn!(width, height, found = reading.symbols.len(), "reading a picture took its whole budget");
-            }
-            let (width, height) = (loaded.luma.width(), loaded.luma.height());
-            Ok(Decoded { width, height, orientation: loaded.orientation, symbols: reading.symbols })
-        };
-        Ok(self.0.work.run(memory_of(width, height), job).await??)
+        let task = Task { limits, kinds, budget: Budget { cpu: self.0.config.read_budget } };
+        let Done { decoded, budget_spent } = self.0.work.read(bytes, task).await??;
+        if budget_spent {
+            self.metrics().budget_spent();
+            let Decoded { width, height, symbols, .. } = &decoded;
+            tracing::warn!(width, height, found = symbols.len(), "reading a picture took its whole budget");
+        }
+        Ok(decoded)
     }
-}
-
-/// Bytes that loading and reading take at most for a picture.
-fn memory_of(width: u32, height: u32) -> u64 {
-    u64::from(width) * u64::from(height) * codec::PEAK_BYTES_PER_PIXEL
 }

@@ -10,6 +10,7 @@ mod logging;
 mod products;
 mod serve;
 mod settings;
+mod worker;
 
 use std::process::ExitCode;
 
@@ -48,6 +49,9 @@ enum Command {
     Accuracy(accuracy::Arguments),
     /// Draw a code into a picture file.
     Encode(encode::Arguments),
+    /// Read pictures for a server, which starts this itself.
+    #[command(hide = true)]
+    Worker(worker::Arguments),
 }
 
 /// Does what the command line asks for.
@@ -62,5 +66,6 @@ pub fn run(arguments: Arguments) -> ExitCode {
         Some(Command::Decode(arguments)) => decode::run(&arguments),
         Some(Command::Accuracy(arguments)) => accuracy::run(&arguments),
         Some(Command::Encode(arguments)) => encode::run(&arguments),
+        Some(Command::Worker(arguments)) => worker::run(&arguments),
     }
 }

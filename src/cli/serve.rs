@@ -40,8 +40,12 @@ pub(super) fn run(settings: &SettingsArguments) -> ExitCode {
 
 async fn serve(config: Config) -> Result<(), Box<dyn std::error::Error>> {
     let stop = stop_on_signals()?;
+    // Before the store: a process that is being started holds on to its lock for a moment, also where this one dies.
+    let work = server::configured_work(&config, None).await.map_err(|error| {
+        format!("worker processes cannot be started (read_isolation = thread does without): {error}")
+    })?;
     let store = server::open_store(&config, Access::Alone).await?;
-    let app = server::open(config, store, Clock::system(), Ids::system())?;
+    let app = server::open_with(work, config, store, Clock::system(), Ids::system())?;
     let shared = app.shared.clone();
     let config = shared.config();
     let listener = server::bind(config.listen)
@@ -54,6 +58,7 @@ async fn serve(config: Config) -> Result<(), Box<dyn std::error::Error>> {
     println!("listening on http://{address}");
 
     listener.serve(app, stop).await;
+    shared.work().close().await;
     shared.store().close().await;
     tracing::info!("stopped");
     Ok(())

@@ -14,8 +14,8 @@ use std::time::Duration;
 
 pub use source::{CONFIG_VARIABLE, Mistake, Raw, Source};
 pub use value::{
-    AllowRule, Auth, ForcedError, LogFilter, LogFormat, NoCode, ProviderSpelling, StandIn, TencentCredential,
-    UnknownProduct, WechatApp, WechatToken,
+    AllowRule, Auth, ForcedError, LogFilter, LogFormat, NoCode, ProviderSpelling, ReadIsolation, StandIn,
+    TencentCredential, UnknownProduct, WechatApp, WechatToken,
 };
 
 use crate::secret::Secret;
@@ -144,6 +144,10 @@ settings! {
     read_memory_mib: u32 = "1024",
     /// CPU time for the reading of one picture.
     read_budget: Duration = "2s",
+    /// Where pictures are read: `process` (worker processes without files, network or secrets) or `thread`.
+    read_isolation: ReadIsolation = "process",
+    /// Time without a picture after which a worker process ends.
+    read_worker_idle: Duration = "1m",
     /// Longest time for one request, from its head to its answer.
     request_timeout: Duration = "30s",
     /// Connections at the same time; further ones wait, and idle ones make room.
@@ -215,6 +219,7 @@ const BOUNDS: &[(&str, std::ops::RangeInclusive<u64>)] = &[
     ("read_memory_mib", 16..=1 << 20),
     ("fetch_memory_mib", 16..=1 << 20),
     ("read_budget", 1..=600_000),
+    ("read_worker_idle", 100..=86_400_000),
     ("request_timeout", 1..=600_000),
     ("max_connections", 1..=1_000_000),
     ("head_timeout", 10..=600_000),

@@ -160,6 +160,14 @@ choices! {
         Json = "json",
     }
 
+    /// Where pictures are read.
+    ReadIsolation {
+        /// In worker processes.
+        Process = "process",
+        /// On threads of the server.
+        Thread = "thread",
+    }
+
     /// What QrcodeOCR answers to a picture without a code.
     NoCode {
         /// `FailedOperation.ImageNoText`.

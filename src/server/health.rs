@@ -15,6 +15,7 @@ use super::attend::{Attendant, OURS, attend};
 use crate::metrics::{self, Standing};
 use crate::shared::Shared;
 use crate::store;
+use crate::work::Stats;
 
 /// How long the store may take to say that it is well.
 const STORE: Duration = Duration::from_secs(1);
@@ -82,7 +83,15 @@ async fn readyz(State(Health { shared, gate }): State<Health>) -> Response {
 
 /// What is counted, for Prometheus.
 async fn metrics(State(Health { shared, .. }): State<Health>) -> impl IntoResponse {
-    let standing = Standing { store_errors: store::failures(), ..Standing::default() };
+    let Stats { waiting, running, panics, workers, .. } = shared.work().stats();
+    let standing = Standing {
+        waiting,
+        running,
+        panics,
+        workers: workers.alive as usize,
+        worker_ends: workers.ends().into(),
+        store_errors: store::failures(),
+    };
     ([(CONTENT_TYPE, metrics::CONTENT_TYPE)], shared.metrics().page(&standing))
 }
 

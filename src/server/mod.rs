@@ -10,6 +10,7 @@ mod root;
 mod spelling;
 
 use std::collections::{HashMap, HashSet};
+use std::path::PathBuf;
 
 use axum::Router;
 use thiserror::Error;
@@ -22,14 +23,15 @@ use attend::{Attendant, attend};
 use root::{Elsewhere, Root};
 
 use crate::clock::{Clock, Ids};
-use crate::config::{Config, Mistake};
+use crate::codec::PEAK_BYTES_PER_PIXEL;
+use crate::config::{Config, Mistake, ReadIsolation};
 use crate::fetch::{Fetch, FetchError, Setup, StandIn};
 use crate::intake::Intake;
 use crate::metrics::Metrics;
 use crate::providers::{self, Vendor};
 use crate::shared::{Outcome, Parts, Shared};
 use crate::store::{Access, Migration, OpenError, Store};
-use crate::work::Work;
+use crate::work::{Launch, LaunchError, Work, Workers};
 
 /// Every vendor; of equal claims to a request the earlier one's wins.
 pub const VENDORS: &[Vendor] = &[
@@ -81,11 +83,20 @@ pub async fn open_store(config: &Config, access: Access) -> Result<Store, OpenEr
     Store::open(&config.data_dir, &migrations(), access).await
 }
 
-/// Puts the server together on an open store.
+/// Puts the server together on an open store. Pictures are read on threads of this process.
 ///
 /// # Errors
 /// Where a setting names what no vendor has, or remote pictures cannot be set up.
 pub fn open(config: Config, store: Store, clock: Clock, ids: Ids) -> Result<App, StartError> {
+    let work = Work::new(config.read_threads, config.read_memory_mib, config.read_queue);
+    open_with(work, config, store, clock, ids)
+}
+
+/// As [`open`], with a pool for reading that the caller made, for instance by [`configured_work`].
+///
+/// # Errors
+/// As [`open`].
+pub fn open_with(work: Work, config: Config, store: Store, clock: Clock, ids: Ids) -> Result<App, StartError> {
     let mistakes = check_settings(&config);
     if !mistakes.is_empty() {
         return Err(StartError::Settings(mistakes));
@@ -103,7 +114,7 @@ pub fn open(config: Config, store: Store, clock: Clock, ids: Ids) -> Result<App,
             ..Setup::default()
         })?,
         intake: Intake::new(config.body_memory_mib),
-        work: Work::new(config.read_threads, config.read_memory_mib, config.read_queue),
+        work,
         store,
         metrics,
         clock,
@@ -133,6 +144,36 @@ fn codes() -> HashMap<&'static str, HashSet<String>> {
     };
     let own = [attend::OURS, attend::NOBODYS].map(|name| (name, attend::STATUSES.map(str::to_owned).into()));
     VENDORS.iter().map(of).chain(own).collect()
+}
+
+/// A pool that reads pictures where `config` says, in worker processes or on threads.
+///
+/// `program` is what workers run, for tests; else this very program.
+///
+/// # Errors
+/// Where workers are asked for and cannot be started.
+pub async fn configured_work(config: &Config, program: Option<PathBuf>) -> Result<Work, LaunchError> {
+    let (threads, memory_mib, queue) = (config.read_threads, config.read_memory_mib, config.read_queue);
+    match config.read_isolation {
+        ReadIsolation::Thread => Ok(Work::new(threads, memory_mib, queue)),
+        ReadIsolation::Process => {
+            let launch = Launch { program, memory_mib: worker_memory_mib(config), idle: config.read_worker_idle };
+            let (workers, confinement) = Workers::start(launch).await?;
+            tracing::info!(%confinement, "pictures are read in worker processes");
+            if !confinement.is_full() {
+                tracing::warn!(%confinement, "this kernel does not confine worker processes as far as it could");
+            }
+            Ok(Work::isolated(workers, threads, memory_mib, queue))
+        }
+    }
+}
+
+/// What a worker may take: what is reserved for all pictures together, or what the largest takes alone.
+fn worker_memory_mib(config: &Config) -> u64 {
+    /// What a reader takes for any picture, however small.
+    const READER_MIB: u64 = 64;
+    let largest = config.max_pixels.saturating_mul(PEAK_BYTES_PER_PIXEL) >> 20;
+    READER_MIB + largest.max(config.read_memory_mib.into())
 }
 
 /// What is wrong in settings that only the vendors can judge: every forced error must be one that its operation can give.

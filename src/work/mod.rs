@@ -1,7 +1,24 @@
-//! Moves CPU-bound reading off the async threads: so many at a time, so much memory, so long a queue. A panic in a
-//! decoder is one failed job.
+//! Moves CPU-bound work off the async threads: so many jobs at a time, so much memory, so long a queue.
 //!
-//! What a job does is none of its business (`codec` knows); what a failure means to a client is the provider's.
+//! Pictures are read in worker processes where there are any, so that a reader that loops, takes all memory or is led
+//! astray by what it reads costs one process and one answer; other jobs run on threads, where a panic is one failed job.
+//!
+//! | file | holds |
+//! |---|---|
+//! | here | the queue, and what a job may take |
+//! | `reading` | what a reading is |
+//! | `process` | the server's side of workers: start, watch, end |
+//! | `worker` | the worker's side |
+//! | `frame` | what they say to each other |
+//! | `confine` | what a worker denies itself |
+//!
+//! What a failure means to a client is the provider's business.
+
+mod confine;
+mod frame;
+mod process;
+mod reading;
+pub mod worker;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -10,6 +27,12 @@ use std::time::{Duration, Instant};
 
 use thiserror::Error;
 use tokio::sync::Semaphore;
+
+pub use confine::{Confinement, Landlock};
+pub use process::{Launch, LaunchError, WorkerStats, Workers};
+pub use reading::{Decoded, Done, Task, read};
+
+use crate::codec::{self, LoadError};
 
 /// Why a job gave no result.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
@@ -20,7 +43,7 @@ pub enum WorkError {
         /// The length of the queue.
         waiting: usize,
     },
-    /// The job panicked, or the program is ending.
+    /// The job panicked, its process died or was killed, or the program is ending.
     #[error("the job died")]
     Died,
 }
@@ -30,7 +53,10 @@ pub enum WorkError {
 pub struct Work(Arc<Inner>);
 
 struct Inner {
+    workers: Option<Workers>,
+    panics: AtomicU64,
     threads: Semaphore,
+    threads_total: usize,
     memory_mib: Semaphore,
     memory_total_mib: u32,
     queue: usize,
@@ -40,15 +66,43 @@ struct Inner {
     moved_ms: AtomicU64,
 }
 
+/// What the pool does and did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Stats {
+    /// Jobs that wait.
+    pub waiting: usize,
+    /// Jobs that run.
+    pub running: usize,
+    /// MiB that they may take.
+    pub reserved_mib: usize,
+    /// Panics so far; of readers in workers those too that they caught themselves.
+    pub panics: u64,
+    /// Of worker processes; all nought where there are none.
+    pub workers: WorkerStats,
+}
+
 impl Work {
-    /// `threads` jobs at a time (0: one a core) that take `memory_mib` MiB together; `queue` more may wait.
+    /// `threads` jobs at a time (0: one a core) that take `memory_mib` MiB together; `queue` more may wait. Pictures are
+    /// read on threads of this process.
     pub fn new(threads: usize, memory_mib: u32, queue: usize) -> Self {
+        Self::with(None, threads, memory_mib, queue)
+    }
+
+    /// As [`Work::new`], and pictures are read in `workers`.
+    pub fn isolated(workers: Workers, threads: usize, memory_mib: u32, queue: usize) -> Self {
+        Self::with(Some(workers), threads, memory_mib, queue)
+    }
+
+    fn with(workers: Option<Workers>, threads: usize, memory_mib: u32, queue: usize) -> Self {
         let threads = match threads {
             0 => std::thread::available_parallelism().map_or(1, usize::from),
             threads => threads,
         };
         let memory_total_mib = memory_mib.max(1);
         Self(Arc::new(Inner {
+            workers,
+            panics: AtomicU64::new(0),
+            threads_total: threads,
             threads: Semaphore::new(threads),
             memory_mib: Semaphore::new(memory_total_mib as usize),
             memory_total_mib,
@@ -57,6 +111,41 @@ impl Work {
             born: Instant::now(),
             moved_ms: AtomicU64::new(0),
         }))
+    }
+
+    /// Reads a picture's codes, in a worker process where there are any, else on a thread.
+    ///
+    /// A client that leaves frees its place at once where it is read in a process; on a thread, when the reader is done.
+    ///
+    /// # Errors
+    /// The outer error as [`Work::run`], [`WorkError::Died`] also where the process died or was killed; the inner one
+    /// where the bytes are no picture within the task's limits.
+    pub async fn read<P>(&self, picture: P, task: Task) -> Result<Result<Done, LoadError>, WorkError>
+    where
+        P: AsRef<[u8]> + Send + 'static,
+    {
+        // The header alone tells how much memory the job takes, before it takes any.
+        let (width, height) = match codec::probe(picture.as_ref(), &task.limits) {
+            Ok(size) => size,
+            Err(error) => return Ok(Err(error)),
+        };
+        let memory = reading::memory(u64::from(width) * u64::from(height));
+        let result = match &self.0.workers {
+            None => {
+                let span = tracing::Span::current();
+                self.run(memory, move || span.in_scope(|| read(picture.as_ref(), &task))).await?
+            }
+            Some(workers) => {
+                let _permits = self.admit(memory).await?;
+                let answer = workers.read(picture.as_ref(), &task, (width, height)).await.ok_or(WorkError::Died)?;
+                for panic in &answer.panics {
+                    self.0.panics.fetch_add(1, Ordering::Relaxed);
+                    tracing::error!(panic, width, height, "a panic in a reader");
+                }
+                answer.result.ok_or(WorkError::Died)?
+            }
+        };
+        Ok(result)
     }
 
     /// Runs `job` on a thread of its own, once there is a thread and `bytes` of memory. A job that needs more than
@@ -69,25 +158,16 @@ impl Work {
         T: Send + 'static,
         F: FnOnce() -> T + Send + 'static,
     {
-        let inner = &self.0;
-        let mib = u32::try_from(bytes.div_ceil(1 << 20)).unwrap_or(u32::MAX).clamp(1, inner.memory_total_mib);
-        // The place in the queue is given back on every way out, also where the client leaves while waiting.
-        let place = Place::take(inner)?;
-        let thread = inner.threads.acquire().await.map_err(|_| WorkError::Died)?;
-        let memory = inner.memory_mib.acquire_many(mib).await.map_err(|_| WorkError::Died)?;
-        drop(place);
-        // The permits live as long as the job, not as long as the request: a client that leaves frees nothing early.
-        thread.forget();
-        memory.forget();
-        let permits = Permits { inner: Arc::clone(inner), mib };
-        inner.move_on();
+        let permits = self.admit(bytes).await?;
         let joined = tokio::task::spawn_blocking(move || {
+            // They live as long as the job, not as long as the request: a client that leaves frees nothing early.
             let _permits = permits;
             catch_unwind(AssertUnwindSafe(job))
         });
         match joined.await {
             Ok(Ok(result)) => Ok(result),
             Ok(Err(_panic)) => {
+                self.0.panics.fetch_add(1, Ordering::Relaxed);
                 tracing::error!("a reading job panicked; its request gets the vendor's failure");
                 Err(WorkError::Died)
             }
@@ -98,6 +178,21 @@ impl Work {
         }
     }
 
+    /// Waits until a job may begin that takes so many bytes. It runs as long as the permits live.
+    async fn admit(&self, bytes: u64) -> Result<Permits, WorkError> {
+        let inner = &self.0;
+        let mib = u32::try_from(bytes.div_ceil(1 << 20)).unwrap_or(u32::MAX).clamp(1, inner.memory_total_mib);
+        // The place in the queue is given back on every way out, also where the client leaves while waiting.
+        let place = Place::take(inner)?;
+        let thread = inner.threads.acquire().await.map_err(|_| WorkError::Died)?;
+        let memory = inner.memory_mib.acquire_many(mib).await.map_err(|_| WorkError::Died)?;
+        drop(place);
+        thread.forget();
+        memory.forget();
+        inner.move_on();
+        Ok(Permits { inner: Arc::clone(inner), mib })
+    }
+
     /// Whether jobs can be run: a thread is free, or a job began or ended within `patience`. Asks nobody and waits for
     /// nothing.
     pub fn is_alive(&self, patience: Duration) -> bool {
@@ -105,6 +200,30 @@ impl Work {
         let moved = Duration::from_millis(inner.moved_ms.load(Ordering::Relaxed));
         let is_stuck = inner.threads.available_permits() == 0 && inner.born.elapsed().saturating_sub(moved) > patience;
         !inner.threads.is_closed() && !is_stuck
+    }
+
+    /// What the pool does and did.
+    pub fn stats(&self) -> Stats {
+        let inner = &self.0;
+        Stats {
+            waiting: inner.waiting.load(Ordering::SeqCst),
+            running: inner.threads_total.saturating_sub(inner.threads.available_permits()),
+            reserved_mib: (inner.memory_total_mib as usize).saturating_sub(inner.memory_mib.available_permits()),
+            panics: inner.panics.load(Ordering::Relaxed),
+            workers: inner.workers.as_ref().map(Workers::stats).unwrap_or_default(),
+        }
+    }
+
+    /// Ends all worker processes, those too that are reading. Nothing can be read afterwards.
+    pub async fn close(&self) {
+        /// What was killed is gone by then, or hangs in the system.
+        const GONE: Duration = Duration::from_secs(2);
+        self.0.threads.close();
+        if let Some(workers) = &self.0.workers
+            && tokio::time::timeout(GONE, workers.close()).await.is_err()
+        {
+            tracing::warn!("worker processes were killed and are still there");
+        }
     }
 }
 

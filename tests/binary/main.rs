@@ -3,6 +3,7 @@
 mod products;
 #[allow(dead_code, reason = "tests/faults uses the rest")]
 mod program;
+mod workers;
 
 use std::fs;
 use std::process::Output;

@@ -16,7 +16,7 @@ pub(super) fn decode(runs: &Runs, i: usize) -> Option<Decoded> {
         return None; // start, six digits, stop
     }
     let start: f32 = w[..4].iter().sum();
-    let narrow = start / 4.0;
+    let mut narrow = start / 4.0;
     if runs.quiet_before(i) < 5.0 * narrow || w[..4].iter().any(|x| (x - narrow).abs() > 0.55 * narrow) {
         return None;
     }
@@ -24,13 +24,18 @@ pub(super) fn decode(runs: &Runs, i: usize) -> Option<Decoded> {
     let (mut at, mut error, mut previous) = (4, 0.0f32, 0.0);
     while let Some(pair) = w.get(at..at + 10) {
         let sum: f32 = pair.iter().sum();
-        // Three wide of two to three narrow widths and two narrow ones, twice.
-        if !(12.0..24.0).contains(&(sum / narrow)) || (previous > 0.0 && (sum - previous).abs() > 0.2 * previous) {
+        // Three narrow elements and two of two to three narrow widths, twice; perspective changes their size slowly.
+        let like_start = (12.0..24.0).contains(&(sum / narrow));
+        let like_previous = (sum - previous).abs() <= 0.26 * previous;
+        if !(if at == 4 { like_start } else { like_previous }) {
             break;
         }
         let Some((bars, spaces, margin)) = pair_of_digits(pair) else { break };
         digits.extend([b'0' + bars, b'0' + spaces]);
         error = error.max(1.0 - margin);
+        if previous > 0.0 {
+            narrow *= sum / previous;
+        }
         previous = sum;
         at += 10;
     }
@@ -60,4 +65,27 @@ fn digit(w: [f32; 5]) -> Option<(u8, f32)> {
     let mask = w.iter().fold(0, |m, &x| m << 1 | u8::from(x > limit));
     let value = WIDE.iter().position(|&p| p == mask)? as u8;
     Some((value, ((w0 / n2 - 1.0) / 1.2).min(1.0)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pairs_that_get_narrower_along_the_line_are_followed() {
+        let mut widths = vec![4.0f32; 4];
+        let (mut module, digits) = (4.0f32, b"30712345");
+        for pair in digits.chunks_exact(2) {
+            for k in (0..5).rev() {
+                widths.extend(
+                    pair.iter().map(|d| if WIDE[usize::from(d - b'0')] >> k & 1 == 1 { 3.0 } else { 1.0 } * module),
+                );
+            }
+            module *= 0.8;
+        }
+        widths.extend([3.0 * module, module, module]);
+        let runs = Runs { widths, edges: vec![0.0; 64], length: 600.0, ..Runs::default() };
+        let found = decode(&runs, 0).expect("is read");
+        assert_eq!((found.kind, found.bytes.as_slice()), (Kind::Itf, &digits[..]));
+    }
 }

@@ -218,7 +218,7 @@ fn place(column: u32, row: u32) -> (f32, f32) {
 /// Directions tried.
 const TURNS: u32 = 180;
 /// Most fixed modules of the wrong colour.
-const WRONG: usize = 4;
+const WRONG: usize = 2;
 /// Most directions of which the modules are read.
 const LIKELY: usize = 2;
 

@@ -135,7 +135,7 @@ pub(super) struct Mark {
 /// Distance from the ideal up to which runs pass for a pattern.
 const NEAR: f32 = 2.0;
 /// White beside a symbol, in modules.
-const QUIET: f32 = 0.8;
+const QUIET: f32 = 0.9;
 
 /// The patterns of a line that have white beside them, on the left or on the right.
 fn marks(line: &Line, number: usize, side: Side, found: &mut Vec<Mark>) {
@@ -147,7 +147,7 @@ fn marks(line: &Line, number: usize, side: Side, found: &mut Vec<Mark>) {
         start += runs[k];
         total = sum - runs[k] + runs.get(k + 6).unwrap_or(&0);
         // Patterns begin dark, with a bar of at least two modules.
-        if k % 2 == 0 || sum < 12 || 20 * six[0] < 3 * sum {
+        if k % 2 == 0 || sum < 16 || 20 * six[0] < 3 * sum {
             continue;
         }
         let total = sum as f32;
@@ -182,7 +182,7 @@ pub(super) struct Chain {
 /// Lines that a chain may skip.
 const SKIPPED: usize = 3;
 /// Fewest marks, and fewest rows that they go through.
-const FEWEST: usize = 5;
+const FEWEST: usize = 4;
 const FEWEST_ROWS: i32 = 3;
 /// Most chains followed at a time.
 const MOST_CHAINS: usize = 32;

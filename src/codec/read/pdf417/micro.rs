@@ -14,7 +14,7 @@ use crate::codec::read::guarded;
 use crate::codec::{Corners, Kind, Point, Symbol};
 
 /// Lines that are searched for a side, and lines once there is one.
-const FEW_LINES: u32 = 44;
+const FEW_LINES: u32 = 36;
 const MOST_LINES: u32 = 200;
 /// Sides tried in one sweep, and leaning sides that lines are laid across.
 const MOST_SIDES: usize = 8;

@@ -17,8 +17,11 @@ use qrstack::server;
 use qrstack::store::Store;
 use tower::ServiceExt;
 
+/// Takes what a stranger sends.
+pub type Target = fn(&[u8]);
+
 /// All targets by name.
-pub const ALL: &[(&str, fn(&[u8]))] = &[
+pub const ALL: &[(&str, Target)] = &[
     ("load", load),
     ("read", read),
     ("authorization", authorization),

@@ -185,18 +185,15 @@ mod tests {
     use crate::codec::{encode, render};
 
     fn picture(path: &Path, text: Option<&str>) {
-        let bytes = match text {
-            Some(text) => {
-                let matrix = encode::qr(text, &encode::QrOptions::default()).expect("short");
-                render::png(&render::place(&matrix, 6, 300, 300))
-            }
-            None => {
-                let mut bytes = Vec::new();
-                let mut encoder = png::Encoder::new(&mut bytes, 40, 40);
-                encoder.set_color(png::ColorType::Grayscale);
-                encoder.write_header().and_then(|mut w| w.write_image_data(&[255; 1600])).expect("written");
-                bytes
-            }
+        let bytes = if let Some(text) = text {
+            let matrix = encode::qr(text, &encode::QrOptions::default()).expect("short");
+            render::png(&render::place(&matrix, 6, 300, 300))
+        } else {
+            let mut bytes = Vec::new();
+            let mut encoder = png::Encoder::new(&mut bytes, 40, 40);
+            encoder.set_color(png::ColorType::Grayscale);
+            encoder.write_header().and_then(|mut writer| writer.write_image_data(&[255; 1600])).expect("written");
+            bytes
         };
         std::fs::create_dir_all(path.parent().expect("a folder")).expect("made");
         std::fs::write(path, bytes).expect("written");

@@ -13,11 +13,18 @@ const STEP: usize = 3;
 /// A finder's modules along a line through its middle.
 const MODULES: Pattern<5> = [1, 1, 3, 1, 1];
 
-/// All finders of `bits`, of which `matrix` is a copy for rxing. May panic on odd pictures.
+/// Finders looked for in one picture: a sheet of 170 codes has as many. rxing's search for sets of three takes their number
+/// to the third power, so a page of nothing but finders would take minutes.
+const MOST: usize = 512;
+
+/// The finders of `bits`, of which `matrix` is a copy for rxing, [`MOST`] at most. May panic on odd pictures.
 pub(super) fn finders(bits: &Bits, matrix: &BitMatrix) -> Vec<ConcentricPattern> {
     let mut found: Vec<ConcentricPattern> = Vec::new();
     let mut runs = Vec::new();
     for y in (STEP as u32 - 1..bits.height()).step_by(STEP) {
+        if found.len() >= MOST {
+            break;
+        }
         bits.row_runs(y, &mut runs);
         let mut start = 0;
         // Runs begin with a light one (perhaps of no length), so odd ones are dark.

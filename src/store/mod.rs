@@ -3,6 +3,7 @@
 //! No vendor's queries: each provider keeps its own SQL and migrations in its rooms and hands the migrations in.
 //! SQLite in WAL mode, written so that the same queries run on PostgreSQL (`$1` placeholders, `ON CONFLICT`).
 
+mod changes;
 mod error;
 
 use std::fs::File;
@@ -14,7 +15,10 @@ use sqlx::migrate::{MigrationType, Migrator};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{Connection, SqlSafeStr};
 
+pub use changes::Change;
 pub use error::OpenError;
+
+use changes::Changes;
 
 /// The store's file in the data folder.
 const FILE: &str = "qrstack.sqlite";
@@ -70,6 +74,7 @@ pub enum Access {
 #[derive(Clone)]
 pub struct Store {
     pool: SqlitePool,
+    changes: Changes,
     /// Held until the last clone is gone.
     _lock: Option<std::sync::Arc<File>>,
 }
@@ -110,7 +115,7 @@ impl Store {
             .connect_with(options)
             .await;
         let pool = pool.map_err(|source| OpenError::Database { path: path.clone(), source })?;
-        let store = Self { pool, _lock: lock };
+        let store = Self { changes: Changes::start(pool.clone()), pool, _lock: lock };
         store.migrate(&path, migrations).await?;
         Ok(store)
     }
@@ -125,9 +130,18 @@ impl Store {
         let options = SqlitePoolOptions::new().max_connections(1).idle_timeout(None).max_lifetime(None);
         let pool = options.connect_with(SqliteConnectOptions::new().in_memory(true)).await;
         let pool = pool.map_err(|source| OpenError::Database { path: path.to_owned(), source })?;
-        let store = Self { pool, _lock: None };
+        let store = Self { changes: Changes::start(pool.clone()), pool, _lock: None };
         store.migrate(path, migrations).await?;
         Ok(store)
+    }
+
+    /// Makes a change, together with those of others that come at the same time, and gives what came of it once it is on
+    /// the disk. The way for changes that many clients wait for.
+    ///
+    /// # Errors
+    /// The change's own refusal, or what it makes of a store that failed.
+    pub async fn change<C: Change>(&self, change: C) -> Result<C::Done, C::Refusal> {
+        self.changes.make(change).await
     }
 
     /// The connections, for a provider's queries.

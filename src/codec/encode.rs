@@ -1,14 +1,16 @@
 //! Text to modules: QR Code and Code 128. How the modules become a picture is [`render`](super::render)'s matter.
 //!
-//! The crate `qrcode` lays out a QR Code (error correction, placement, masks). What goes into it is decided here: its own
+//! The crate `qrcode` lays out a QR Code (error correction, placement). What goes into it is decided here: its own
 //! optimiser takes pairs of UTF-8 bytes that happen to look like Shift-JIS for Kanji, and readers then show other
-//! characters.
+//! characters. So is the mask, for the sake of speed.
 
 mod code128;
+mod mask;
 mod segments;
 
 use qrcode::bits::Bits;
-use qrcode::{EcLevel, QrCode, Version};
+use qrcode::canvas::Canvas;
+use qrcode::{EcLevel, QrResult, Version, ec};
 
 pub use code128::code128;
 
@@ -90,10 +92,8 @@ pub fn qr(text: &str, options: &QrOptions) -> Result<Matrix, EncodeError> {
     let bytes = text.as_bytes();
     let mut level = options.level;
     loop {
-        if let Some(code) = smallest(bytes, level.into()) {
-            let side = code.width();
-            let dark = code.into_colors().into_iter().map(|color| color == qrcode::Color::Dark).collect();
-            return Ok(Matrix::new(side, side, dark));
+        if let Some(matrix) = smallest(bytes, level.into()) {
+            return Ok(matrix);
         }
         match level.lower() {
             Some(lower) if options.fall_back => level = lower,
@@ -103,7 +103,7 @@ pub fn qr(text: &str, options: &QrOptions) -> Result<Matrix, EncodeError> {
 }
 
 /// The smallest QR Code that holds `bytes` at `level`.
-fn smallest(bytes: &[u8], level: EcLevel) -> Option<QrCode> {
+fn smallest(bytes: &[u8], level: EcLevel) -> Option<Matrix> {
     // The lengths of a segment's header, and with them the best segments, are the same within each of these classes.
     [1..=9, 10..=26, 27..=40].into_iter().find_map(|mut versions| {
         let segments = segments::shortest(bytes, *versions.start());
@@ -112,7 +112,7 @@ fn smallest(bytes: &[u8], level: EcLevel) -> Option<QrCode> {
 }
 
 /// The QR Code of this very version, where the segments fit.
-fn lay_out(segments: &[Segment<'_>], version: i16, level: EcLevel) -> Option<QrCode> {
+fn lay_out(segments: &[Segment<'_>], version: i16, level: EcLevel) -> Option<Matrix> {
     let mut bits = Bits::new(Version::Normal(version));
     // Cheaper than filling `bits` only to find that they are too many.
     if segments::bits(segments, version) > bits.max_len(level).ok()? {
@@ -127,7 +127,17 @@ fn lay_out(segments: &[Segment<'_>], version: i16, level: EcLevel) -> Option<QrC
         .ok()?;
     }
     bits.push_terminator(level).ok()?;
-    QrCode::with_bits(bits, level).ok()
+    symbol(bits, level).ok()
+}
+
+/// The symbol of whole data bits.
+fn symbol(bits: Bits, level: EcLevel) -> QrResult<Matrix> {
+    let version = bits.version();
+    let (data, correction) = ec::construct_codewords(&bits.into_bytes(), version, level)?;
+    let mut canvas = Canvas::new(version, level);
+    canvas.draw_all_functional_patterns();
+    canvas.draw_data(&data, &correction);
+    Ok(mask::best(&canvas, usize::from(version.width().unsigned_abs()), level))
 }
 
 #[cfg(test)]

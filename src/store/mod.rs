@@ -3,18 +3,22 @@
 //! No vendor's queries: each provider keeps its own SQL and migrations in its rooms and hands the migrations in.
 //! SQLite in WAL mode, written so that the same queries run on PostgreSQL (`$1` placeholders, `ON CONFLICT`).
 
+mod changes;
 mod error;
 
 use std::fs::File;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use sqlx::migrate::{MigrationType, Migrator};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{Connection, SqlSafeStr};
 
+pub use changes::Change;
 pub use error::OpenError;
+
+use changes::Changes;
 
 /// The store's file in the data folder.
 const FILE: &str = "qrstack.sqlite";
@@ -22,6 +26,8 @@ const FILE: &str = "qrstack.sqlite";
 const LOCK: &str = "qrstack.lock";
 /// How long a query waits for a connection, and for the write lock of another process.
 const PATIENCE: Duration = Duration::from_secs(2);
+/// How long the lock of a server that was killed may be held by what it left behind.
+const HANDOVER: Duration = Duration::from_millis(400);
 
 /// What health checks write: a store that can be read and not written is no healthy one.
 const HEALTH: Migration = Migration {
@@ -70,6 +76,7 @@ pub enum Access {
 #[derive(Clone)]
 pub struct Store {
     pool: SqlitePool,
+    changes: Changes,
     /// Held until the last clone is gone.
     _lock: Option<std::sync::Arc<File>>,
 }
@@ -83,7 +90,7 @@ impl Store {
     pub async fn open(folder: &Path, migrations: &[Migration], access: Access) -> Result<Self, OpenError> {
         std::fs::create_dir_all(folder).map_err(|source| OpenError::Folder { path: folder.to_owned(), source })?;
         let lock = match access {
-            Access::Alone => Some(lock(&folder.join(LOCK))?.into()),
+            Access::Alone => Some(lock(&folder.join(LOCK)).await?.into()),
             Access::Beside => None,
         };
         let path = folder.join(FILE);
@@ -110,7 +117,7 @@ impl Store {
             .connect_with(options)
             .await;
         let pool = pool.map_err(|source| OpenError::Database { path: path.clone(), source })?;
-        let store = Self { pool, _lock: lock };
+        let store = Self { changes: Changes::start(pool.clone()), pool, _lock: lock };
         store.migrate(&path, migrations).await?;
         Ok(store)
     }
@@ -125,9 +132,18 @@ impl Store {
         let options = SqlitePoolOptions::new().max_connections(1).idle_timeout(None).max_lifetime(None);
         let pool = options.connect_with(SqliteConnectOptions::new().in_memory(true)).await;
         let pool = pool.map_err(|source| OpenError::Database { path: path.to_owned(), source })?;
-        let store = Self { pool, _lock: None };
+        let store = Self { changes: Changes::start(pool.clone()), pool, _lock: None };
         store.migrate(path, migrations).await?;
         Ok(store)
+    }
+
+    /// Makes a change, together with those of others that come at the same time, and gives what came of it once it is on
+    /// the disk. The way for changes that many clients wait for.
+    ///
+    /// # Errors
+    /// The change's own refusal, or what it makes of a store that failed.
+    pub async fn change<C: Change>(&self, change: C) -> Result<C::Done, C::Refusal> {
+        self.changes.make(change).await
     }
 
     /// The connections, for a provider's queries.
@@ -160,13 +176,18 @@ impl Store {
     }
 }
 
-fn lock(path: &Path) -> Result<File, OpenError> {
+/// A server that was killed leaves its lock to a child that it was about to start, for as long as that takes.
+async fn lock(path: &Path) -> Result<File, OpenError> {
     let unusable = |source| OpenError::Folder { path: path.to_owned(), source };
     let file = File::options().create(true).truncate(false).write(true).open(path).map_err(unusable)?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(std::fs::TryLockError::WouldBlock) => Err(OpenError::Taken { path: path.to_owned() }),
-        Err(std::fs::TryLockError::Error(source)) => Err(unusable(source)),
+    let until = Instant::now() + HANDOVER;
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(file),
+            Err(std::fs::TryLockError::WouldBlock) if Instant::now() < until => tokio::time::sleep(HANDOVER / 20).await,
+            Err(std::fs::TryLockError::WouldBlock) => return Err(OpenError::Taken { path: path.to_owned() }),
+            Err(std::fs::TryLockError::Error(source)) => return Err(unusable(source)),
+        }
     }
 }
 

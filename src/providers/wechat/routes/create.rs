@@ -17,8 +17,8 @@ pub(super) async fn qrcode_create(
 ) -> Result<Reply<Created>, Error> {
     let Create { scene, expire_seconds } = Create::read(&fields, shared.config().wechat_long_scene_str)?;
     let made = match expire_seconds {
-        Some(seconds) => codes::temporary(&shared, &account.appid, &scene, seconds).await?,
-        None => codes::permanent(&shared, &account.appid, &scene).await?,
+        Some(seconds) => codes::temporary(&shared, account.appid, scene, seconds).await?,
+        None => codes::permanent(&shared, account.appid, scene).await?,
     };
     Ok(Reply(Created::new(made, expire_seconds)))
 }

@@ -26,7 +26,7 @@ pub(super) async fn token(
         return Err(Error::RequirePost);
     }
     counts::token(&shared, &appid).await?;
-    let issued = tokens::issue(&shared, &appid).await?;
+    let issued = tokens::issue(&shared, appid).await?;
     Ok(Reply(issued.into()))
 }
 
@@ -39,6 +39,6 @@ pub(super) async fn stable_token(
     let request = StableToken::try_from(fields)?;
     let appid = identify(&shared, Operation::StableToken, &request.credentials, peer.map(|peer| peer.0))?;
     counts::stable_token(&shared, &appid).await?;
-    let issued = tokens::stable(&shared, &appid, request.force_refresh).await?;
+    let issued = tokens::stable(&shared, appid, request.force_refresh).await?;
     Ok(Reply(issued.into()))
 }

@@ -8,6 +8,7 @@ use crate::providers::wechat::error::Error;
 use crate::providers::wechat::ticket;
 use crate::providers::wechat::wire::Scene;
 use crate::shared::Shared;
+use crate::store::Change;
 
 /// Seconds that an expired code is kept: a clock that is set back finds it again.
 const MEMORY: i64 = 86_400;
@@ -22,42 +23,71 @@ pub(in super::super) struct Made {
 /// A code that lives `seconds`; each call makes another.
 pub(in super::super) async fn temporary(
     shared: &Shared,
-    appid: &str,
-    scene: &Scene,
+    appid: String,
+    scene: Scene,
     seconds: u32,
 ) -> Result<Made, Error> {
-    let now = shared.clock().unix_seconds();
-    let mut change = shared.store().pool().begin().await?;
-    sqlx::query("DELETE FROM wechat_codes WHERE expires_at < $1").bind(now - MEMORY).execute(&mut *change).await?;
-    let made = insert(&mut change, shared.ids(), appid, scene, now, seconds).await?;
-    change.commit().await?;
-    Ok(made)
+    shared.store().change(Temporary { shared: shared.clone(), appid, scene, seconds }).await
 }
 
 /// The one permanent code of a scene, made where it is not there yet.
 ///
 /// # Errors
 /// [`Error::CodeCount`] where the account has all it may have.
-pub(in super::super) async fn permanent(shared: &Shared, appid: &str, scene: &Scene) -> Result<Made, Error> {
-    if let Some(made) = of_scene(shared.store().pool(), appid, scene).await? {
+pub(in super::super) async fn permanent(shared: &Shared, appid: String, scene: Scene) -> Result<Made, Error> {
+    if let Some(made) = of_scene(shared.store().pool(), &appid, &scene).await? {
         return Ok(made);
     }
-    let mut change = shared.store().pool().begin().await?;
-    let count = lock(&mut change, appid).await?;
-    // Another caller may have made it while this one waited.
-    if let Some(made) = of_scene(&mut *change, appid, scene).await? {
-        return Ok(made);
+    shared.store().change(Permanent { shared: shared.clone(), appid, scene }).await
+}
+
+/// Adds a temporary code.
+struct Temporary {
+    shared: Shared,
+    appid: String,
+    scene: Scene,
+    seconds: u32,
+}
+
+impl Change for Temporary {
+    type Done = Made;
+    type Refusal = Error;
+
+    async fn make(&self, change: &mut SqliteConnection) -> Result<Made, Error> {
+        let now = self.shared.clock().unix_seconds();
+        sqlx::query("DELETE FROM wechat_codes WHERE expires_at < $1").bind(now - MEMORY).execute(&mut *change).await?;
+        insert(change, self.shared.ids(), &self.appid, &self.scene, now, self.seconds).await
     }
-    if count >= i64::try_from(shared.config().wechat_permanent_limit).unwrap_or(i64::MAX) {
-        return Err(Error::CodeCount);
+}
+
+/// Adds the permanent code of a scene.
+struct Permanent {
+    shared: Shared,
+    appid: String,
+    scene: Scene,
+}
+
+impl Change for Permanent {
+    type Done = Made;
+    type Refusal = Error;
+
+    async fn make(&self, change: &mut SqliteConnection) -> Result<Made, Error> {
+        let Self { shared, appid, scene } = self;
+        let count = lock(change, appid).await?;
+        // Another caller may have made it while this one waited.
+        if let Some(made) = of_scene(&mut *change, appid, scene).await? {
+            return Ok(made);
+        }
+        if count >= i64::try_from(shared.config().wechat_permanent_limit).unwrap_or(i64::MAX) {
+            return Err(Error::CodeCount);
+        }
+        let made = insert(change, shared.ids(), appid, scene, shared.clock().unix_seconds(), 0).await?;
+        sqlx::query("UPDATE wechat_accounts SET permanent_codes = permanent_codes + 1 WHERE appid = $1")
+            .bind(appid)
+            .execute(change)
+            .await?;
+        Ok(made)
     }
-    let made = insert(&mut change, shared.ids(), appid, scene, shared.clock().unix_seconds(), 0).await?;
-    sqlx::query("UPDATE wechat_accounts SET permanent_codes = permanent_codes + 1 WHERE appid = $1")
-        .bind(appid)
-        .execute(&mut *change)
-        .await?;
-    change.commit().await?;
-    Ok(made)
 }
 
 /// The code of a ticket that has not expired.

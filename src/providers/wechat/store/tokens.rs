@@ -12,6 +12,7 @@ use crate::clock::Ids;
 use crate::providers::wechat::error::Error;
 use crate::providers::wechat::ticket::URL_SAFE;
 use crate::shared::Shared;
+use crate::store::Change;
 
 /// Seconds that a token lives.
 const LIFE: i64 = 7200;
@@ -68,38 +69,62 @@ pub(in super::super) async fn find(shared: &Shared, token: &str) -> Result<Optio
 }
 
 /// `/cgi-bin/token`: a new token; the one before counts five minutes more, or to its end if that comes first.
-pub(in super::super) async fn issue(shared: &Shared, appid: &str) -> Result<Issued, Error> {
-    let now = shared.clock().unix_seconds();
-    let mut change = shared.store().pool().begin().await?;
-    lock(&mut change, appid).await?;
-    supersede(&mut change, appid, PLAIN, now, now + OVERLAP).await?;
-    let issued = insert(&mut change, shared.ids(), appid, PLAIN, false, now).await?;
-    change.commit().await?;
-    Ok(issued)
+pub(in super::super) async fn issue(shared: &Shared, appid: String) -> Result<Issued, Error> {
+    shared.store().change(Issue { shared: shared.clone(), appid }).await
 }
 
 /// `/cgi-bin/stable_token`: the account's stable token, renewed where it is time or where `force` asks for it.
-pub(in super::super) async fn stable(shared: &Shared, appid: &str, force: bool) -> Result<Issued, Error> {
+pub(in super::super) async fn stable(shared: &Shared, appid: String, force: bool) -> Result<Issued, Error> {
     let now = shared.clock().unix_seconds();
-    let serves = |current: &Stable| if force { current.is_just_forced(now) } else { current.left(now) > OVERLAP };
-    let issued = |current: Stable| Issued { expires_in: current.left(now), token: current.token };
+    match current(shared.store().pool(), &appid, now).await? {
+        Some(current) if current.serves(force, now) => Ok(current.issued(now)),
+        _ => shared.store().change(Renew { shared: shared.clone(), appid, force }).await,
+    }
+}
 
-    if let Some(current) = current(shared.store().pool(), appid, now).await?.filter(serves) {
-        return Ok(issued(current));
+/// Issues a plain token.
+struct Issue {
+    shared: Shared,
+    appid: String,
+}
+
+impl Change for Issue {
+    type Done = Issued;
+    type Refusal = Error;
+
+    async fn make(&self, change: &mut SqliteConnection) -> Result<Issued, Error> {
+        let now = self.shared.clock().unix_seconds();
+        lock(change, &self.appid).await?;
+        supersede(change, &self.appid, PLAIN, now, now + OVERLAP).await?;
+        insert(change, self.shared.ids(), &self.appid, PLAIN, false, now).await
     }
-    let mut change = shared.store().pool().begin().await?;
-    lock(&mut change, appid).await?;
-    // Another caller may have renewed it while this one waited.
-    if let Some(current) = current(&mut *change, appid, now).await?.filter(serves) {
-        return Ok(issued(current));
+}
+
+/// Renews the stable token.
+struct Renew {
+    shared: Shared,
+    appid: String,
+    force: bool,
+}
+
+impl Change for Renew {
+    type Done = Issued;
+    type Refusal = Error;
+
+    async fn make(&self, change: &mut SqliteConnection) -> Result<Issued, Error> {
+        let Self { shared, appid, force } = self;
+        let now = shared.clock().unix_seconds();
+        lock(change, appid).await?;
+        // Another caller may have renewed it while this one waited.
+        if let Some(current) = current(&mut *change, appid, now).await?.filter(|current| current.serves(*force, now)) {
+            return Ok(current.issued(now));
+        }
+        if *force {
+            counts::force_refresh(change, shared, appid).await?;
+            supersede(change, appid, STABLE, now, now).await?;
+        }
+        insert(change, shared.ids(), appid, STABLE, *force, now).await
     }
-    if force {
-        counts::force_refresh(&mut change, shared, appid).await?;
-        supersede(&mut change, appid, STABLE, now, now).await?;
-    }
-    let renewed = insert(&mut change, shared.ids(), appid, STABLE, force, now).await?;
-    change.commit().await?;
-    Ok(renewed)
 }
 
 /// A stable token that counts.
@@ -115,8 +140,13 @@ impl Stable {
         self.expires_at - now
     }
 
-    fn is_just_forced(&self, now: i64) -> bool {
-        self.forced && now - self.issued_at < PAUSE
+    /// Whether a caller gets this one, so that none is made.
+    fn serves(&self, force: bool, now: i64) -> bool {
+        if force { self.forced && now - self.issued_at < PAUSE } else { self.left(now) > OVERLAP }
+    }
+
+    fn issued(self, now: i64) -> Issued {
+        Issued { expires_in: self.left(now), token: self.token }
     }
 }
 

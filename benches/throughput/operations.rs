@@ -1,0 +1,177 @@
+//! The operations and their requests, signed as a client signs them.
+
+use std::io::Cursor;
+use std::net::SocketAddr;
+
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use qrstack::clock::Clock;
+use qrstack::codec::{encode, render};
+use qrstack::providers::tencent_ocr::catalog;
+use qrstack::signing::{hmac_sha1, hmac_sha256, percent_encode, sha1_hex, sha256_hex};
+use qrstack::store::Store;
+
+use crate::client::Connection;
+
+const ID: &str = "AKIDEMUexample0123456789ABCDEFGHIJKL";
+const KEY: &str = "EMUsecretExampleKey0123456789abcdefg";
+const APPID: &str = "wx0123456789abcdef";
+const SECRET: &str = "0123456789abcdef0123456789abcdef";
+const BUCKET: &str = "examplebucket-1250000000.cos.ap-beijing.myqcloud.com";
+const PRODUCT: &str = "6941858722888";
+/// Where the number of a request goes that must differ from all others.
+const NUMBER: &[u8] = b"0000000000";
+
+/// An operation and its request.
+pub struct Operation {
+    pub name: &'static str,
+    request: Vec<u8>,
+}
+
+impl Operation {
+    /// Where the number stands in the request.
+    pub fn place(&self) -> Option<usize> {
+        self.request.windows(NUMBER.len()).position(|part| part == NUMBER)
+    }
+
+    /// The request with this number.
+    pub fn request_of(&self, number: u32) -> Vec<u8> {
+        let mut request = self.request.clone();
+        if let Some(place) = self.place() {
+            Self::write(&mut request, place, number);
+        }
+        request
+    }
+
+    /// Puts `number` into a request.
+    pub fn write(request: &mut [u8], place: usize, mut number: u32) {
+        for digit in request[place..place + NUMBER.len()].iter_mut().rev() {
+            *digit = b'0' + (number % 10) as u8;
+            number /= 10;
+        }
+    }
+}
+
+/// Puts the one product into the catalogue that is asked for.
+pub async fn import_product(store: &Store) {
+    let csv = format!("BarCode,ProductName\n{PRODUCT},Water\n");
+    let summary = catalog::import(store, Cursor::new(csv), |_| {}).await.expect("imported");
+    assert_eq!(summary.imported, 1);
+}
+
+/// All operations, in the order of the table.
+pub async fn all(address: SocketAddr) -> Vec<Operation> {
+    let stable = post(
+        "/cgi-bin/stable_token",
+        "",
+        format!(r#"{{"grant_type":"client_credential","appid":"{APPID}","secret":"{SECRET}"}}"#).as_bytes(),
+    );
+    let mut connection = Connection::open(address).await;
+    let token = field(&connection.answer(&stable).await.body, "access_token");
+    let create = |body: &str| post(&format!("/cgi-bin/qrcode/create?access_token={token}"), "", body.as_bytes());
+    let temporary =
+        create(r#"{"expire_seconds":604800,"action_name":"QR_SCENE","action_info":{"scene":{"scene_id":123}}}"#);
+    let permanent =
+        create(r#"{"action_name":"QR_LIMIT_STR_SCENE","action_info":{"scene":{"scene_str":"bench-0000000000"}}}"#);
+    let ticket = field(&connection.answer(&temporary).await.body, "ticket");
+
+    let picture = picture();
+    let mut form = b"--b\r\nContent-Disposition: form-data; name=\"img\"; filename=\"a.png\"\r\n\
+                     Content-Type: image/png\r\n\r\n"
+        .to_vec();
+    form.extend_from_slice(&picture);
+    form.extend_from_slice(b"\r\n--b--\r\n");
+    let scan = post(
+        &format!("/cv/img/qrcode?access_token={token}"),
+        "Content-Type: multipart/form-data; boundary=b\r\n",
+        &form,
+    );
+    let sample = "https://gstatic.clewm.net/caoliao-resource/250221/80bc7c_be831017.png";
+    let scan_url = post(
+        "/api/v1/qrcode/scan_url",
+        "Authorization: Bearer Abc123456\r\nContent-Type: application/json\r\n",
+        format!(r#"{{"url":"{sample}"}}"#).as_bytes(),
+    );
+    let image = BASE64_STANDARD.encode(&picture);
+    let requests = [
+        (
+            "wechat token",
+            get(&format!("/cgi-bin/token?grant_type=client_credential&appid={APPID}&secret={SECRET}"), ""),
+        ),
+        ("wechat stable_token", stable),
+        ("wechat create temporary", temporary),
+        ("wechat create permanent", permanent),
+        ("wechat showqrcode", get(&format!("/cgi-bin/showqrcode?ticket={ticket}"), "")),
+        ("wechat img/qrcode", scan),
+        ("cos qrcode-generate", qrcode_generate()),
+        ("ocr QrcodeOCR", tc3("QrcodeOCR", &format!(r#"{{"ImageBase64":"{image}"}}"#))),
+        ("ocr QueryBarCode", tc3("QueryBarCode", &format!(r#"{{"BarCode":"{PRODUCT}"}}"#))),
+        ("cli.im scan_url", scan_url),
+    ];
+    requests.map(|(name, request)| Operation { name, request }).into()
+}
+
+/// A clean picture of a short text.
+fn picture() -> Vec<u8> {
+    let code = encode::qr("Hello from qrstack", &encode::QrOptions::default()).expect("a short text fits");
+    let side = (code.width() as u32 + 8) * 4;
+    render::png(&render::place(&code, 4, side, side))
+}
+
+fn get(target: &str, headers: &str) -> Vec<u8> {
+    format!("GET {target} HTTP/1.1\r\nHost: 127.0.0.1\r\n{headers}\r\n").into_bytes()
+}
+
+fn post(target: &str, headers: &str, body: &[u8]) -> Vec<u8> {
+    let head = format!("POST {target} HTTP/1.1\r\nHost: 127.0.0.1\r\n{headers}Content-Length: {}\r\n\r\n", body.len());
+    [head.as_bytes(), body].concat()
+}
+
+fn qrcode_generate() -> Vec<u8> {
+    let parameters = [
+        ("ci-process", "qrcode-generate"),
+        ("mode", "0"),
+        ("qrcode-content", "https://www.example.com"),
+        ("width", "200"),
+    ];
+    let both: Vec<_> = parameters.map(|(key, value)| format!("{key}={}", percent_encode(value))).into();
+    let both = both.join("&");
+    let now = Clock::system().unix_seconds();
+    let times = format!("{};{}", now - 60, now + 3600);
+    let format_string = format!("get\n/\n{both}\nhost={BUCKET}\n");
+    let string_to_sign = format!("sha1\n{times}\n{}\n", sha1_hex(format_string.as_bytes()));
+    let sign_key = hex::encode(hmac_sha1(KEY.as_bytes(), times.as_bytes()));
+    let signature = hex::encode(hmac_sha1(sign_key.as_bytes(), string_to_sign.as_bytes()));
+    let keys = parameters.map(|(key, _)| key).join(";");
+    format!(
+        "GET /?{both} HTTP/1.1\r\nHost: {BUCKET}\r\nAuthorization: q-sign-algorithm=sha1&q-ak={ID}&q-sign-time={times}&\
+         q-key-time={times}&q-header-list=host&q-url-param-list={keys}&q-signature={signature}\r\n\r\n"
+    )
+    .into_bytes()
+}
+
+fn tc3(action: &str, body: &str) -> Vec<u8> {
+    let now = Clock::system().now();
+    let (date, timestamp) = (now.strftime("%Y-%m-%d").to_string(), now.as_second());
+    let canonical = format!(
+        "POST\n/\n\ncontent-type:application/json\nhost:127.0.0.1\n\ncontent-type;host\n{}",
+        sha256_hex(body.as_bytes())
+    );
+    let scope = format!("{date}/ocr/tc3_request");
+    let string = format!("TC3-HMAC-SHA256\n{timestamp}\n{scope}\n{}", sha256_hex(canonical.as_bytes()));
+    let day = hmac_sha256(format!("TC3{KEY}").as_bytes(), date.as_bytes());
+    let signing = hmac_sha256(&hmac_sha256(&day, b"ocr"), b"tc3_request");
+    let signature = hex::encode(hmac_sha256(&signing, string.as_bytes()));
+    let headers = format!(
+        "Authorization: TC3-HMAC-SHA256 Credential={ID}/{scope}, SignedHeaders=content-type;host, \
+         Signature={signature}\r\nContent-Type: application/json\r\nX-TC-Action: {action}\r\nX-TC-Version: 2018-11-19\r\n\
+         X-TC-Timestamp: {timestamp}\r\nX-TC-Region: ap-guangzhou\r\n"
+    );
+    post("/", &headers, body.as_bytes())
+}
+
+/// A text field of a JSON object.
+fn field(object: &[u8], name: &str) -> String {
+    let value: serde_json::Value = serde_json::from_slice(object).expect("JSON");
+    value[name].as_str().unwrap_or_else(|| panic!("no {name} in {value}")).to_owned()
+}

@@ -60,6 +60,8 @@ const REGION_LINES: u32 = 20;
 
 /// Lines across a located region that are weighed together, and the lines that each is the mean of.
 const WEIGHED_LINES: u32 = 12;
+/// Places looked at, the largest first: a picture with a blurred bar code seldom has much else that looks like one.
+const WEIGHED_PLACES: usize = 4;
 const WEIGHED_THICKNESS: u32 = 5;
 
 /// Fewer runs hold no symbol, but for the tracks on film.
@@ -119,7 +121,7 @@ pub(super) fn weighed(luma: &Luma, kinds: Kinds, places: &Places) -> Vec<Symbol>
     }
     let mut symbols = Vec::new();
     let (mut profile, mut runs, mut reversed) = (Vec::new(), Runs::default(), Runs::default());
-    for frame in &places.0 {
+    for frame in places.0.iter().take(WEIGHED_PLACES) {
         let mut evidence = blurred::Evidence::default();
         for k in 0..WEIGHED_LINES {
             // Far apart first: whether a place is in vain shows early.

@@ -25,7 +25,7 @@ const LEANING: f32 = 0.1;
 const WIDEST: f32 = 99.0;
 
 /// Reads the symbols of `bits`; corners are in its pixels.
-pub(super) fn scan(bits: &Bits) -> Vec<Symbol> {
+pub(in super::super) fn scan(bits: &Bits) -> Vec<Symbol> {
     let mut symbols: Vec<Symbol> = Vec::new();
     for direction in [Direction::Right, Direction::Down, Direction::Left, Direction::Up] {
         // Few lines tell whether there is a side at all.

@@ -2,7 +2,7 @@
 
 mod content;
 mod marks;
-mod micro;
+pub(super) mod micro;
 mod tables;
 
 use rxing::Point as RxingPoint;
@@ -23,7 +23,7 @@ const LINES: u32 = 64;
 /// at the ends of a symbol.
 pub(super) fn scan(bits: &Bits) -> (Vec<Symbol>, usize) {
     let (w, h) = (bits.width() as f32, bits.height() as f32);
-    let mut symbols = micro::scan(bits);
+    let mut symbols = Vec::new();
     let directions = directions(bits);
     for (turns, _) in directions.iter().enumerate().filter(|d| *d.1) {
         let turned = (0..turns).fold(None, |t: Option<Bits>, _| Some(t.as_ref().unwrap_or(bits).turned()));

@@ -1,3 +1,5 @@
+//! MaxiCode symbols that are made here, turned and damaged, and what is read of them.
+
 use rxing::common::BitMatrix;
 use rxing::common::reedsolomon::{PredefinedGenericGF, ReedSolomonEncoder};
 use rxing::maxicode::decoder::BitMatrixParser;

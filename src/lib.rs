@@ -9,6 +9,7 @@
 //! | [`shared`] | the handle that every provider gets |
 //! | [`intake`] | bodies, queries, hosts and forms, as every door needs them |
 //! | [`signing`], [`secret`] | what signatures and credentials are made of |
+//! | [`explain`] | why a signature was refused |
 //! | [`fetch`] | every request that we send out |
 //! | [`work`] | reading off the async threads, bounded |
 //! | [`store`] | the database |
@@ -24,6 +25,7 @@ pub mod cli;
 pub mod clock;
 pub mod codec;
 pub mod config;
+pub mod explain;
 pub mod fetch;
 pub mod intake;
 pub mod metrics;

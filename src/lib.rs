@@ -10,6 +10,7 @@
 //! | [`shared`] | the handle that every provider gets |
 //! | [`intake`] | bodies, queries, hosts and forms, as every door needs them |
 //! | [`signing`], [`secret`] | what signatures and credentials are made of |
+//! | [`explain`] | why a signature was refused |
 //! | [`fetch`] | every request that we send out |
 //! | [`work`] | reading off the async threads, bounded |
 //! | [`store`] | the database |
@@ -28,6 +29,7 @@ pub mod codec;
 pub mod config;
 pub mod control;
 pub mod credentials;
+pub mod explain;
 pub mod fetch;
 pub mod intake;
 pub mod metrics;

@@ -3,13 +3,13 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use serde::Serialize;
 use thiserror::Error;
 
 use crate::clock::{Clock, Ids};
 use crate::codec::{Budget, Kinds, Limits, LoadError};
 use crate::config::Config;
 use crate::credentials::Credentials;
+use crate::explain::Explanation;
 use crate::fetch::Fetch;
 use crate::intake::Intake;
 use crate::metrics::{Metrics, Read};
@@ -64,20 +64,7 @@ pub struct Outcome {
     /// The id of the credential that the request named, whether or not it was the caller's.
     pub credential: Option<Arc<str>>,
     /// Why the signature was refused, if it was.
-    pub refusal: Option<Arc<Refusal>>,
-}
-
-/// Why a signature was refused, as found by computing it again. Nothing secret in it.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Refusal {
-    /// The mistake that gives the client's signature, if a usual one does.
-    pub mistake: Option<Cow<'static, str>>,
-    /// The text that we sign.
-    pub ours: String,
-    /// The text that the client signed, where that is known.
-    pub theirs: Option<String>,
-    /// The first byte in which the two differ.
-    pub differs_at: Option<usize>,
+    pub explanation: Option<Arc<Explanation>>,
 }
 
 impl Outcome {
@@ -86,7 +73,7 @@ impl Outcome {
 
     /// An answer with `code`, of which nothing else is known.
     pub fn new(code: impl Into<Cow<'static, str>>) -> Self {
-        Self { code: code.into(), operation: None, credential: None, refusal: None }
+        Self { code: code.into(), operation: None, credential: None, explanation: None }
     }
 
     /// A success, of which nothing else is known.

@@ -8,6 +8,7 @@
 //! | `body.rs` | JSON bodies and queries, refused where they hold what nobody asked for |
 //! | `error.rs` | the one shape of every failure |
 //! | `openapi.rs` | the OpenAPI documents: of this API, and of the emulated ones |
+//! | `scope.rs` | what `credential` means |
 //! | `clock.rs`, `credentials.rs`, `state.rs` … | an area each |
 //!
 //! Bodies are JSON with names in `snake_case`. Moments are RFC 3339 in answers; requests may also give Unix seconds.
@@ -16,8 +17,12 @@
 mod access;
 mod area;
 mod body;
+mod clock;
+mod credentials;
 mod error;
 mod openapi;
+mod scope;
+mod state;
 
 use std::sync::Arc;
 
@@ -34,6 +39,7 @@ use openapi::Documents;
 
 use crate::providers::Vendor;
 use crate::shared::Shared;
+use crate::state::State;
 
 /// What every path of the API begins with.
 pub const BASE: &str = "/_qrstack/v1";
@@ -44,19 +50,20 @@ const EMULATED: &str = "/_qrstack/openapi/emulated.json";
 #[derive(Clone)]
 struct Control {
     shared: Shared,
+    state: State,
     documents: Arc<Documents>,
 }
 
 /// Everything that there is, an area a line.
 fn areas() -> Vec<Area> {
-    vec![]
+    vec![clock::area(), credentials::area(), state::area()]
 }
 
 /// The control API on `shared`, and the OpenAPI documents.
-pub fn routes(shared: &Shared, vendors: &[Vendor]) -> Router {
+pub fn routes(shared: &Shared, state: &State, vendors: &[Vendor]) -> Router {
     let areas = areas();
     let documents = Arc::new(Documents::new(&areas, vendors));
-    let control = Control { shared: shared.clone(), documents };
+    let control = Control { shared: shared.clone(), state: state.clone(), documents };
     let nowhere = async || Error::no_such_path();
     let own = areas
         .into_iter()

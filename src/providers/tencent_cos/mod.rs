@@ -43,6 +43,7 @@ const QRCODE_GENERATE: &str = "qrcode-generate";
 pub const VENDOR: Vendor = Vendor {
     name: "tencent_cos",
     migrations: &[],
+    tables: &[],
     forceable: error::forceable,
     codes_elsewhere: &[],
     stand_ins: HashMap::new,
@@ -75,7 +76,13 @@ fn is_cos_host(host: &str) -> bool {
 
 fn open(shared: &Shared) -> Door {
     // COS has no paths of its own: a path is an object's name, and what the query says decides.
-    Door { routes: Router::new(), elsewhere: routes::elsewhere(shared.clone()), operation, defect: routes::defect }
+    Door {
+        routes: Router::new(),
+        elsewhere: routes::elsewhere(shared.clone()),
+        operation,
+        forget: None,
+        defect: routes::defect,
+    }
 }
 
 fn operation(parts: &Parts) -> &'static str {

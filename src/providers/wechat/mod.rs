@@ -40,6 +40,7 @@ use crate::shared::Shared;
 pub const VENDOR: Vendor = Vendor {
     name: "wechat",
     migrations: store::MIGRATIONS,
+    tables: store::TABLES,
     forceable: error::forceable,
     codes_elsewhere: &[error::INVALID_URL],
     stand_ins: HashMap::new,
@@ -62,6 +63,7 @@ fn open(shared: &Shared) -> Door {
         routes: routes::routes(shared.clone()),
         elsewhere: routes::elsewhere(shared.clone()),
         operation: |parts: &Parts| Operation::of(parts.uri.path()).map_or("unknown", Operation::name),
+        forget: None,
         defect: error::defect,
     }
 }

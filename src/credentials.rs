@@ -217,8 +217,7 @@ impl Credentials {
             let before = registry.clear();
             let added = sets.into_iter().try_for_each(|set| registry.add(&Arc::new(set)));
             if let Err(error) = added {
-                registry.clear();
-                before.iter().for_each(|set| registry.insert(set));
+                registry.put_back(&before);
                 return Err(error);
             }
             Ok(before)
@@ -226,11 +225,8 @@ impl Credentials {
     }
 
     /// Takes all sets away, and puts back what [`Credentials::replace_all`] gave.
-    pub fn put_back(&self, before: Vec<Arc<Set>>) {
-        self.write(|registry| {
-            registry.clear();
-            before.iter().for_each(|set| registry.insert(set));
-        });
+    pub fn put_back(&self, before: &[Arc<Set>]) {
+        self.write(|registry| registry.put_back(before));
     }
 }
 
@@ -288,8 +284,17 @@ impl Registry {
 
     fn clear(&mut self) -> Vec<Arc<Set>> {
         let all: Vec<_> = std::mem::take(&mut self.sets).into_values().collect();
-        all.iter().for_each(|set| self.forget(set));
+        for set in &all {
+            self.forget(set);
+        }
         all
+    }
+
+    fn put_back(&mut self, before: &[Arc<Set>]) {
+        self.clear();
+        for set in before {
+            self.insert(set);
+        }
     }
 
     fn forget(&mut self, set: &Set) {
@@ -378,7 +383,8 @@ mod tests {
     #[test]
     fn sets_are_listed_in_pages() {
         let credentials = credentials();
-        let mut all: Vec<_> = (0..5).map(|seed| credentials.create(&Ids::seeded(seed)).expect("room").id.clone()).collect();
+        let mut all: Vec<_> =
+            (0..5).map(|seed| credentials.create(&Ids::seeded(seed)).expect("room").id.clone()).collect();
         all.sort_unstable();
         let (first, count) = credentials.sets("", 3);
         let (rest, _) = credentials.sets(&first[2].id, 3);

@@ -92,7 +92,8 @@ async fn give_back(State(control): State<Control>, Query(of): Query<Of>) -> Resu
 fn view(control: &Control, credential: Option<String>) -> Result<Json<View>, Error> {
     // All that a set stands for have one time, unless somebody was given another; the set's own id has the set's.
     let id = control.scope(credential.as_deref())?.and_then(|ids| ids.into_iter().next());
-    let (clock, own) = (control.shared.clock_of(id.as_deref()), id.is_some_and(|id| control.shared.clock().is_own(&id)));
+    let (clock, own) =
+        (control.shared.clock_of(id.as_deref()), id.is_some_and(|id| control.shared.clock().is_own(&id)));
     let (now, motion) = (clock.now(), clock.motion());
     let mode = match (motion.is_real(), motion.is_frozen()) {
         (true, _) => "real",

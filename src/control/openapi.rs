@@ -6,8 +6,8 @@ use axum::http::header::CONTENT_TYPE;
 use axum::response::IntoResponse;
 use serde_json::Value;
 
-use super::area::Area;
 use super::Control;
+use super::area::Area;
 use crate::providers::Vendor;
 
 /// Title, servers, and what all areas refer to.

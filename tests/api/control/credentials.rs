@@ -60,7 +60,9 @@ async fn lists_come_in_pages() {
     loop {
         let page = get(&server, &format!("/credentials?limit=2&after={after}")).await.json();
         assert_eq!(page["total"], 5);
-        seen.extend(page["sets"].as_array().expect("sets").iter().map(|set| set["id"].as_str().expect("an id").to_owned()));
+        seen.extend(
+            page["sets"].as_array().expect("sets").iter().map(|set| set["id"].as_str().expect("an id").to_owned()),
+        );
         match page["next"].as_str() {
             Some(next) => next.clone_into(&mut after),
             None => break,
@@ -75,9 +77,8 @@ async fn limits_are_each_ones_own() {
     for _ in 0..2 {
         let set = Set::create(&server, json!({})).await;
         let token = set.token(&server).await;
-        let permanent = |scene: u32| {
-            json!({ "action_name": "QR_LIMIT_SCENE", "action_info": { "scene": { "scene_id": scene } } })
-        };
+        let permanent =
+            |scene: u32| json!({ "action_name": "QR_LIMIT_SCENE", "action_info": { "scene": { "scene_id": scene } } });
         assert!(set.create_code(&server, &token, &permanent(1)).await.json()["ticket"].is_string());
         assert_eq!(set.create_code(&server, &token, &permanent(2)).await.json()["errcode"], 45029);
         let target = format!("/cgi-bin/token?grant_type=client_credential&appid={}&secret={}", set.appid, set.secret);

@@ -84,10 +84,7 @@ impl Set {
 
     /// A new token.
     async fn token(&self, server: &Server) -> String {
-        let target = format!(
-            "/cgi-bin/token?grant_type=client_credential&appid={}&secret={}",
-            self.appid, self.secret
-        );
+        let target = format!("/cgi-bin/token?grant_type=client_credential&appid={}&secret={}", self.appid, self.secret);
         let answer = server.get(&target).await;
         answer.json()["access_token"].as_str().unwrap_or_else(|| panic!("{}", answer.text())).to_owned()
     }
@@ -240,7 +237,9 @@ async fn it_can_be_turned_off() {
 #[tokio::test]
 async fn both_documents_are_served() {
     let server = Server::start().await;
-    for (target, path) in [("/_qrstack/v1/openapi.json", "/clock"), ("/_qrstack/openapi/emulated.json", "/cgi-bin/token")] {
+    for (target, path) in
+        [("/_qrstack/v1/openapi.json", "/clock"), ("/_qrstack/openapi/emulated.json", "/cgi-bin/token")]
+    {
         let answer = server.get(target).await;
         assert_eq!(answer.header("content-type"), "application/json");
         let document = answer.json();

@@ -98,15 +98,14 @@ async fn snapshots_are_listed_shown_and_deleted() {
         assert_eq!(status(&server, Method::PUT, &format!("/snapshots/{name}"), &json!({})).await, 204);
     }
     let listed = get(&server, "/snapshots").await.json();
-    let names: Vec<_> = listed["snapshots"].as_array().expect("a list").iter().map(|item| item["name"].clone()).collect();
+    let names: Vec<_> =
+        listed["snapshots"].as_array().expect("a list").iter().map(|item| item["name"].clone()).collect();
     assert_eq!(names, ["a-1", "b"]);
     assert_eq!(get(&server, "/snapshots/b").await.json()["version"], 1);
     assert_eq!(status(&server, Method::DELETE, "/snapshots/b", &json!({})).await, 204);
-    for (method, path) in [
-        (Method::GET, "/snapshots/b"),
-        (Method::DELETE, "/snapshots/b"),
-        (Method::POST, "/snapshots/b/restore"),
-    ] {
+    for (method, path) in
+        [(Method::GET, "/snapshots/b"), (Method::DELETE, "/snapshots/b"), (Method::POST, "/snapshots/b/restore")]
+    {
         assert_eq!(failure(&send(&server, method, path, &json!({})).await), is(404, "not_found"), "{path}");
     }
     for name in ["..%2Fa", "A", "a.json", "%00", "-"] {
@@ -154,8 +153,14 @@ async fn a_document_that_is_none_changes_nothing() {
         (with("/tables/wechat_tokens", json!([["x"]])), is(422, "invalid")),
         (with("/tables/wechat_tokens/0/4", json!("now")), is(422, "invalid")),
         (with("/tables/wechat_tokens", json!([token, token])), is(409, "conflict")),
-        (with("/clock/server", json!({ "now": "9999-01-01T00:00:00Z", "frozen": true, "scale": 1.0 })), is(422, "invalid")),
-        (with("/clock/server", json!({ "now": "2023-01-01T00:00:00Z", "frozen": true, "scale": 0.0 })), is(422, "invalid")),
+        (
+            with("/clock/server", json!({ "now": "9999-01-01T00:00:00Z", "frozen": true, "scale": 1.0 })),
+            is(422, "invalid"),
+        ),
+        (
+            with("/clock/server", json!({ "now": "2023-01-01T00:00:00Z", "frozen": true, "scale": 0.0 })),
+            is(422, "invalid"),
+        ),
         (with("/seeds/server", json!({ "seed": 1, "drawn": u64::MAX })), is(422, "invalid")),
         (with("/sets/0/appid", json!("wx0123456789abcdef")), is(409, "conflict")),
         (with("/credentials", json!(["nobody"])), is(422, "invalid")),

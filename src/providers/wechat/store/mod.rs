@@ -69,10 +69,7 @@ const CURRENT_TOKENS: Migration = Migration {
 pub(super) const TABLES: &[Table] = {
     use Kind::{Integer, OptionalInteger, Text};
     &[
-        Table {
-            name: "wechat_accounts",
-            columns: &[Column("appid", Text), Column("permanent_codes", Integer)],
-        },
+        Table { name: "wechat_accounts", columns: &[Column("appid", Text), Column("permanent_codes", Integer)] },
         Table {
             name: "wechat_tokens",
             columns: &[

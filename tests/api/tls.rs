@@ -148,7 +148,8 @@ async fn the_authority_can_be_fetched_in_three_forms() {
     let (pem, der, p12) = (get("/_qrstack/ca.pem").await, get("/_qrstack/ca.der").await, get("/_qrstack/ca.p12").await);
     assert_eq!(pem.text(), export::pem(&authority));
     assert_eq!(der.body, authority.as_ref());
-    let store = p12_keystore::KeyStore::from_pkcs12(&p12.body, export::PASSWORD, p12_keystore::Pkcs12ImportPolicy::Strict);
+    let store =
+        p12_keystore::KeyStore::from_pkcs12(&p12.body, export::PASSWORD, p12_keystore::Pkcs12ImportPolicy::Strict);
     assert_eq!(store.expect("a store").entries_len(), 1);
     for (answer, content_type) in
         [(pem, "application/x-pem-file"), (der, "application/pkix-cert"), (p12, "application/x-pkcs12")]

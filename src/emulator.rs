@@ -16,6 +16,7 @@ use crate::clock::{Clock, Ids};
 use crate::config::{Config, Mistake, Raw};
 use crate::server::{self, App, StartError};
 use crate::store::{OpenError, Store};
+use crate::tls::export;
 
 /// A running server. It stops when the handle is dropped; [`Emulator::stop`] lets requests under way finish first.
 ///
@@ -48,6 +49,7 @@ use crate::store::{OpenError, Store};
 /// ```
 pub struct Emulator {
     address: SocketAddr,
+    tls_address: Option<SocketAddr>,
     url: String,
     app: App,
     /// Lets requests under way finish.
@@ -127,6 +129,18 @@ impl Emulator {
     /// The address that it listens on.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Where it speaks TLS for the vendors' names: where the setting `tls_listen` says, for instance `127.0.0.1:0`.
+    pub fn tls_address(&self) -> Option<SocketAddr> {
+        self.tls_address
+    }
+
+    /// The certificate of the authority that vouches for the vendors' names there, and in tunnels through the proxy that
+    /// [`Emulator::url`] is; PEM. Every emulator has its own, in memory.
+    pub fn authority_pem(&self) -> Option<String> {
+        let authority = self.app.tls.as_ref()?.authority()?;
+        Some(export::pem(authority.certificate()))
     }
 
     /// The credentials that it was started with.
@@ -215,9 +229,16 @@ impl Builder {
             runtime.shutdown_background();
         })?;
         let started = started.await.map_err(|_| io::Error::other("the emulator's thread ended"))?;
-        let (address, app) = started?;
-        Ok(Emulator { address, url: format!("http://{address}"), app, stop, end, server: Some(server) })
+        let Started { address, tls_address, app } = started?;
+        Ok(Emulator { address, tls_address, url: format!("http://{address}"), app, stop, end, server: Some(server) })
     }
+}
+
+/// A server that listens.
+struct Started {
+    address: SocketAddr,
+    tls_address: Option<SocketAddr>,
+    app: App,
 }
 
 /// Runs the server until `stop`, and says at its beginning where it is or why it is not.
@@ -226,20 +247,30 @@ async fn run(
     clock: Clock,
     ids: Ids,
     stop: CancellationToken,
-    told: oneshot::Sender<Result<(SocketAddr, App), EmulatorError>>,
+    told: oneshot::Sender<Result<Started, EmulatorError>>,
 ) {
     let opened = async {
         let store = Store::in_memory(&server::migrations()).await?;
-        let listener = server::bind(config.listen).await?;
-        let app = server::open(config, store, clock, ids)?;
-        app.shared.fetch().own_listener(listener.address());
+        let mut listener = server::bind(config.listen).await?;
+        if let Some(address) = config.tls_listen {
+            listener = listener.and_tls(address).await?;
+        }
+        let tls = match config.tls_cert {
+            Some(_) => server::configured_tls(&config),
+            None => server::passing_tls(),
+        };
+        let app = server::open(config, store, clock, ids)?.with_tls(tls.map_err(StartError::from)?);
+        for own in [Some(listener.address()), listener.tls_address()].into_iter().flatten() {
+            app.shared.fetch().own_listener(own);
+        }
         Ok((listener, app))
     };
     match opened.await {
         Err(error) => drop(told.send(Err(error))),
         Ok((listener, app)) => {
             // Where nobody waits any more, the handle's end token says so.
-            let _ = told.send(Ok((listener.address(), app.clone())));
+            let (address, tls_address) = (listener.address(), listener.tls_address());
+            let _ = told.send(Ok(Started { address, tls_address, app: app.clone() }));
             listener.serve(app, stop).await;
         }
     }
@@ -247,7 +278,13 @@ async fn run(
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
+    use rustls::pki_types::CertificateDer;
+    use rustls::pki_types::pem::PemObject;
+
     use super::*;
+    use crate::fetch::probe::{self, Way};
 
     #[tokio::test]
     async fn it_listens_while_its_handle_lives_and_no_longer() {
@@ -270,6 +307,20 @@ mod tests {
     async fn many_run_side_by_side() {
         let (one, other) = (Emulator::start().await, Emulator::start().await);
         assert_ne!(one.url(), other.url());
+    }
+
+    #[tokio::test]
+    async fn it_speaks_tls_where_that_is_asked_for() {
+        let emulator = Emulator::builder().setting("tls_listen", "127.0.0.1:0").start().await.expect("started");
+        let authority = emulator.authority_pem().expect("an authority");
+        let authority = CertificateDer::from_pem_slice(authority.as_bytes()).expect("a certificate");
+        let address = emulator.tls_address().expect("an address");
+        let patience = Duration::from_secs(60);
+        let direct = probe::greet(Way::Direct(address), "api.weixin.qq.com", &authority, patience).await;
+        direct.expect("a handshake by name");
+        let proxy = emulator.address().to_string();
+        probe::greet(Way::Proxy(&proxy), "api.weixin.qq.com", &authority, patience).await.expect("one by the proxy");
+        assert_eq!(Emulator::start().await.tls_address(), None);
     }
 
     #[tokio::test]

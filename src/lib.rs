@@ -12,6 +12,8 @@
 //! | [`intake`] | bodies, queries, hosts and forms, as every door needs them |
 //! | [`signing`], [`secret`] | what signatures and credentials are made of |
 //! | [`explain`] | why a signature was refused |
+//! | [`domains`] | names of hosts that are a vendor's own |
+//! | [`tls`] | the certificate authority of this installation, and certificates by name |
 //! | [`fetch`] | every request that we send out |
 //! | [`work`] | reading off the async threads, bounded |
 //! | [`store`] | the database |
@@ -23,8 +25,8 @@
 //! | [`codec`] | the workshop |
 //!
 //! Dependencies point one way: `{ cli, emulator } → server → { control → state, providers } → shared → { work, fetch,
-//! store, metrics, credentials, clock, config }`, and providers use `codec`, `intake` and `signing` directly. No provider
-//! knows another.
+//! store, metrics, credentials, clock, config }`, and providers use `codec`, `intake` and `signing` directly; `tls` stands
+//! on `clock` and `domains` alone. No provider knows another.
 
 pub mod cli;
 pub mod clock;
@@ -32,6 +34,7 @@ pub mod codec;
 pub mod config;
 pub mod control;
 pub mod credentials;
+pub mod domains;
 pub mod emulator;
 pub mod explain;
 pub mod fetch;
@@ -44,6 +47,7 @@ pub mod shared;
 pub mod signing;
 pub mod state;
 pub mod store;
+pub mod tls;
 pub mod work;
 
 pub use emulator::{Emulator, EmulatorError};

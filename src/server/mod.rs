@@ -2,10 +2,14 @@
 //! module that names providers.
 
 mod attend;
+mod certificates;
 mod connection;
+mod front;
 mod gate;
+mod handshake;
 mod health;
 mod listener;
+mod proxy;
 mod root;
 mod spelling;
 
@@ -20,6 +24,7 @@ pub use listener::{Listener, bind};
 pub use providers::tencent_ocr::catalog as products;
 
 use attend::{Attendant, attend};
+use front::Front;
 use root::{Elsewhere, Root};
 
 use crate::clock::{Clock, Ids};
@@ -27,6 +32,7 @@ use crate::codec::PEAK_BYTES_PER_PIXEL;
 use crate::config::{Config, Mistake, ReadIsolation};
 use crate::control;
 use crate::credentials::Credentials;
+use crate::domains::Domain;
 use crate::fetch::{Fetch, FetchError, Setup, StandIn};
 use crate::intake::Intake;
 use crate::metrics::Metrics;
@@ -34,6 +40,7 @@ use crate::providers::{self, Vendor};
 use crate::shared::{Outcome, Parts, Shared};
 use crate::state::State;
 use crate::store::{Access, Migration, OpenError, Store};
+use crate::tls::{Authority, Keeper, Tls, TlsError};
 use crate::work::{Launch, LaunchError, Work, Workers};
 
 /// Every vendor; of equal claims to a request the earlier one's wins.
@@ -56,6 +63,9 @@ pub enum StartError {
     /// The way out.
     #[error("remote pictures cannot be set up: {0}")]
     Fetch(#[from] FetchError),
+    /// Certificates.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
 }
 
 fn join(mistakes: &[Mistake]) -> String {
@@ -73,6 +83,49 @@ pub struct App {
     pub router: Router,
     /// Whether it takes requests.
     pub gate: Gate,
+    /// Certificates for the vendors' names, once it has any.
+    pub tls: Option<Tls>,
+}
+
+impl App {
+    /// The same, with certificates: for a listener that speaks TLS, for tunnels, and for clients that fetch the authority.
+    #[must_use]
+    pub fn with_tls(self, tls: Tls) -> Self {
+        let router = self.router.merge(certificates::routes(self.shared.clone(), tls.clone()));
+        Self { router, tls: Some(tls), ..self }
+    }
+}
+
+/// Every name that is a vendor's own.
+pub fn domains() -> Vec<Domain> {
+    VENDORS.iter().flat_map(|vendor| vendor.domains).copied().collect()
+}
+
+/// Which of the vendors has the host `name`.
+fn vendor_of(name: &str) -> Option<usize> {
+    VENDORS.iter().position(|vendor| vendor.domains.iter().any(|domain| domain.matches(name)))
+}
+
+/// The certificates of `config`: those that the operator gave, else those of this installation's own authority, which is
+/// made here the first time.
+///
+/// # Errors
+/// Where files cannot be read or written, or hold something else.
+pub fn configured_tls(config: &Config) -> Result<Tls, TlsError> {
+    match (&config.tls_cert, &config.tls_key) {
+        (Some(certificate), Some(key)) => Tls::given(certificate, key, domains()),
+        // One without the other is a mistake that `check_settings` tells.
+        _ => Tls::minted(Keeper::open(&config.data_dir, &domains(), Clock::system(), &Ids::system())?, domains()),
+    }
+}
+
+/// Certificates of an authority that lives in memory, and no longer than this process.
+///
+/// # Errors
+/// Where no key can be had.
+pub fn passing_tls() -> Result<Tls, TlsError> {
+    let authority = Authority::make(&domains(), &Clock::system(), &Ids::system())?;
+    Tls::minted(Keeper::in_memory(authority, Clock::system()), domains())
 }
 
 /// All steps of the store's schema.
@@ -130,11 +183,12 @@ pub fn open_with(work: Work, config: Config, store: Store, clock: Clock, ids: Id
 
     let gate = Gate::default();
     let mut router = health::routes(shared.clone(), gate.clone());
-    let (mut elsewhere, mut forget) = (Vec::new(), Vec::new());
+    let (mut elsewhere, mut doors, mut forget) = (Vec::new(), Vec::new(), Vec::new());
     for vendor in VENDORS {
         let door = (vendor.open)(&shared);
         let attendant =
             Attendant { vendor: vendor.name, operation: door.operation, defect: door.defect, shared: shared.clone() };
+        doors.push(attend(door.routes.clone().fallback_service(door.elsewhere.clone()), attendant.clone()));
         router = router.merge(attend(door.routes, attendant.clone()));
         elsewhere.push(Elsewhere { vendor, router: attend(door.elsewhere, attendant.clone()), attendant });
         forget.extend(door.forget);
@@ -148,7 +202,8 @@ pub fn open_with(work: Work, config: Config, store: Store, clock: Clock, ids: Id
         shared: shared.clone(),
     };
     router = router.merge(attend(control::routes(&shared, &state, VENDORS), control));
-    Ok(App { state, router: router.fallback_service(Root::new(elsewhere, shared.clone())), shared, gate })
+    let house = router.fallback_service(Root::new(elsewhere, shared.clone()));
+    Ok(App { state, router: Router::new().fallback_service(Front::new(doors, house)), shared, gate, tls: None })
 }
 
 /// Every code that the answers of each vendor can carry, and those of our own pages.
@@ -192,10 +247,16 @@ fn worker_memory_mib(config: &Config) -> u64 {
     READER_MIB + largest.max(config.read_memory_mib.into())
 }
 
-/// What is wrong in settings that only the vendors can judge: every forced error must be one that its operation can give.
+/// What is wrong in settings beyond their values: every forced error must be one that its operation can give, a certificate
+/// needs its key.
 pub fn check_settings(config: &Config) -> Vec<Mistake> {
     let known: HashMap<_, _> = VENDORS.iter().flat_map(|vendor| (vendor.forceable)()).collect();
-    config
+    let half = match (&config.tls_cert, &config.tls_key) {
+        (Some(_), None) => Some(Mistake::new("tls_cert", "tls_key is missing")),
+        (None, Some(_)) => Some(Mistake::new("tls_key", "tls_cert is missing")),
+        _ => None,
+    };
+    let forced = config
         .force_error
         .iter()
         .filter_map(|forced| match known.get(forced.operation.as_str()) {
@@ -209,6 +270,6 @@ pub fn check_settings(config: &Config) -> Vec<Mistake> {
             }
             Some(_) => None,
         })
-        .map(|what| Mistake::new("force_error", what))
-        .collect()
+        .map(|what| Mistake::new("force_error", what));
+    half.into_iter().chain(forced).collect()
 }

@@ -9,4 +9,5 @@ mod server;
 mod support;
 mod tencent_cos;
 mod tencent_ocr;
+mod tls;
 mod wechat;

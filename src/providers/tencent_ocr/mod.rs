@@ -40,6 +40,7 @@ use axum::http::request::Parts;
 
 use pace::Pace;
 
+use crate::domains::Domain;
 use crate::intake::{self, query};
 use crate::providers::{Claim, Door, Form, Vendor};
 use crate::shared::Shared;
@@ -52,6 +53,9 @@ const MAX_BODY: usize = 11_534_336;
 /// Tencent Cloud OCR.
 pub const VENDOR: Vendor = Vendor {
     name: "tencent_ocr",
+    domains: &[Domain::new("ocr.tencentcloudapi.com"), Domain::new("ocr.<region>.tencentcloudapi.com")],
+    // Recorded: where SDKs go on after failures.
+    places: |_, _| vec!["ap-guangzhou".to_owned()],
     migrations: catalog::MIGRATIONS,
     tables: &[],
     forceable: error::forceable,

@@ -13,6 +13,8 @@
 //! | [`work`] | reading off the async threads, bounded |
 //! | [`store`] | the database |
 //! | [`metrics`] | what is counted, and the page of it |
+//! | [`faults`] | failures on demand |
+//! | [`underway`] | what becomes known of a request while it is answered |
 //! | [`clock`] | the only source of time and randomness |
 //! | [`config`] | every setting once |
 //! | [`codec`] | the workshop |
@@ -24,6 +26,7 @@ pub mod cli;
 pub mod clock;
 pub mod codec;
 pub mod config;
+pub mod faults;
 pub mod fetch;
 pub mod intake;
 pub mod metrics;
@@ -33,4 +36,5 @@ pub mod server;
 pub mod shared;
 pub mod signing;
 pub mod store;
+pub mod underway;
 pub mod work;

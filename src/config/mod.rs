@@ -20,7 +20,7 @@ pub use value::{
 
 use crate::secret::Secret;
 use ipnet::IpNet;
-use value::Value;
+pub(crate) use value::Value;
 
 /// What is known of a setting before any value is.
 #[derive(Debug)]

@@ -1,0 +1,208 @@
+//! Failures on demand: rules that say which requests meet which fault, and inputs that ask for one themselves.
+//!
+//! Nothing here names a vendor: what can be answered comes from the vendors' own tables ([`Catalogue`]), and a vendor asks
+//! at three moments of a request whether it meets a fault ([`Phase`]), so that each rule is considered once. What happens
+//! to the answer beside its code is noted for who sends it ([`crate::underway`]).
+//!
+//! How a fault is written is `plan.rs`, which requests meet it `rule.rs`, inputs that ask for one `magic.rs`.
+
+mod catalogue;
+mod magic;
+mod plan;
+mod rule;
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+
+pub use catalogue::{Catalogue, Failure, Failures};
+pub use plan::{Damage, Latency, MAX_DELAY, Plan, PlanError};
+pub use rule::{Refused, Saved, Spec, TextMatch, View};
+
+use crate::clock::Ids;
+use magic::Magic;
+use rule::{Origin, Rule};
+
+/// Rules at the same time, those of the setting not counted.
+pub const MAX_RULES: usize = 4096;
+
+/// What a vendor knows of a request.
+#[derive(Clone, Copy, Debug)]
+pub struct Asked<'a> {
+    /// The vendor.
+    pub vendor: &'static str,
+    /// Its operation.
+    pub operation: &'static str,
+    /// Who asks, once that is proven; `None` where it is not known, or nobody was asked.
+    pub credential: Option<&'a str>,
+}
+
+/// How far a request has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase<'a> {
+    /// It is not known who sends it. Failures about the sender strike here, if their rule names nobody.
+    Arrived,
+    /// Its sender may ask. Everything strikes here that does not depend on what is asked.
+    Admitted,
+    /// These are the texts that it is about: what is to be drawn, a scene, an address, a number.
+    Read(&'a [&'a str]),
+}
+
+/// All rules; clones share them.
+#[derive(Clone)]
+pub struct Faults(Arc<Inner>);
+
+struct Inner {
+    catalogue: Catalogue,
+    /// The latest first.
+    rules: RwLock<Vec<Arc<Rule>>>,
+    /// Whether there is any rule: all that a request looks at where there is none.
+    has_rules: AtomicBool,
+    last_id: AtomicU64,
+    magic: Mutex<Magic>,
+}
+
+impl Faults {
+    /// No rules yet.
+    pub fn new(catalogue: Catalogue) -> Self {
+        Self(Arc::new(Inner {
+            catalogue,
+            rules: RwLock::default(),
+            has_rules: AtomicBool::new(false),
+            last_id: AtomicU64::new(0),
+            magic: Mutex::default(),
+        }))
+    }
+
+    /// What every operation can fail with.
+    pub fn catalogue(&self) -> &Catalogue {
+        &self.0.catalogue
+    }
+
+    /// Adds a rule, which is considered before all that are there.
+    ///
+    /// # Errors
+    /// Where it could never strike, or there are [`MAX_RULES`].
+    pub fn add(&self, spec: Spec) -> Result<View, Refused> {
+        self.insert(spec, 0, Origin::Asked)
+    }
+
+    /// Adds what the settings ask for: `code` at every call of `operation`. Such a rule is never cleared.
+    ///
+    /// # Errors
+    /// Where no vendor has the operation, or the operation not the code.
+    pub fn add_configured(&self, operation: &str, code: &str) -> Result<View, Refused> {
+        let plan = Plan { code: Some(code.to_owned()), ..Plan::default() };
+        let spec = Spec { operation: Some(operation.to_owned()), fault: Some(plan), ..Spec::default() };
+        self.insert(spec, 0, Origin::Configured)
+    }
+
+    fn insert(&self, spec: Spec, struck: u64, origin: Origin) -> Result<View, Refused> {
+        let id = self.0.last_id.fetch_add(1, Ordering::Relaxed) + 1;
+        let rule = Rule::new(id, spec, struck, origin, &self.0.catalogue)?;
+        let view = rule.view();
+        let mut rules = self.0.rules.write().unwrap_or_else(PoisonError::into_inner);
+        if origin == Origin::Asked && rules.iter().filter(|rule| rule.origin == Origin::Asked).count() >= MAX_RULES {
+            return Err(Refused::TooMany);
+        }
+        // Of what the settings say the first counts, as of anything else there.
+        let place = if origin == Origin::Asked { 0 } else { rules.len() };
+        rules.insert(place, Arc::new(rule));
+        self.0.has_rules.store(true, Ordering::Release);
+        Ok(view)
+    }
+
+    /// The rules in the order in which they are considered; of one credential alone, where it is given.
+    pub fn list(&self, credential: Option<&str>) -> Vec<View> {
+        let rules = self.0.rules.read().unwrap_or_else(PoisonError::into_inner);
+        rules.iter().filter(|rule| rule.is_of(credential)).map(|rule| rule.view()).collect()
+    }
+
+    /// The rule with this id.
+    pub fn get(&self, id: u64) -> Option<View> {
+        let rules = self.0.rules.read().unwrap_or_else(PoisonError::into_inner);
+        rules.iter().find(|rule| rule.id == id).map(|rule| rule.view())
+    }
+
+    /// Removes the rule with this id, whoever made it; gives whether there was one.
+    pub fn remove(&self, id: u64) -> bool {
+        self.retain(|rule| rule.id != id) > 0
+    }
+
+    /// Removes all rules but the settings', or those of one credential, and forgets how often inputs asked for faults;
+    /// gives how many rules there were.
+    pub fn clear(&self, credential: Option<&str>) -> usize {
+        self.magic().forget(credential);
+        self.retain(|rule| rule.origin == Origin::Configured || !rule.is_of(credential))
+    }
+
+    fn retain(&self, keep: impl Fn(&Rule) -> bool) -> usize {
+        let mut rules = self.0.rules.write().unwrap_or_else(PoisonError::into_inner);
+        let before = rules.len();
+        rules.retain(|rule| keep(rule));
+        self.0.has_rules.store(!rules.is_empty(), Ordering::Release);
+        before - rules.len()
+    }
+
+    /// All rules but the settings', with how often each struck, for [`Faults::restore`].
+    pub fn save(&self) -> Vec<Saved> {
+        let rules = self.0.rules.read().unwrap_or_else(PoisonError::into_inner);
+        rules.iter().filter(|rule| rule.origin == Origin::Asked).map(|rule| rule.save()).collect()
+    }
+
+    /// Puts saved rules in place of all but the settings'.
+    ///
+    /// # Errors
+    /// As [`Faults::add`]; those before the one refused are there then.
+    pub fn restore(&self, saved: Vec<Saved>) -> Result<(), Refused> {
+        self.clear(None);
+        // The latest is added last.
+        saved.into_iter().rev().try_for_each(|Saved { spec, struck }| self.insert(spec, struck, Origin::Asked).map(drop))
+    }
+
+    /// The fault that a request meets at this phase, if any. The first rule that applies and is not spent decides; what an
+    /// input asks for itself comes before all rules.
+    pub fn strike(&self, asked: Asked<'_>, phase: Phase<'_>, ids: &Ids) -> Option<Plan> {
+        if let Phase::Read(texts) = phase
+            && let Some(plan) = texts.iter().find_map(|text| self.asked_for(asked, text))
+        {
+            return Some(plan);
+        }
+        if !self.0.has_rules.load(Ordering::Acquire) {
+            return None;
+        }
+        let rules = self.0.rules.read().unwrap_or_else(PoisonError::into_inner);
+        let (id, plan) = rules.iter().find_map(|rule| Some((rule.id, rule.strike(asked, phase, &self.0.catalogue, ids)?)))?;
+        drop(rules);
+        tracing::debug!(provider = asked.vendor, operation = asked.operation, rule = id, fault = %plan, "a rule strikes");
+        Some(plan)
+    }
+
+    /// What an input asks for.
+    fn asked_for(&self, asked: Asked<'_>, text: &str) -> Option<Plan> {
+        let wish = magic::wish(text)?;
+        let plan = match magic::parse(&wish) {
+            Ok((plan, times)) => {
+                let unknown = plan.code.as_deref().filter(|code| self.0.catalogue.failure(asked.vendor, asked.operation, code).is_none());
+                if let Some(code) = unknown {
+                    tracing::warn!(operation = asked.operation, code, "an input asks for an error that its operation does not have");
+                    return None;
+                }
+                let is_left = times.is_none_or(|times| self.magic().count(asked, &wish, times));
+                is_left.then_some(plan)?
+            }
+            Err(error) => {
+                tracing::warn!(operation = asked.operation, %error, "an input asks for a fault that there is not");
+                return None;
+            }
+        };
+        tracing::debug!(provider = asked.vendor, operation = asked.operation, fault = %plan, "an input asks for a fault");
+        Some(plan)
+    }
+
+    fn magic(&self) -> MutexGuard<'_, Magic> {
+        self.0.magic.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -5,6 +5,7 @@
 //! |---|---|
 //! | [`cli`] | one file a subcommand |
 //! | [`server`] | puts the house together; the only module that names providers |
+//! | [`control`] | what a test needs and no vendor has, under `/_qrstack/v1/` |
 //! | [`providers`] | the doors: one folder a vendor, each with the same rooms |
 //! | [`shared`] | the handle that every provider gets |
 //! | [`intake`] | bodies, queries, hosts and forms, as every door needs them |
@@ -15,16 +16,19 @@
 //! | [`store`] | the database |
 //! | [`metrics`] | what is counted, and the page of it |
 //! | [`clock`] | the only source of time and randomness |
+//! | [`credentials`] | who may call: the settings' credentials, and those made at run time |
 //! | [`config`] | every setting once |
 //! | [`codec`] | the workshop |
 //!
-//! Dependencies point one way: `cli → server → providers → shared → { work, fetch, store, metrics, clock, config }`, and
-//! providers use `codec`, `intake` and `signing` directly. No provider knows another.
+//! Dependencies point one way: `cli → server → { control, providers } → shared → { work, fetch, store, metrics,
+//! credentials, clock, config }`, and providers use `codec`, `intake` and `signing` directly. No provider knows another.
 
 pub mod cli;
 pub mod clock;
 pub mod codec;
 pub mod config;
+pub mod control;
+pub mod credentials;
 pub mod explain;
 pub mod fetch;
 pub mod intake;

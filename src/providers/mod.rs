@@ -50,6 +50,8 @@ pub struct Vendor {
     pub claim: fn(&Parts) -> Option<Claim>,
     /// How the vendor knows its own forms, if it takes any on paths without a route.
     pub form: Option<Form>,
+    /// `paths` and `components` of the OpenAPI document of the emulated APIs.
+    pub openapi: &'static str,
     /// Names of headers in its answers that have other capitals than one after each hyphen, as the vendor spells them.
     pub header_names: &'static [&'static str],
     /// Opens the door.

@@ -28,7 +28,7 @@ use super::attend::NOBODYS;
 use super::connection::{self, Connection, Deadlines, Refusal};
 use super::{App, Gate, spelling};
 use crate::config::Config;
-use crate::intake::Peer;
+use crate::intake::{Bound, Peer};
 use crate::metrics::Metrics;
 
 /// How long to wait where the system has no room for another connection.
@@ -61,7 +61,7 @@ impl Listener {
     pub async fn serve(self, app: App, stop: CancellationToken) {
         let config = app.shared.config().clone();
         let connections = GracefulShutdown::new();
-        let house = House::new(app, &config).await;
+        let house = House::new(app, &config, self.address).await;
         let until = async {
             stop.cancelled().await;
             house.gate.stop();
@@ -83,6 +83,7 @@ impl Listener {
 
 /// What all connections share.
 struct House {
+    bound: Bound,
     router: Router,
     metrics: Metrics,
     gate: Gate,
@@ -95,8 +96,9 @@ struct House {
 }
 
 impl House {
-    async fn new(app: App, config: &Config) -> Self {
+    async fn new(app: App, config: &Config, bound: SocketAddr) -> Self {
         Self {
+            bound: Bound(bound),
             router: app.router,
             metrics: app.shared.metrics().clone(),
             gate: app.gate,
@@ -148,12 +150,12 @@ impl House {
         let _ = stream.set_nodelay(true);
         let connection = Connection::new(stream, self.deadlines, Arc::clone(&self.crowd));
         let (router, metrics, gate) = (self.router.clone(), self.metrics.clone(), self.gate.clone());
-        let (spelling, link) = (self.spelling.clone(), connection.link());
+        let (spelling, link, bound) = (self.spelling.clone(), connection.link(), self.bound);
         let service = hyper::service::service_fn(move |request: Request<Incoming>| {
             let (gate, spelling, link) = (gate.clone(), spelling.clone(), Arc::clone(&link));
             let answer = match link.refusal() {
                 Some(refusal) => Either::Left(ready(Ok(refuse(refusal, peer, &metrics)))),
-                None => Either::Right(ask(router.clone(), request, peer)),
+                None => Either::Right(ask(router.clone(), request, peer, bound)),
             };
             async move {
                 let mut response = answer.await?;
@@ -183,9 +185,10 @@ impl House {
     }
 }
 
-fn ask(router: Router, request: Request<Incoming>, peer: SocketAddr) -> Oneshot<Router, Request> {
+fn ask(router: Router, request: Request<Incoming>, peer: SocketAddr, bound: Bound) -> Oneshot<Router, Request> {
     let mut request = request.map(Body::new);
     request.extensions_mut().insert(Peer(peer));
+    request.extensions_mut().insert(bound);
     router.oneshot(request)
 }
 

@@ -25,6 +25,8 @@ use root::{Elsewhere, Root};
 use crate::clock::{Clock, Ids};
 use crate::codec::PEAK_BYTES_PER_PIXEL;
 use crate::config::{Config, Mistake, ReadIsolation};
+use crate::control;
+use crate::credentials::Credentials;
 use crate::fetch::{Fetch, FetchError, Setup, StandIn};
 use crate::intake::Intake;
 use crate::metrics::Metrics;
@@ -118,13 +120,21 @@ pub fn open_with(work: Work, config: Config, store: Store, clock: Clock, ids: Id
         work,
         store,
         metrics,
+        credentials: Credentials::new(&config),
         clock,
         ids,
         config,
     });
 
     let gate = Gate::default();
+    let control = Attendant {
+        vendor: attend::OURS,
+        operation: |_| "control",
+        defect: |_| control::defect(),
+        shared: shared.clone(),
+    };
     let mut router = health::routes(shared.clone(), gate.clone());
+    router = router.merge(attend(control::routes(&shared, VENDORS), control));
     let mut elsewhere = Vec::new();
     for vendor in VENDORS {
         let door = (vendor.open)(&shared);

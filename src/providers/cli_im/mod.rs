@@ -44,6 +44,7 @@ pub const VENDOR: Vendor = Vendor {
     codes_elsewhere: &[],
     stand_ins,
     examples: &[example::SCAN_URL],
+    openapi: include_str!("openapi.json"),
     claim,
     form: None,
     header_names: &[],

@@ -47,6 +47,7 @@ pub const VENDOR: Vendor = Vendor {
     codes_elsewhere: &[],
     stand_ins: HashMap::new,
     examples: &[example::QRCODE_GENERATE],
+    openapi: include_str!("openapi.json"),
     claim,
     form: None,
     header_names: &["x-cos-request-id", "x-ci-request-id", "x-cos-trace-id"],

@@ -54,6 +54,7 @@ pub const VENDOR: Vendor = Vendor {
     codes_elsewhere: &[],
     stand_ins: HashMap::new,
     examples: &[example::QRCODE_OCR, example::QUERY_BAR_CODE],
+    openapi: include_str!("openapi.json"),
     claim,
     form: Some(Form { max_bytes: MAX_BODY, is_mine: received::has_action }),
     header_names: &["X-TC-RequestId", "X-TC-TraceId"],

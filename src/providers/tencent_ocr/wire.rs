@@ -72,7 +72,7 @@ impl Frame {
         if let Some(trace_id) = self.trace_id {
             headers.insert(TRACE_ID, trace_id);
         }
-        response.extensions_mut().insert(Outcome { code: code.into(), operation: self.action.map(Action::name) });
+        response.extensions_mut().insert(Outcome::new(code).of(self.action.map(Action::name)));
         response
     }
 

@@ -254,7 +254,7 @@ impl Error {
         let (seconds, ids) = (shared.clock().unix_seconds() as u32, shared.ids());
         let errmsg = format!("{text} rid: {seconds:08x}-{:08x}-{:08x}", ids.number(), ids.number());
         let mut response = wire::json(&wire::Failure { errcode, errmsg });
-        response.extensions_mut().insert(Outcome { code: errcode.to_string().into(), operation: None });
+        response.extensions_mut().insert(Outcome::new(errcode.to_string()));
         response
     }
 }

@@ -47,6 +47,7 @@ pub const VENDOR: Vendor = Vendor {
     codes_elsewhere: &[error::INVALID_URL],
     stand_ins: HashMap::new,
     examples: &[example::SCAN, example::CREATE],
+    openapi: include_str!("openapi.json"),
     claim,
     form: None,
     // Documented: the page's example of `showqrcode`.

@@ -3,7 +3,6 @@
 //! Documented: the page's sample of a success, with its status, `Server` and `x-cos-request-id`. Recorded, in public
 //! reports of users: the shape of a failure to the letter, single quotes, tabs and order included.
 
-use std::borrow::Cow;
 use std::fmt::Write as _;
 
 use axum::body::Body;
@@ -135,7 +134,7 @@ impl Frame {
         let mut response = Response::new(if self.head { Body::empty() } else { Body::from(body) });
         *response.status_mut() = status;
         *response.headers_mut() = headers;
-        response.extensions_mut().insert(Outcome { code: Cow::Borrowed(code), operation: None });
+        response.extensions_mut().insert(Outcome::new(code));
         response
     }
 }

@@ -73,7 +73,7 @@ impl IntoResponse for Picture {
             (SERVER, "qrstack".to_owned()),
         ];
         let mut response = (headers, self.jpeg).into_response();
-        response.extensions_mut().insert(Outcome { code: "ok".into(), operation: None });
+        response.extensions_mut().insert(Outcome::ok());
         response
     }
 }
@@ -86,7 +86,7 @@ pub(super) struct NoPicture(&'static str);
 impl IntoResponse for NoPicture {
     fn into_response(self) -> Response {
         let mut response = StatusCode::NOT_FOUND.into_response();
-        response.extensions_mut().insert(Outcome { code: self.0.into(), operation: None });
+        response.extensions_mut().insert(Outcome::new(self.0));
         response
     }
 }

@@ -12,11 +12,13 @@
 //! To read first: `cli_im`, the smallest.
 
 pub mod cli_im;
+pub mod simulator;
 pub mod tencent_cos;
 pub mod tencent_ocr;
 pub mod wechat;
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use axum::Router;
 use axum::http::request::Parts;
@@ -88,6 +90,8 @@ pub struct Door {
     pub operation: fn(&Parts) -> &'static str,
     /// The vendor's answer where we failed: a handler panicked or took too long.
     pub defect: fn(&Shared) -> Response,
+    /// Acts as the vendor's app on a user's phone, where it has codes for that.
+    pub simulator: Option<Arc<dyn simulator::Simulator>>,
 }
 
 /// A command that shows one operation at work.

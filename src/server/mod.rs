@@ -112,6 +112,7 @@ pub fn open_with(work: Work, config: Config, store: Store, clock: Clock, ids: Id
             allow: config.fetch_allow.clone(),
             stand_ins,
             memory_mib: config.fetch_memory_mib,
+            served_mib: config.pictures_memory_mib,
             metrics: metrics.clone(),
             ..Setup::default()
         })?,

@@ -62,6 +62,7 @@ fn open(shared: &Shared) -> Door {
         elsewhere: routes::elsewhere(),
         operation: |_: &Parts| SCAN_URL,
         defect: |_| error::defect(),
+        simulator: None,
     }
 }
 

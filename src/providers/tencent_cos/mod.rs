@@ -75,7 +75,13 @@ fn is_cos_host(host: &str) -> bool {
 
 fn open(shared: &Shared) -> Door {
     // COS has no paths of its own: a path is an object's name, and what the query says decides.
-    Door { routes: Router::new(), elsewhere: routes::elsewhere(shared.clone()), operation, defect: routes::defect }
+    Door {
+        routes: Router::new(),
+        elsewhere: routes::elsewhere(shared.clone()),
+        operation,
+        defect: routes::defect,
+        simulator: None,
+    }
 }
 
 fn operation(parts: &Parts) -> &'static str {

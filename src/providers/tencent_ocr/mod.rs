@@ -79,5 +79,6 @@ fn open(shared: &Shared) -> Door {
         elsewhere: routes::routes(shared.clone()),
         operation: received::operation,
         defect: |shared| wire::Frame::bare(shared).close(Err(error::Error::InternalError)),
+        simulator: None,
     }
 }

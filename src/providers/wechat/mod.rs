@@ -15,21 +15,24 @@
 //! | plain http | accepted; the vendor refuses it with 43003 |
 //! | every other path under `/cgi-bin/`, `/cv/` | refused with 40066 |
 //!
-//! The rooms are those of every door; besides, `store/` holds this vendor's tables and `ticket.rs` the byte layout of
-//! tickets.
+//! The rooms are those of every door; besides, `store/` holds this vendor's tables, `ticket.rs` the byte layout of
+//! tickets, and `simulator.rs` and `callback/` what happens where a user scans a code.
 //!
-//! Known differences: mini-program codes (`WX_CODE`) are not read; scan events are not sent from here; the vendor's
-//! daily quotas are off unless they are set.
+//! Known differences: mini-program codes (`WX_CODE`) are not read; scan events are sent where the control API asks for
+//! it, in XML alone; the vendor's daily quotas are off unless they are set.
 
 mod auth;
+mod callback;
 mod error;
 mod example;
 mod routes;
+mod simulator;
 mod store;
 mod ticket;
 mod wire;
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use axum::http::request::Parts;
 
@@ -63,6 +66,7 @@ fn open(shared: &Shared) -> Door {
         elsewhere: routes::elsewhere(shared.clone()),
         operation: |parts: &Parts| Operation::of(parts.uri.path()).map_or("unknown", Operation::name),
         defect: error::defect,
+        simulator: Some(Arc::new(simulator::Wechat::new(shared.clone()))),
     }
 }
 

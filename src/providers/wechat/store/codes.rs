@@ -106,6 +106,52 @@ pub(in super::super) async fn of_ticket(shared: &Shared, ticket: &str) -> Result
     Ok(code)
 }
 
+/// A code as the one who scans it finds it.
+#[derive(Debug, PartialEq, Eq)]
+pub(in super::super) struct Scannable {
+    pub(in super::super) ticket: String,
+    pub(in super::super) appid: String,
+    pub(in super::super) scene: String,
+    expires_at: Option<i64>,
+}
+
+impl Scannable {
+    /// Whether the code has expired at `now`.
+    pub(in super::super) fn has_expired(&self, now: i64) -> bool {
+        self.expires_at.is_some_and(|end| end <= now)
+    }
+}
+
+/// What a code is looked for by.
+#[derive(Clone, Copy, Debug)]
+pub(in super::super) enum By<'a> {
+    Ticket(&'a str),
+    Code(&'a str),
+    Scene(&'a str),
+}
+
+/// The code to scan, of `appid` if that is given, expired or not; of several the one made last.
+pub(in super::super) async fn scannable(
+    shared: &Shared,
+    by: By<'_>,
+    appid: Option<&str>,
+) -> Result<Option<Scannable>, Error> {
+    const FOUND: &str = "SELECT ticket, appid, scene, expires_at FROM wechat_codes WHERE";
+    const LAST: &str = "AND ($2 IS NULL OR appid = $2) ORDER BY created_at DESC, rowid DESC LIMIT 1";
+    let (column, value) = match by {
+        By::Ticket(ticket) => ("ticket", ticket),
+        By::Code(code) => ("code", code),
+        By::Scene(scene) => ("scene", scene),
+    };
+    if value.contains('\0') || appid.is_some_and(|appid| appid.contains('\0')) {
+        return Ok(None);
+    }
+    let query = sqlx::AssertSqlSafe(format!("{FOUND} {column} = $1 {LAST}"));
+    let row: Option<(String, String, String, Option<i64>)> =
+        sqlx::query_as(query).bind(value).bind(appid).fetch_optional(shared.store().pool()).await?;
+    Ok(row.map(|(ticket, appid, scene, expires_at)| Scannable { ticket, appid, scene, expires_at }))
+}
+
 async fn of_scene<'a>(
     store: impl Executor<'a, Database = Sqlite>,
     appid: &str,

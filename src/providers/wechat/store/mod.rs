@@ -1,4 +1,4 @@
-//! WeChat's tables: accounts, tokens, codes and counted calls. What a change means is in the file of each table.
+//! WeChat's tables: accounts, tokens, codes, counted calls and followers. What a change means is in the file of each table.
 //!
 //! Whoever changes the tokens or codes of an account takes its row first ([`lock`]). It is the first statement of the
 //! transaction and a write, so that SQLite as well as PostgreSQL lets one change an account at a time, and what is read
@@ -6,13 +6,14 @@
 
 pub(super) mod codes;
 pub(super) mod counts;
+pub(super) mod followers;
 pub(super) mod tokens;
 
 use sqlx::SqliteConnection;
 
 use crate::store::Migration;
 
-pub(super) const MIGRATIONS: &[Migration] = &[TABLES, CURRENT_TOKENS];
+pub(super) const MIGRATIONS: &[Migration] = &[TABLES, CURRENT_TOKENS, FOLLOWERS];
 
 const TABLES: Migration = Migration {
     version: 2_026_112_131,
@@ -62,6 +63,18 @@ const CURRENT_TOKENS: Migration = Migration {
     sql: "
         DROP INDEX wechat_tokens_of_account;
         CREATE INDEX wechat_tokens_current ON wechat_tokens (appid, kind, expires_at) WHERE superseded_at IS NULL;
+    ",
+};
+
+const FOLLOWERS: Migration = Migration {
+    version: 2_026_112_634,
+    about: "WeChat users who follow an account, as scans were acted out",
+    sql: "
+        CREATE TABLE wechat_followers (
+            appid TEXT NOT NULL,
+            openid TEXT NOT NULL,
+            PRIMARY KEY (appid, openid)
+        );
     ",
 };
 

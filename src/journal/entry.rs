@@ -10,6 +10,7 @@ use axum::response::Response;
 use jiff::Timestamp;
 
 use super::Kept;
+use crate::explain::Explanation;
 
 /// A request with its answer.
 #[derive(Debug)]
@@ -35,7 +36,7 @@ pub struct Entry {
     /// The fault that it met, as it is written.
     pub fault: Option<String>,
     /// Why its signature was refused.
-    pub explanation: Option<Arc<crate::explain::Explanation>>,
+    pub explanation: Option<Arc<Explanation>>,
     /// The request as it came.
     pub request: Head,
     /// Its body, as far as it was read.
@@ -51,7 +52,7 @@ impl Entry {
     pub(super) fn bytes(&self) -> usize {
         let content: usize = self.content.iter().map(|text| text.len() + size_of::<String>()).sum();
         let fault = self.fault.as_ref().map_or(0, String::len);
-        let explanation = self.explanation.as_ref().map_or(0, |explanation| explanation.bytes());
+        let explanation = self.explanation.as_deref().map_or(0, explanation_bytes);
         size_of::<Self>()
             + content
             + fault
@@ -62,6 +63,13 @@ impl Entry {
             + self.request_body.bytes()
             + self.answer_body.bytes()
     }
+}
+
+fn explanation_bytes(explanation: &Explanation) -> usize {
+    let Explanation { ours, theirs, mistakes, .. } = explanation;
+    let texts = [ours, theirs].into_iter().flatten();
+    let texts: usize = texts.map(|text| text.canonical_request.len() + text.string_to_sign.len()).sum();
+    size_of::<Explanation>() + texts + mistakes.iter().map(|mistake| size_of_val(mistake) + mistake.about.len()).sum::<usize>()
 }
 
 /// The head of a message in one piece of memory: the first line, then a line a header, as HTTP/1.1 writes them.

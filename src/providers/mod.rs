@@ -116,8 +116,3 @@ pub struct ExampleContext<'a> {
     /// Nonces.
     pub ids: &'a Ids,
 }
-
-/// `text` as one word of a POSIX shell.
-pub fn shell_word(text: &str) -> String {
-    format!("'{}'", text.replace('\'', r"'\''"))
-}

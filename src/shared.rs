@@ -140,6 +140,16 @@ impl Shared {
         &self.0.clock
     }
 
+    /// The time of whoever asks: the server's where nobody is named.
+    pub fn clock_of(&self, credential: Option<&str>) -> Clock {
+        credential.map_or_else(|| self.0.clock.clone(), |credential| self.0.clock.of(credential))
+    }
+
+    /// The randomness of whoever asks: the server's where nobody is named.
+    pub fn ids_of(&self, credential: Option<&str>) -> Ids {
+        credential.map_or_else(|| self.0.ids.clone(), |credential| self.0.ids.of(credential))
+    }
+
     /// Randomness.
     pub fn ids(&self) -> &Ids {
         &self.0.ids

@@ -82,10 +82,11 @@ impl Attendant {
     }
 
     fn finish(&self, operation: &'static str, method: &Method, started: Instant, mut answer: Response) -> Response {
-        if !answer.headers().contains_key(DATE)
-            && let Ok(date) = HeaderValue::from_str(&self.shared.clock().http_date())
-        {
-            answer.headers_mut().insert(DATE, date);
+        if !answer.headers().contains_key(DATE) {
+            let credential = answer.extensions().get::<Outcome>().and_then(|outcome| outcome.credential.as_deref());
+            if let Ok(date) = HeaderValue::from_str(&self.shared.clock_of(credential).http_date()) {
+                answer.headers_mut().insert(DATE, date);
+            }
         }
         let (outcome, status, elapsed) = (answer.extensions().get::<Outcome>(), answer.status(), started.elapsed());
         let operation = outcome.and_then(|outcome| outcome.operation).unwrap_or(operation);

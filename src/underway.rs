@@ -20,9 +20,11 @@ pub struct Notes {
     pub latency: Option<Latency>,
     /// What shall happen to its answer.
     pub damage: Option<Damage>,
+    /// The fault that struck, as it is written.
+    pub fault: Option<String>,
 }
 
-/// Characters of one text that are noted.
+/// Bytes of one text that are noted.
 const MAX_TEXT: usize = 1024;
 
 /// Runs `answer`, and gives what was noted meanwhile.
@@ -38,13 +40,16 @@ pub async fn noting<F: Future>(answer: F) -> (F::Output, Notes) {
 /// Notes what the request is about.
 pub fn about(texts: &[&str]) {
     note(|notes| {
-        notes.content = texts.iter().map(|text| text.chars().take(MAX_TEXT).collect()).collect();
+        notes.content = texts.iter().map(|text| text[..text.floor_char_boundary(MAX_TEXT)].to_owned()).collect();
     });
 }
 
 /// Notes what shall happen to the answer beside its code. What was noted before holds where `plan` says nothing.
 pub fn planned(plan: &Plan) {
     note(|notes| {
+        if *plan != Plan::default() {
+            notes.fault = Some(plan.to_string());
+        }
         notes.latency = plan.latency.or(notes.latency);
         notes.damage = plan.damage.or(notes.damage);
     });

@@ -9,6 +9,7 @@
 
 use std::borrow::Cow;
 use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
 
 use percent_encoding::percent_decode_str;
 use thiserror::Error;
@@ -92,9 +93,12 @@ impl Magic {
         is_left
     }
 
-    /// Counts from the beginning, for everybody or one credential.
-    pub(super) fn forget(&mut self, credential: Option<&str>) {
-        let is_kept = |key: &Key| credential.is_some() && key.credential.as_deref() != credential;
+    /// Counts from the beginning, for everybody or some credentials.
+    pub(super) fn forget(&mut self, credentials: Option<&[Arc<str>]>) {
+        let is_one = |key: &Key, credentials: &[Arc<str>]| {
+            key.credential.as_deref().is_some_and(|own| credentials.iter().any(|credential| **credential == *own))
+        };
+        let is_kept = |key: &Key| credentials.is_some_and(|credentials| !is_one(key, credentials));
         self.counts.retain(|key, _| is_kept(key));
         self.order.retain(is_kept);
     }
@@ -135,7 +139,7 @@ mod tests {
         let outcomes: Vec<_> = (0..3).map(|_| magic.count(asked(Some("a")), "x", 2)).collect();
         assert_eq!(outcomes, [true, true, false]);
         assert!(magic.count(asked(Some("b")), "x", 2) && magic.count(asked(None), "x", 2));
-        magic.forget(Some("a"));
+        magic.forget(Some(&["a".into()]));
         assert!(magic.count(asked(Some("a")), "x", 1) && !magic.count(asked(None), "x", 1));
         for number in 0..2 * MAX_COUNTED {
             magic.count(asked(None), &number.to_string(), 1);

@@ -58,14 +58,17 @@ struct Inner {
     /// Whether there is any rule: all that a request looks at where there is none.
     has_rules: AtomicBool,
     last_id: AtomicU64,
+    /// Whether inputs may ask for faults.
+    takes_wishes: bool,
     magic: Mutex<Magic>,
 }
 
 impl Faults {
-    /// No rules yet.
-    pub fn new(catalogue: Catalogue) -> Self {
+    /// No rules yet. Inputs are not looked at for what they ask unless `takes_wishes`.
+    pub fn new(catalogue: Catalogue, takes_wishes: bool) -> Self {
         Self(Arc::new(Inner {
             catalogue,
+            takes_wishes,
             rules: RwLock::default(),
             has_rules: AtomicBool::new(false),
             last_id: AtomicU64::new(0),
@@ -78,12 +81,13 @@ impl Faults {
         &self.0.catalogue
     }
 
-    /// Adds a rule, which is considered before all that are there.
+    /// Adds a rule, which is considered before all that are there. `members` are the ids that the credential in `spec`
+    /// stands for, where there is one: its own, or all of a set.
     ///
     /// # Errors
     /// Where it could never strike, or there are [`MAX_RULES`].
-    pub fn add(&self, spec: Spec) -> Result<View, Refused> {
-        self.insert(spec, 0, Origin::Asked)
+    pub fn add(&self, spec: Spec, members: Vec<Arc<str>>) -> Result<View, Refused> {
+        self.insert(Saved { spec, members, struck: 0 }, Origin::Asked)
     }
 
     /// Adds what the settings ask for: `code` at every call of `operation`. Such a rule is never cleared.
@@ -93,12 +97,12 @@ impl Faults {
     pub fn add_configured(&self, operation: &str, code: &str) -> Result<View, Refused> {
         let plan = Plan { code: Some(code.to_owned()), ..Plan::default() };
         let spec = Spec { operation: Some(operation.to_owned()), fault: Some(plan), ..Spec::default() };
-        self.insert(spec, 0, Origin::Configured)
+        self.insert(Saved { spec, members: Vec::new(), struck: 0 }, Origin::Configured)
     }
 
-    fn insert(&self, spec: Spec, struck: u64, origin: Origin) -> Result<View, Refused> {
+    fn insert(&self, saved: Saved, origin: Origin) -> Result<View, Refused> {
         let id = self.0.last_id.fetch_add(1, Ordering::Relaxed) + 1;
-        let rule = Rule::new(id, spec, struck, origin, &self.0.catalogue)?;
+        let rule = Rule::new(id, saved, origin, &self.0.catalogue)?;
         let view = rule.view();
         let mut rules = self.0.rules.write().unwrap_or_else(PoisonError::into_inner);
         if origin == Origin::Asked && rules.iter().filter(|rule| rule.origin == Origin::Asked).count() >= MAX_RULES {
@@ -111,10 +115,10 @@ impl Faults {
         Ok(view)
     }
 
-    /// The rules in the order in which they are considered; of one credential alone, where it is given.
-    pub fn list(&self, credential: Option<&str>) -> Vec<View> {
+    /// The rules in the order in which they are considered; those for some of `credentials` alone, where these are given.
+    pub fn list(&self, credentials: Option<&[Arc<str>]>) -> Vec<View> {
         let rules = self.0.rules.read().unwrap_or_else(PoisonError::into_inner);
-        rules.iter().filter(|rule| rule.is_of(credential)).map(|rule| rule.view()).collect()
+        rules.iter().filter(|rule| rule.is_within(credentials)).map(|rule| rule.view()).collect()
     }
 
     /// The rule with this id.
@@ -128,11 +132,11 @@ impl Faults {
         self.retain(|rule| rule.id != id) > 0
     }
 
-    /// Removes all rules but the settings', or those of one credential, and forgets how often inputs asked for faults;
-    /// gives how many rules there were.
-    pub fn clear(&self, credential: Option<&str>) -> usize {
-        self.magic().forget(credential);
-        self.retain(|rule| rule.origin == Origin::Configured || !rule.is_of(credential))
+    /// Removes all rules but the settings', or those for some of `credentials` alone, and forgets how often inputs asked
+    /// for faults; gives how many rules there were.
+    pub fn clear(&self, credentials: Option<&[Arc<str>]>) -> usize {
+        self.magic().forget(credentials);
+        self.retain(|rule| rule.origin == Origin::Configured || !rule.is_within(credentials))
     }
 
     fn retain(&self, keep: impl Fn(&Rule) -> bool) -> usize {
@@ -156,13 +160,14 @@ impl Faults {
     pub fn restore(&self, saved: Vec<Saved>) -> Result<(), Refused> {
         self.clear(None);
         // The latest is added last.
-        saved.into_iter().rev().try_for_each(|Saved { spec, struck }| self.insert(spec, struck, Origin::Asked).map(drop))
+        saved.into_iter().rev().try_for_each(|saved| self.insert(saved, Origin::Asked).map(drop))
     }
 
     /// The fault that a request meets at this phase, if any. The first rule that applies and is not spent decides; what an
     /// input asks for itself comes before all rules.
     pub fn strike(&self, asked: Asked<'_>, phase: Phase<'_>, ids: &Ids) -> Option<Plan> {
-        if let Phase::Read(texts) = phase
+        if self.0.takes_wishes
+            && let Phase::Read(texts) = phase
             && let Some(plan) = texts.iter().find_map(|text| self.asked_for(asked, text))
         {
             return Some(plan);
@@ -170,8 +175,10 @@ impl Faults {
         if !self.0.has_rules.load(Ordering::Acquire) {
             return None;
         }
+        let ids = asked.credential.map_or_else(|| ids.clone(), |credential| ids.of(credential));
         let rules = self.0.rules.read().unwrap_or_else(PoisonError::into_inner);
-        let (id, plan) = rules.iter().find_map(|rule| Some((rule.id, rule.strike(asked, phase, &self.0.catalogue, ids)?)))?;
+        let strike = |rule: &Arc<Rule>| Some((rule.id, rule.strike(asked, phase, &self.0.catalogue, &ids)?));
+        let (id, plan) = rules.iter().find_map(strike)?;
         drop(rules);
         tracing::debug!(provider = asked.vendor, operation = asked.operation, rule = id, fault = %plan, "a rule strikes");
         Some(plan)
@@ -182,8 +189,8 @@ impl Faults {
         let wish = magic::wish(text)?;
         let plan = match magic::parse(&wish) {
             Ok((plan, times)) => {
-                let unknown = plan.code.as_deref().filter(|code| self.0.catalogue.failure(asked.vendor, asked.operation, code).is_none());
-                if let Some(code) = unknown {
+                let has = |code: &str| self.0.catalogue.failure(asked.vendor, asked.operation, code).is_some();
+                if let Some(code) = plan.code.as_deref().filter(|code| !has(code)) {
                     tracing::warn!(operation = asked.operation, code, "an input asks for an error that its operation does not have");
                     return None;
                 }

@@ -1,6 +1,6 @@
 //! One rule: which requests it strikes, with what, and how often.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -122,11 +122,12 @@ pub struct View {
 }
 
 /// A rule with its progress.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Saved {
     /// What was asked for.
     pub spec: Spec,
+    /// The ids that its credential stands for.
+    pub members: Vec<Arc<str>>,
     /// Requests that it has struck.
     pub struck: u64,
 }
@@ -144,6 +145,7 @@ pub(super) struct Rule {
     pub(super) id: u64,
     pub(super) origin: Origin,
     spec: Spec,
+    members: Vec<Arc<str>>,
     steps: Vec<Plan>,
     /// The operations that it is for and that have all its codes: vendor and name.
     operations: Vec<(&'static str, &'static str)>,
@@ -153,7 +155,8 @@ pub(super) struct Rule {
 }
 
 impl Rule {
-    pub(super) fn new(id: u64, spec: Spec, struck: u64, origin: Origin, catalogue: &Catalogue) -> Result<Self, Refused> {
+    pub(super) fn new(id: u64, saved: Saved, origin: Origin, catalogue: &Catalogue) -> Result<Self, Refused> {
+        let Saved { spec, members, struck } = saved;
         let (steps, default_times) = match (&spec.fault, &spec.sequence) {
             (Some(fault), None) => (vec![fault.clone()], 0),
             (None, Some(sequence)) => (sequence.clone(), 1),
@@ -168,18 +171,20 @@ impl Rule {
         let operations = operations(&spec, &steps, catalogue)?;
         let times = spec.times.unwrap_or(default_times);
         let limit = (times > 0).then(|| times.saturating_mul(steps.len() as u64));
-        Ok(Self { id, origin, spec, steps, operations, limit, struck: Mutex::new(struck) })
+        Ok(Self { id, origin, spec, members, steps, operations, limit, struck: Mutex::new(struck) })
     }
 
-    /// Whether it is for `credential` alone; every rule, where none is given.
-    pub(super) fn is_of(&self, credential: Option<&str>) -> bool {
-        credential.is_none() || self.spec.credential.as_deref() == credential
+    /// Whether it is for some of `credentials` and nobody else; every rule, where none are given.
+    pub(super) fn is_within(&self, credentials: Option<&[Arc<str>]>) -> bool {
+        let is_one = |credentials: &[Arc<str>]| self.members.iter().all(|member| credentials.contains(member));
+        credentials.is_none_or(|credentials| !self.members.is_empty() && is_one(credentials))
     }
 
     /// What happens to a request at this phase, which counts as struck then.
     pub(super) fn strike(&self, asked: Asked<'_>, phase: Phase<'_>, catalogue: &Catalogue, ids: &Ids) -> Option<Plan> {
         let Spec { credential, content, probability, .. } = &self.spec;
-        let is_for = credential.is_none() || credential.as_deref() == asked.credential;
+        let is_for = credential.is_none()
+            || asked.credential.is_some_and(|asked| self.members.iter().any(|member| **member == *asked));
         if !is_for || !self.operations.contains(&(asked.vendor, asked.operation)) {
             return None;
         }
@@ -215,7 +220,7 @@ impl Rule {
     }
 
     pub(super) fn save(&self) -> Saved {
-        Saved { spec: self.spec.clone(), struck: *self.struck() }
+        Saved { spec: self.spec.clone(), members: self.members.clone(), struck: *self.struck() }
     }
 
     fn struck(&self) -> MutexGuard<'_, u64> {

@@ -11,10 +11,17 @@ fn failures(operation: &'static str, codes: &[(&str, bool)]) -> Failures {
 }
 
 fn faults() -> Faults {
-    Faults::new(Catalogue::new([
+    let catalogue = Catalogue::new([
         ("one", vec![failures("draw", &[("401", true), ("503", false)]), failures("read", &[("503", false)])]),
         ("other", vec![failures("find", &[("45009", false)])]),
-    ]))
+    ]);
+    Faults::new(catalogue, true)
+}
+
+fn add(faults: &Faults, json: &str) -> Result<View, Refused> {
+    let spec = spec(json);
+    let members = spec.credential.iter().map(|credential| credential.as_str().into()).collect();
+    faults.add(spec, members)
 }
 
 fn spec(json: &str) -> Spec {
@@ -51,7 +58,7 @@ fn a_rule_strikes_what_it_names_and_nothing_else() {
         (r#"{"fault":"503","probability":1,"operation":"read"}"#, vec!["read a x"]),
     ] {
         let faults = faults();
-        faults.add(spec(rule)).expect("a rule");
+        add(&faults, rule).expect("a rule");
         let requests = [("draw", "a", "x"), ("draw", "b", "y"), ("read", "a", "x"), ("find", "a", "x")];
         let found = requests
             .into_iter()
@@ -64,7 +71,7 @@ fn a_rule_strikes_what_it_names_and_nothing_else() {
 #[test]
 fn a_sequence_fails_and_then_works() {
     let faults = faults();
-    faults.add(spec(r#"{"sequence":["503","latency=1s","pass","503"],"operation":"read"}"#)).expect("a rule");
+    add(&faults, r#"{"sequence":["503","latency=1s","pass","503"],"operation":"read"}"#).expect("a rule");
     let outcomes: Vec<_> = (0..6).map(|_| met(&faults, "read", "a", "x")).collect();
     assert_eq!(outcomes, ["503", "latency=1s", "pass", "503", "", ""]);
     let shown = faults.list(None).remove(0);
@@ -74,11 +81,11 @@ fn a_sequence_fails_and_then_works() {
 #[test]
 fn a_fault_strikes_as_often_as_it_says_and_the_latest_rule_first() {
     let faults = faults();
-    faults.add(spec(r#"{"fault":"latency=1s","operation":"read"}"#)).expect("a rule");
-    faults.add(spec(r#"{"fault":"503","operation":"read","times":2}"#)).expect("a rule");
+    add(&faults, r#"{"fault":"latency=1s","operation":"read"}"#).expect("a rule");
+    add(&faults, r#"{"fault":"503","operation":"read","times":2}"#).expect("a rule");
     let outcomes: Vec<_> = (0..3).map(|_| met(&faults, "read", "a", "x")).collect();
     assert_eq!(outcomes, ["503", "503", "latency=1s"]);
-    faults.add(spec(r#"{"sequence":["503","pass"],"operation":"read","times":0}"#)).expect("a rule");
+    add(&faults, r#"{"sequence":["503","pass"],"operation":"read","times":0}"#).expect("a rule");
     let outcomes: Vec<_> = (0..4).map(|_| met(&faults, "read", "a", "x")).collect();
     assert_eq!(outcomes, ["503", "pass", "503", "pass"]);
 }
@@ -86,7 +93,7 @@ fn a_fault_strikes_as_often_as_it_says_and_the_latest_rule_first() {
 #[test]
 fn a_probability_holds_over_many_requests() {
     let faults = faults();
-    faults.add(spec(r#"{"fault":"503","operation":"read","probability":0.3}"#)).expect("a rule");
+    add(&faults, r#"{"fault":"503","operation":"read","probability":0.3}"#).expect("a rule");
     let (ids, asked) = (Ids::seeded(3), Asked { vendor: "one", operation: "read", credential: None });
     let struck = (0..10_000).filter(|_| faults.strike(asked, Phase::Admitted, &ids).is_some()).count();
     assert!((2800..3200).contains(&struck), "{struck}");
@@ -105,7 +112,7 @@ fn rules_that_could_never_strike_are_refused() {
         (r#"{"fault":"401","operation":"read"}"#, r#"read has no error "401"; it has 503"#),
         (r#"{"sequence":["401","45009"]}"#, "none in all"),
     ] {
-        let refused = faults().add(spec(rule)).expect_err(rule).to_string();
+        let refused = add(&faults(), rule).expect_err(rule).to_string();
         assert!(refused.contains(said), "{rule}: {refused}");
     }
     for typo in [r#"{"faults":"503"}"#, r#"{"fault":"latency=soon"}"#, r#"{"fault":"503","content":{"like":"x"}}"#] {
@@ -117,12 +124,12 @@ fn rules_that_could_never_strike_are_refused() {
 fn clearing_leaves_other_credentials_and_the_settings_alone() {
     let faults = faults();
     faults.add_configured("find", "45009").expect("a rule");
-    faults.add(spec(r#"{"fault":"503","credential":"a"}"#)).expect("a rule");
-    let second = faults.add(spec(r#"{"fault":"503","credential":"b"}"#)).expect("a rule");
-    assert_eq!(faults.clear(Some("a")), 1);
-    assert_eq!((faults.list(None).len(), faults.list(Some("b")).len()), (2, 1));
+    add(&faults, r#"{"fault":"503","credential":"a"}"#).expect("a rule");
+    let second = add(&faults, r#"{"fault":"503","credential":"b"}"#).expect("a rule");
+    assert_eq!(faults.clear(Some(&["a".into()])), 1);
+    assert_eq!((faults.list(None).len(), faults.list(Some(&["b".into()])).len()), (2, 1));
     assert!(faults.remove(second.id) && !faults.remove(second.id));
-    faults.add(spec(r#"{"fault":"503"}"#)).expect("a rule");
+    add(&faults, r#"{"fault":"503"}"#).expect("a rule");
     assert_eq!(faults.clear(None), 1);
     assert_eq!(met(&faults, "find", "a", "x"), "45009");
     assert_eq!(met(&faults, "draw", "a", "x"), "");
@@ -131,13 +138,12 @@ fn clearing_leaves_other_credentials_and_the_settings_alone() {
 #[test]
 fn saved_rules_go_on_where_they_were() {
     let faults = faults();
-    faults.add(spec(r#"{"fault":"latency=1s","operation":"read"}"#)).expect("a rule");
-    faults.add(spec(r#"{"fault":"503","operation":"read","times":2}"#)).expect("a rule");
+    add(&faults, r#"{"fault":"latency=1s","operation":"read"}"#).expect("a rule");
+    add(&faults, r#"{"fault":"503","operation":"read","times":2}"#).expect("a rule");
     assert_eq!(met(&faults, "read", "a", "x"), "503");
     let saved = faults.save();
     assert_eq!(met(&faults, "read", "a", "x"), "503");
-    let text = serde_json::to_string(&saved).expect("JSON");
-    faults.restore(serde_json::from_str(&text).expect("saved rules")).expect("rules");
+    faults.restore(saved).expect("rules");
     let outcomes: Vec<_> = (0..2).map(|_| met(&faults, "read", "a", "x")).collect();
     assert_eq!(outcomes, ["503", "latency=1s"]);
 }
@@ -159,6 +165,6 @@ fn an_input_asks_for_a_fault_of_its_operation() {
     let outcomes: Vec<_> = (0..3).map(|_| met(&faults, "draw", "a", twice)).collect();
     assert_eq!(outcomes, ["reset", "reset", ""]);
     assert_eq!(met(&faults, "draw", "b", twice), "reset");
-    faults.clear(Some("a"));
+    faults.clear(Some(&["a".into()]));
     assert_eq!(met(&faults, "draw", "a", twice), "reset");
 }

@@ -1,6 +1,5 @@
 //! An entry as it is shown: masked, pictures as digests, bodies as far as somebody can read them.
 
-use std::sync::Arc;
 
 use axum::body::Bytes;
 use serde::Serialize;
@@ -34,7 +33,7 @@ pub struct Summary {
     pub code: String,
     /// The credential that it named.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub credential: Option<Arc<str>>,
+    pub credential: Option<String>,
     /// What it was about: texts to be drawn, scenes, addresses, numbers.
     pub content: Vec<String>,
     /// The fault that it met.
@@ -125,7 +124,7 @@ impl Summary {
             target: masker.known(target),
             status: entry.status,
             code: entry.code.clone().into_owned(),
-            credential: entry.credential.clone(),
+            credential: entry.credential.as_deref().map(str::to_owned),
             content: content.into_iter().map(|text| masker.known(text)).collect(),
             fault: entry.fault.clone(),
         }

@@ -27,6 +27,7 @@ use url::Url;
 
 use crate::clock::{Clock, Ids};
 use crate::config::Config;
+use crate::faults::Failures;
 use crate::fetch::StandIn;
 use crate::shared::Shared;
 use crate::store::Migration;
@@ -38,9 +39,9 @@ pub struct Vendor {
     pub name: &'static str,
     /// Steps of the vendor's own tables.
     pub migrations: &'static [Migration],
-    /// Every code that each operation can be forced to answer with: operation and codes.
-    pub forceable: fn() -> Vec<(&'static str, Vec<String>)>,
-    /// Codes of answers to requests outside every operation, which therefore none can be forced to.
+    /// What each operation can fail with, by the vendor's own table.
+    pub failures: fn() -> Vec<Failures>,
+    /// Codes of answers to requests outside every operation, which no fault gives.
     pub codes_elsewhere: &'static [&'static str],
     /// Pictures of the vendor's own samples, which are answered without the network.
     pub stand_ins: fn() -> HashMap<Url, StandIn>,

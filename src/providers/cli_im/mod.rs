@@ -40,7 +40,7 @@ pub(super) const SAMPLE_PICTURE: &str = "https://gstatic.clewm.net/caoliao-resou
 pub const VENDOR: Vendor = Vendor {
     name: "cli_im",
     migrations: &[],
-    forceable: error::forceable,
+    failures: error::failures,
     codes_elsewhere: &[],
     stand_ins,
     examples: &[example::SCAN_URL],

@@ -43,7 +43,7 @@ const QRCODE_GENERATE: &str = "qrcode-generate";
 pub const VENDOR: Vendor = Vendor {
     name: "tencent_cos",
     migrations: &[],
-    forceable: error::forceable,
+    failures: error::failures,
     codes_elsewhere: &[],
     stand_ins: HashMap::new,
     examples: &[example::QRCODE_GENERATE],

@@ -50,7 +50,7 @@ const MAX_BODY: usize = 11_534_336;
 pub const VENDOR: Vendor = Vendor {
     name: "tencent_ocr",
     migrations: catalog::MIGRATIONS,
-    forceable: error::forceable,
+    failures: error::failures,
     codes_elsewhere: &[],
     stand_ins: HashMap::new,
     examples: &[example::QRCODE_OCR, example::QUERY_BAR_CODE],

@@ -43,7 +43,7 @@ use crate::shared::Shared;
 pub const VENDOR: Vendor = Vendor {
     name: "wechat",
     migrations: store::MIGRATIONS,
-    forceable: error::forceable,
+    failures: error::failures,
     codes_elsewhere: &[error::INVALID_URL],
     stand_ins: HashMap::new,
     examples: &[example::SCAN, example::CREATE],
@@ -102,6 +102,16 @@ impl Operation {
             Self::Scan => "img/qrcode",
             Self::Create => "qrcode/create",
             Self::Show => "showqrcode",
+        }
+    }
+
+    /// The fields that hold a text which a call is about.
+    const fn content(self) -> &'static [&'static str] {
+        match self {
+            Self::Token | Self::StableToken => &[],
+            Self::Scan => &["img_url"],
+            Self::Create => &["scene_str", "scene_id"],
+            Self::Show => &["ticket"],
         }
     }
 

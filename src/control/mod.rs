@@ -17,6 +17,8 @@ mod access;
 mod area;
 mod body;
 mod error;
+mod faults;
+mod journal;
 mod openapi;
 
 use std::sync::Arc;
@@ -47,9 +49,18 @@ struct Control {
     documents: Arc<Documents>,
 }
 
+impl Control {
+    /// The ids that a `credential` stands for: its own, or all of a set.
+    fn ids_of(&self, credential: Option<&str>) -> Result<Option<Vec<Arc<str>>>, Error> {
+        let Some(name) = credential else { return Ok(None) };
+        let ids = self.shared.credentials().named(name);
+        ids.map(Some).ok_or_else(|| Error::not_found(format!("there is no credential {name:?}")))
+    }
+}
+
 /// Everything that there is, an area a line.
 fn areas() -> Vec<Area> {
-    vec![]
+    vec![faults::area(), journal::area()]
 }
 
 /// The control API on `shared`, and the OpenAPI documents.

@@ -13,6 +13,13 @@ pub struct Failures {
     pub failures: Vec<Failure>,
 }
 
+impl Failures {
+    /// All codes, each once.
+    pub fn codes(&self) -> impl Iterator<Item = &str> {
+        self.failures.iter().map(|failure| failure.code.as_str())
+    }
+}
+
 /// One answer of a vendor's table.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Failure {

@@ -213,6 +213,13 @@ impl Journal {
         self.0.pulse.send_modify(|pulse| pulse.is_over = true);
     }
 
+    /// The entries later than the one with the id `after`.
+    fn since(&self, after: u64) -> VecDeque<Arc<Entry>> {
+        let ring = self.ring();
+        let from = ring.entries.partition_point(|entry| entry.id <= after);
+        ring.entries.range(from..).cloned().collect()
+    }
+
     fn ring(&self) -> MutexGuard<'_, Ring> {
         self.0.ring.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -235,10 +242,7 @@ impl Following {
                 return Some(entry);
             }
             let is_over = self.pulse.borrow_and_update().is_over;
-            let ring = self.journal.ring();
-            let from = ring.entries.partition_point(|entry| entry.id <= self.after);
-            self.ready = ring.entries.range(from..).cloned().collect();
-            drop(ring);
+            self.ready = self.journal.since(self.after);
             if self.ready.is_empty() && (is_over || self.pulse.changed().await.is_err()) {
                 return None;
             }

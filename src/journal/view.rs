@@ -1,6 +1,5 @@
 //! An entry as it is shown: masked, pictures as digests, bodies as far as somebody can read them.
 
-
 use axum::body::Bytes;
 use serde::Serialize;
 use sha2::{Digest, Sha256};

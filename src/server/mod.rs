@@ -28,7 +28,7 @@ use crate::codec::PEAK_BYTES_PER_PIXEL;
 use crate::config::{Config, Mistake, ReadIsolation};
 use crate::control;
 use crate::credentials::Credentials;
-use crate::faults::{Catalogue, Faults};
+use crate::faults::{Catalogue, Failures, Faults};
 use crate::fetch::{Fetch, FetchError, Setup, StandIn};
 use crate::intake::Intake;
 use crate::journal::Journal;
@@ -153,9 +153,9 @@ pub fn open_with(work: Work, config: Config, store: Store, clock: Clock, ids: Id
 /// Every code that the answers of each vendor can carry, and those of our own pages.
 fn codes() -> HashMap<&'static str, HashSet<String>> {
     let of = |vendor: &Vendor| {
-        let failures = (vendor.failures)().into_iter().flat_map(|of| of.failures).map(|failure| failure.code);
-        let elsewhere = vendor.codes_elsewhere.iter().map(|code| (*code).to_owned());
-        (vendor.name, failures.chain(elsewhere).chain([Outcome::OK.to_owned()]).collect())
+        let failures = (vendor.failures)();
+        let codes = failures.iter().flat_map(Failures::codes).chain(vendor.codes_elsewhere.iter().copied());
+        (vendor.name, codes.chain([Outcome::OK]).map(str::to_owned).collect())
     };
     let own = [attend::OURS, attend::NOBODYS].map(|name| (name, attend::STATUSES.map(str::to_owned).into()));
     VENDORS.iter().map(of).chain(own).collect()

@@ -360,7 +360,8 @@ mod tests {
     #[test]
     fn sets_are_listed_in_pages() {
         let credentials = credentials();
-        let mut all: Vec<_> = (0..5).map(|seed| credentials.create(&Ids::seeded(seed)).expect("room").id.clone()).collect();
+        let mut all: Vec<_> =
+            (0..5).map(|seed| credentials.create(&Ids::seeded(seed)).expect("room").id.clone()).collect();
         all.sort_unstable();
         let (first, count) = credentials.sets("", 3);
         let (rest, _) = credentials.sets(&first[2].id, 3);

@@ -8,6 +8,10 @@ use std::ops::Range;
 
 use serde::Serialize;
 
+use crate::clock::Clock;
+use crate::config::{Config, TencentCredential};
+use crate::credentials::Credentials;
+
 /// What is known of a signed request.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Explanation {
@@ -60,6 +64,49 @@ pub struct Mistake {
     pub name: &'static str,
     /// What happened and what to do, in a sentence.
     pub about: String,
+}
+
+/// What explanations are made from, beside the request.
+pub struct Context<'a> {
+    /// The settings.
+    pub config: &'a Config,
+    /// Who there is.
+    pub credentials: &'a Credentials,
+    /// The time.
+    pub clock: &'a Clock,
+}
+
+/// Other key pairs that are tried for a signature.
+const OTHER_KEYS: usize = 64;
+
+impl Context<'_> {
+    /// Why a key's id is nobody's.
+    pub fn unknown_key(&self, id: &str) -> Mistake {
+        let pairs = self.credentials.some_key_pairs(OTHER_KEYS);
+        // All are compared, so that the time does not tell which one it is.
+        if pairs.iter().fold(false, |found, pair| found | pair.key.matches(id)) {
+            return Mistake::new("swapped_id_and_key", "the secret key was sent as the key's id; swap the two");
+        }
+        if !self.credentials.key_pairs(id.trim()).is_empty() {
+            return Mistake::new("id_with_space", "the key's id has white space around it; trim it");
+        }
+        let about = "no key has this id; QRSTACK_TENCENT_CREDENTIALS names those that there are, and \
+                     POST /_qrstack/v1/credentials makes new ones";
+        Mistake::new("unknown_key", about)
+    }
+
+    /// Keys that a client may have used in place of the one of `credential`, each with what happened.
+    pub fn other_keys(&self, credential: &TencentCredential) -> Vec<(String, Mistake)> {
+        let own = credential.key.expose();
+        let mut keys = spoilt_keys(own);
+        let swapped = "the request was signed with the key's id in place of the secret key; swap the two";
+        keys.push((credential.id.clone(), Mistake::new("swapped_id_and_key", swapped)));
+        for pair in self.credentials.some_key_pairs(OTHER_KEYS).iter().filter(|pair| !pair.key.matches(own)) {
+            let about = format!("the request was signed with the secret key of {}", pair.id);
+            keys.push((pair.key.expose().to_owned(), Mistake::new("other_key", about)));
+        }
+        keys
+    }
 }
 
 impl Mistake {
@@ -138,7 +185,7 @@ pub fn skewed_clock(sent: i64, now: i64, window: i64) -> Option<Mistake> {
 }
 
 /// The ways in which a secret key is often spoilt on its way into a client: the key as it is then used, and the mistake.
-pub fn spoilt_keys(key: &str) -> Vec<(String, Mistake)> {
+fn spoilt_keys(key: &str) -> Vec<(String, Mistake)> {
     let newline = "the key was used with a line break behind it, as files and shells add one; trim it";
     let space = "the key was used with a space around it; trim it";
     let quotes = "the key was used with quotation marks around it; take them away";

@@ -27,6 +27,7 @@ use url::Url;
 
 use crate::clock::{Clock, Ids};
 use crate::config::Config;
+use crate::explain::{Context, Explanation};
 use crate::fetch::StandIn;
 use crate::shared::Shared;
 use crate::store::Migration;
@@ -42,6 +43,9 @@ pub struct Vendor {
     pub forceable: fn() -> Vec<(&'static str, Vec<String>)>,
     /// Codes of answers to requests outside every operation, which therefore none can be forced to.
     pub codes_elsewhere: &'static [&'static str],
+    /// Why the signature of a request was refused, of which it gets head and body; `None` where it carries no signature of
+    /// the vendor's.
+    pub explain: fn(&Parts, &[u8], &Context<'_>) -> Option<Explanation>,
     /// Pictures of the vendor's own samples, which are answered without the network.
     pub stand_ins: fn() -> HashMap<Url, StandIn>,
     /// Commands for `qrstack example`.

@@ -42,6 +42,7 @@ pub const VENDOR: Vendor = Vendor {
     migrations: &[],
     forceable: error::forceable,
     codes_elsewhere: &[],
+    explain: |_, _, _| None,
     stand_ins,
     examples: &[example::SCAN_URL],
     openapi: include_str!("openapi.json"),

@@ -45,6 +45,7 @@ pub const VENDOR: Vendor = Vendor {
     migrations: &[],
     forceable: error::forceable,
     codes_elsewhere: &[],
+    explain: auth::explain,
     stand_ins: HashMap::new,
     examples: &[example::QRCODE_GENERATE],
     openapi: include_str!("openapi.json"),

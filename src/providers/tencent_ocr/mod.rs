@@ -52,6 +52,7 @@ pub const VENDOR: Vendor = Vendor {
     migrations: catalog::MIGRATIONS,
     forceable: error::forceable,
     codes_elsewhere: &[],
+    explain: auth::explain,
     stand_ins: HashMap::new,
     examples: &[example::QRCODE_OCR, example::QUERY_BAR_CODE],
     openapi: include_str!("openapi.json"),

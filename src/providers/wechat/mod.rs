@@ -45,6 +45,7 @@ pub const VENDOR: Vendor = Vendor {
     migrations: store::MIGRATIONS,
     forceable: error::forceable,
     codes_elsewhere: &[error::INVALID_URL],
+    explain: |_, _, _| None,
     stand_ins: HashMap::new,
     examples: &[example::SCAN, example::CREATE],
     openapi: include_str!("openapi.json"),

@@ -2,8 +2,11 @@
 //!
 //! How a signature is made is `tc3.rs` and `v1.rs`. Which action is called, and whether it exists, is known before.
 
+mod explain;
 pub(super) mod tc3;
 mod v1;
+
+pub(super) use explain::explain;
 
 use super::error::Error;
 use super::received::{Received, Style};

@@ -3,13 +3,14 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
+use axum::response::Response;
 use thiserror::Error;
 
 use crate::clock::{Clock, Ids};
 use crate::codec::{Budget, Kinds, Limits, LoadError};
 use crate::config::Config;
 use crate::credentials::Credentials;
-use crate::explain::Explanation;
+use crate::explain::{self, Explanation};
 use crate::fetch::Fetch;
 use crate::intake::Intake;
 use crate::metrics::{Metrics, Read};
@@ -87,6 +88,14 @@ impl Outcome {
         Self { operation, ..self }
     }
 
+    /// Tells the outcome of `answer` why the signature was refused, if anything is wrong with it.
+    pub fn explain(answer: &mut Response, explanation: Option<Explanation>) {
+        let outcome = answer.extensions_mut().get_mut::<Self>();
+        if let (Some(outcome), Some(explanation)) = (outcome, explanation.filter(|explanation| !explanation.right)) {
+            outcome.explanation = Some(Arc::new(explanation));
+        }
+    }
+
     /// The same, for a request that named `credential`.
     #[must_use]
     pub fn by(self, credential: Option<Arc<str>>) -> Self {
@@ -140,9 +149,24 @@ impl Shared {
         &self.0.clock
     }
 
+    /// The time of whoever asks: the server's where nobody is named.
+    pub fn clock_of(&self, credential: Option<&str>) -> Clock {
+        credential.map_or_else(|| self.0.clock.clone(), |credential| self.0.clock.of(credential))
+    }
+
+    /// The randomness of whoever asks: the server's where nobody is named.
+    pub fn ids_of(&self, credential: Option<&str>) -> Ids {
+        credential.map_or_else(|| self.0.ids.clone(), |credential| self.0.ids.of(credential))
+    }
+
     /// Randomness.
     pub fn ids(&self) -> &Ids {
         &self.0.ids
+    }
+
+    /// What explanations of signatures are made from.
+    pub fn explaining(&self) -> explain::Context<'_> {
+        explain::Context { config: &self.0.config, credentials: &self.0.credentials, clock: &self.0.clock }
     }
 
     /// The limits of pictures that hold for all vendors.

@@ -8,6 +8,7 @@
 //! | `body.rs` | JSON bodies and queries, refused where they hold what nobody asked for |
 //! | `error.rs` | the one shape of every failure |
 //! | `openapi.rs` | the OpenAPI documents: of this API, and of the emulated ones |
+//! | `page.rs` | the page of a code, the one thing that is not under the API's own paths |
 //! | `clock.rs`, `credentials.rs`, `state.rs` … | an area each |
 //!
 //! Bodies are JSON with names in `snake_case`. Moments are RFC 3339 in answers; requests may also give Unix seconds.
@@ -17,7 +18,11 @@ mod access;
 mod area;
 mod body;
 mod error;
+mod explain;
 mod openapi;
+mod page;
+mod pictures;
+mod scan;
 
 use std::sync::Arc;
 
@@ -32,7 +37,9 @@ use area::Area;
 use error::Error;
 use openapi::Documents;
 
+use crate::clock::Ids;
 use crate::providers::Vendor;
+use crate::providers::simulator::Simulators;
 use crate::shared::Shared;
 
 /// What every path of the API begins with.
@@ -45,18 +52,29 @@ const EMULATED: &str = "/_qrstack/openapi/emulated.json";
 struct Control {
     shared: Shared,
     documents: Arc<Documents>,
+    simulators: Simulators,
+    vendors: &'static [Vendor],
+    /// What the forms of pages are known by; another one after each start.
+    page_key: Arc<[u8; 32]>,
 }
 
 /// Everything that there is, an area a line.
 fn areas() -> Vec<Area> {
-    vec![]
+    vec![explain::area(), pictures::area(), scan::area()]
 }
 
 /// The control API on `shared`, and the OpenAPI documents.
-pub fn routes(shared: &Shared, vendors: &[Vendor]) -> Router {
+pub fn routes(shared: &Shared, vendors: &'static [Vendor], simulators: &Simulators) -> Router {
     let areas = areas();
     let documents = Arc::new(Documents::new(&areas, vendors));
-    let control = Control { shared: shared.clone(), documents };
+    let control = Control {
+        shared: shared.clone(),
+        documents,
+        simulators: Arc::clone(simulators),
+        vendors,
+        // Not from the server's ids: nobody may guess it even where answers are to be reproduced.
+        page_key: Arc::new(Ids::system().bytes()),
+    };
     let nowhere = async || Error::no_such_path();
     let own = areas
         .into_iter()
@@ -67,7 +85,7 @@ pub fn routes(shared: &Shared, vendors: &[Vendor]) -> Router {
         .route(&format!("{BASE}/"), any(nowhere))
         .route(&format!("{BASE}/{{*path}}"), any(nowhere))
         .layer(middleware::from_fn_with_state(shared.clone(), access::check));
-    own.route(EMULATED, get(openapi::emulated)).with_state(control)
+    own.route(EMULATED, get(openapi::emulated)).merge(page::routes()).with_state(control)
 }
 
 /// The answer where a handler panicked or took too long.

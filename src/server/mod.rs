@@ -30,6 +30,7 @@ use crate::credentials::Credentials;
 use crate::fetch::{Fetch, FetchError, Setup, StandIn};
 use crate::intake::Intake;
 use crate::metrics::Metrics;
+use crate::providers::simulator::Simulators;
 use crate::providers::{self, Vendor};
 use crate::shared::{Outcome, Parts, Shared};
 use crate::store::{Access, Migration, OpenError, Store};
@@ -70,6 +71,8 @@ pub struct App {
     pub router: Router,
     /// Whether it takes requests.
     pub gate: Gate,
+    /// What acts as vendors' apps on users' phones.
+    pub simulators: Simulators,
 }
 
 /// All steps of the store's schema.
@@ -134,16 +137,18 @@ pub fn open_with(work: Work, config: Config, store: Store, clock: Clock, ids: Id
         shared: shared.clone(),
     };
     let mut router = health::routes(shared.clone(), gate.clone());
-    router = router.merge(attend(control::routes(&shared, VENDORS), control));
-    let mut elsewhere = Vec::new();
+    let (mut elsewhere, mut simulators) = (Vec::new(), Vec::new());
     for vendor in VENDORS {
         let door = (vendor.open)(&shared);
+        simulators.extend(door.simulator);
         let attendant =
             Attendant { vendor: vendor.name, operation: door.operation, defect: door.defect, shared: shared.clone() };
         router = router.merge(attend(door.routes, attendant.clone()));
         elsewhere.push(Elsewhere { vendor, router: attend(door.elsewhere, attendant.clone()), attendant });
     }
-    Ok(App { router: router.fallback_service(Root::new(elsewhere, shared.clone())), shared, gate })
+    let simulators = Simulators::from(simulators);
+    router = router.merge(attend(control::routes(&shared, VENDORS, &simulators), control));
+    Ok(App { router: router.fallback_service(Root::new(elsewhere, shared.clone())), shared, gate, simulators })
 }
 
 /// Every code that the answers of each vendor can carry, and those of our own pages.

@@ -9,7 +9,8 @@ use axum::response::Response;
 use super::error::Error;
 use super::wire::{Frame, QrcodeGenerate, Target, check_bucket};
 use super::{QRCODE_GENERATE, auth};
-use crate::shared::Shared;
+use crate::config::Auth;
+use crate::shared::{Outcome, Shared};
 
 pub(super) fn elsewhere(shared: Shared) -> Router {
     Router::new().fallback(answer).with_state(shared)
@@ -23,10 +24,16 @@ pub(super) fn defect(shared: &Shared) -> Response {
 async fn answer(State(shared): State<Shared>, request: Request) -> Response {
     // No operation reads a body.
     let (parts, _) = request.into_parts();
-    let frame = Frame::new(&shared, &parts);
+    let frame = Frame::new(&shared, &parts, auth::named(&parts));
     match qrcode_generate(&shared, &parts).await {
         Ok(picture) => frame.success(&picture),
-        Err(error) => frame.failure(&error),
+        Err(error) => {
+            let mut answer = frame.failure(&error);
+            if error.is_authentication() && shared.config().auth == Auth::Verify {
+                Outcome::explain(&mut answer, auth::explain(&parts, &[], &shared.explaining()));
+            }
+            answer
+        }
     }
 }
 
@@ -37,7 +44,7 @@ async fn answer(State(shared): State<Shared>, request: Request) -> Response {
 async fn qrcode_generate(shared: &Shared, parts: &Parts) -> Result<Vec<u8>, Error> {
     let target = Target::parse(&parts.uri)?;
     let process = target.ci_process().ok_or(Error::NotImplemented)?;
-    check_bucket(parts, shared.config())?;
+    check_bucket(parts, shared)?;
     let ours = process == QRCODE_GENERATE;
     if ours && !matches!(parts.method, Method::GET | Method::HEAD) {
         return Err(Error::MethodNotAllowed);

@@ -53,6 +53,7 @@ async fn answer(ocr: &Ocr, frame: &mut Frame, request: Request) -> Result<Answer
     let received = Received::take(request, shared.intake()).await?;
     let bytes = received.body.len();
     frame.language = received.language();
+    frame.credential = auth::named(&received).map(Arc::from);
     let action = received.action()?;
     frame.action = Some(action);
 
@@ -62,10 +63,20 @@ async fn answer(ocr: &Ocr, frame: &mut Frame, request: Request) -> Result<Answer
     }
     let check = {
         let shared = shared.clone();
-        move || auth::check(&received, &shared).map(str::to_owned).map(|secret_id| (received, secret_id))
+        move || match auth::check(&received, &shared).map(str::to_owned) {
+            Ok(secret_id) => Ok((received, secret_id)),
+            Err(error) => Err((error, auth::why(&received, &shared))),
+        }
     };
-    let (received, secret_id) = shared.intake().aside(bytes, check).await?;
-    ocr.pace.count(&secret_id, action, shared.clock().unix_seconds(), config.ocr_rate_limit)?;
+    let (received, secret_id) = match shared.intake().aside(bytes, check).await {
+        Ok(checked) => checked,
+        Err((error, explanation)) => {
+            frame.explanation = explanation;
+            return Err(error);
+        }
+    };
+    let now = shared.clock().of(&secret_id).unix_seconds();
+    ocr.pace.count(&secret_id, action, now, config.ocr_rate_limit)?;
     forced.map_or(Ok(()), Err)?;
     action.check_region(received.common("Region"), received.region_name(), config)?;
 

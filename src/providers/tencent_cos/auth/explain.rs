@@ -8,7 +8,7 @@ use base64::prelude::BASE64_STANDARD;
 use super::super::error::Error;
 use super::super::wire::Target;
 use super::authorization::{self, Authorization, Texts};
-use super::canonical::{self, Pairs, Repeated};
+use super::canonical::Pairs;
 use super::{Signed, headers};
 use crate::config::TencentCredential;
 use crate::explain::{self, Canonical, Context, Explanation, Mistake};
@@ -371,6 +371,7 @@ fn ways(right: &Way, case: &Case, authorization: &Authorization, parts: &Parts) 
 
 #[cfg(test)]
 mod tests {
+    use super::super::canonical::{self, Repeated};
     use super::*;
 
     #[test]

@@ -20,6 +20,21 @@ pub(in super::super) struct Made {
     pub(in super::super) code: String,
 }
 
+/// A code that somebody wants to see.
+pub(in super::super) struct Shown {
+    pub(in super::super) code: String,
+    /// Whose it is.
+    pub(in super::super) appid: String,
+    expires_at: Option<i64>,
+}
+
+impl Shown {
+    /// Whether the code has expired at `now`.
+    pub(in super::super) fn has_ended(&self, now: i64) -> bool {
+        self.expires_at.is_some_and(|end| end <= now)
+    }
+}
+
 /// A code that lives `seconds`; each call makes another.
 pub(in super::super) async fn temporary(
     shared: &Shared,
@@ -54,9 +69,14 @@ impl Change for Temporary {
     type Refusal = Error;
 
     async fn make(&self, change: &mut SqliteConnection) -> Result<Made, Error> {
-        let now = self.shared.clock().unix_seconds();
-        sqlx::query("DELETE FROM wechat_codes WHERE expires_at < $1").bind(now - MEMORY).execute(&mut *change).await?;
-        insert(change, self.shared.ids(), &self.appid, &self.scene, now, self.seconds).await
+        let clock = self.shared.clock().of(&self.appid);
+        let now = clock.unix_seconds();
+        // A time that was moved may go back.
+        if clock.is_real() {
+            let ended = sqlx::query("DELETE FROM wechat_codes WHERE expires_at < $1 AND appid = $2");
+            ended.bind(now - MEMORY).bind(&self.appid).execute(&mut *change).await?;
+        }
+        insert(change, &self.shared.ids().of(&self.appid), &self.appid, &self.scene, now, self.seconds).await
     }
 }
 
@@ -81,7 +101,8 @@ impl Change for Permanent {
         if count >= i64::try_from(shared.config().wechat_permanent_limit).unwrap_or(i64::MAX) {
             return Err(Error::CodeCount);
         }
-        let made = insert(change, shared.ids(), appid, scene, shared.clock().unix_seconds(), 0).await?;
+        let now = shared.clock().of(appid).unix_seconds();
+        let made = insert(change, &shared.ids().of(appid), appid, scene, now, 0).await?;
         sqlx::query("UPDATE wechat_accounts SET permanent_codes = permanent_codes + 1 WHERE appid = $1")
             .bind(appid)
             .execute(change)
@@ -90,20 +111,18 @@ impl Change for Permanent {
     }
 }
 
-/// The code of a ticket that has not expired.
-pub(in super::super) async fn of_ticket(shared: &Shared, ticket: &str) -> Result<Option<String>, Error> {
+/// The code of a ticket, expired or not.
+pub(in super::super) async fn of_ticket(shared: &Shared, ticket: &str) -> Result<Option<Shown>, Error> {
     // No store but SQLite takes a NUL, and no ticket has one.
     if ticket.contains('\0') {
         return Ok(None);
     }
-    let code = sqlx::query_scalar(
-        "SELECT code FROM wechat_codes WHERE ticket = $1 AND (expires_at IS NULL OR expires_at > $2)",
-    )
-    .bind(ticket)
-    .bind(shared.clock().unix_seconds())
-    .fetch_optional(shared.store().pool())
-    .await?;
-    Ok(code)
+    let row: Option<(String, String, Option<i64>)> =
+        sqlx::query_as("SELECT code, appid, expires_at FROM wechat_codes WHERE ticket = $1")
+            .bind(ticket)
+            .fetch_optional(shared.store().pool())
+            .await?;
+    Ok(row.map(|(code, appid, expires_at)| Shown { code, appid, expires_at }))
 }
 
 /// A code as the one who scans it finds it.

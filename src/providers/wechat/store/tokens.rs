@@ -75,7 +75,7 @@ pub(in super::super) async fn issue(shared: &Shared, appid: String) -> Result<Is
 
 /// `/cgi-bin/stable_token`: the account's stable token, renewed where it is time or where `force` asks for it.
 pub(in super::super) async fn stable(shared: &Shared, appid: String, force: bool) -> Result<Issued, Error> {
-    let now = shared.clock().unix_seconds();
+    let now = shared.clock().of(&appid).unix_seconds();
     match current(shared.store().pool(), &appid, now).await? {
         Some(current) if current.serves(force, now) => Ok(current.issued(now)),
         _ => shared.store().change(Renew { shared: shared.clone(), appid, force }).await,
@@ -93,10 +93,10 @@ impl Change for Issue {
     type Refusal = Error;
 
     async fn make(&self, change: &mut SqliteConnection) -> Result<Issued, Error> {
-        let now = self.shared.clock().unix_seconds();
+        let now = self.shared.clock().of(&self.appid).unix_seconds();
         lock(change, &self.appid).await?;
         supersede(change, &self.appid, PLAIN, now, now + OVERLAP).await?;
-        insert(change, self.shared.ids(), &self.appid, PLAIN, false, now).await
+        insert(change, &self.shared, &self.appid, PLAIN, false).await
     }
 }
 
@@ -113,7 +113,7 @@ impl Change for Renew {
 
     async fn make(&self, change: &mut SqliteConnection) -> Result<Issued, Error> {
         let Self { shared, appid, force } = self;
-        let now = shared.clock().unix_seconds();
+        let now = shared.clock().of(appid).unix_seconds();
         lock(change, appid).await?;
         // Another caller may have renewed it while this one waited.
         if let Some(current) = current(&mut *change, appid, now).await?.filter(|current| current.serves(*force, now)) {
@@ -123,7 +123,7 @@ impl Change for Renew {
             counts::force_refresh(change, shared, appid).await?;
             supersede(change, appid, STABLE, now, now).await?;
         }
-        insert(change, shared.ids(), appid, STABLE, *force, now).await
+        insert(change, shared, appid, STABLE, *force).await
     }
 }
 
@@ -193,15 +193,20 @@ async fn supersede(
 /// Adds a token, and forgets those that ended long ago.
 async fn insert(
     change: &mut SqliteConnection,
-    ids: &Ids,
+    shared: &Shared,
     appid: &str,
     kind: &str,
     forced: bool,
-    now: i64,
 ) -> Result<Issued, Error> {
-    sqlx::query("DELETE FROM wechat_tokens WHERE expires_at < $1").bind(now - MEMORY).execute(&mut *change).await?;
+    let (clock, ids) = (shared.clock().of(appid), shared.ids().of(appid));
+    let now = clock.unix_seconds();
+    // A time that was moved may go back.
+    if clock.is_real() {
+        let ended = sqlx::query("DELETE FROM wechat_tokens WHERE expires_at < $1 AND appid = $2");
+        ended.bind(now - MEMORY).bind(appid).execute(&mut *change).await?;
+    }
     for _ in 0..DRAWS {
-        let token = draw(ids);
+        let token = draw(&ids);
         let inserted = sqlx::query(
             "INSERT INTO wechat_tokens (token, appid, kind, forced, issued_at, expires_at)
              VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING",

@@ -4,12 +4,12 @@ use axum::Json;
 use axum::extract::State;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
-use jiff::Timestamp;
 use serde::Deserialize;
 
 use super::Control;
 use super::area::Area;
 use super::body::{self, json_bytes};
+use super::clock::Moment;
 use super::error::Error;
 use crate::clock::{Clock, Motion};
 use crate::explain::{self, Explained};
@@ -33,14 +33,6 @@ struct Asked {
     at: Option<Moment>,
 }
 
-/// A moment: RFC 3339, or Unix seconds.
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Moment {
-    Seconds(i64),
-    Text(String),
-}
-
 /// `POST /explain`.
 async fn explain(State(control): State<Control>, request: axum::extract::Request) -> Result<Json<Explained>, Error> {
     let bytes = json_bytes(request, &control, MAX_BODY).await?;
@@ -53,15 +45,9 @@ async fn explain(State(control): State<Control>, request: axum::extract::Request
         }
         (None, None) | (Some(_), Some(_)) => return Err(Error::invalid("give one of request and request_base64")),
     };
-    let moment = match asked.at {
-        None => None,
-        Some(Moment::Text(text)) => {
-            Some(text.parse::<Timestamp>().map_err(|error| Error::invalid(format!("at: {error}")))?)
-        }
-        Some(Moment::Seconds(seconds)) => Timestamp::from_second(seconds).map(Some).map_err(|_| unreachable())?,
-    };
+    let moment = asked.at.map(|Moment(moment)| moment);
     if moment.is_some_and(|moment| !(Motion::EARLIEST..=Motion::LATEST).contains(&moment)) {
-        return Err(unreachable());
+        return Err(Error::invalid("at: not a moment between 1970 and 2106"));
     }
     let clock = moment.map(|moment| Clock::fixed(moment.as_second()));
     let (shared, vendors) = (control.shared.clone(), control.vendors);
@@ -75,8 +61,4 @@ async fn explain(State(control): State<Control>, request: axum::extract::Request
         Ok(Json(Explained { provider, explanation }))
     };
     control.shared.intake().aside(bytes.len(), judge).await
-}
-
-fn unreachable() -> Error {
-    Error::invalid("at: not a moment between 1970 and 2106")
 }

@@ -9,6 +9,7 @@
 //! | `error.rs` | the one shape of every failure |
 //! | `openapi.rs` | the OpenAPI documents: of this API, and of the emulated ones |
 //! | `page.rs` | the page of a code, the one thing that is not under the API's own paths |
+//! | `scope.rs` | what `credential` means |
 //! | `clock.rs`, `credentials.rs`, `state.rs` … | an area each |
 //!
 //! Bodies are JSON with names in `snake_case`. Moments are RFC 3339 in answers; requests may also give Unix seconds.
@@ -17,12 +18,16 @@
 mod access;
 mod area;
 mod body;
+mod clock;
+mod credentials;
 mod error;
 mod explain;
 mod openapi;
 mod page;
 mod pictures;
 mod scan;
+mod scope;
+mod state;
 
 use std::sync::Arc;
 
@@ -41,6 +46,7 @@ use crate::clock::Ids;
 use crate::providers::Vendor;
 use crate::providers::simulator::Simulators;
 use crate::shared::Shared;
+use crate::state::State;
 
 /// What every path of the API begins with.
 pub const BASE: &str = "/_qrstack/v1";
@@ -51,6 +57,7 @@ const EMULATED: &str = "/_qrstack/openapi/emulated.json";
 #[derive(Clone)]
 struct Control {
     shared: Shared,
+    state: State,
     documents: Arc<Documents>,
     simulators: Simulators,
     vendors: &'static [Vendor],
@@ -60,15 +67,16 @@ struct Control {
 
 /// Everything that there is, an area a line.
 fn areas() -> Vec<Area> {
-    vec![explain::area(), pictures::area(), scan::area()]
+    vec![clock::area(), credentials::area(), explain::area(), pictures::area(), scan::area(), state::area()]
 }
 
 /// The control API on `shared`, and the OpenAPI documents.
-pub fn routes(shared: &Shared, vendors: &'static [Vendor], simulators: &Simulators) -> Router {
+pub fn routes(shared: &Shared, state: &State, vendors: &'static [Vendor], simulators: &Simulators) -> Router {
     let areas = areas();
     let documents = Arc::new(Documents::new(&areas, vendors));
     let control = Control {
         shared: shared.clone(),
+        state: state.clone(),
         documents,
         simulators: Arc::clone(simulators),
         vendors,

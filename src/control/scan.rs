@@ -190,9 +190,7 @@ impl Control {
     /// The account that `name` stands for: of a set, the one in it.
     fn account(&self, name: &str) -> Result<String, Error> {
         let credentials = self.shared.credentials();
-        let Some(ids) = credentials.named(name) else {
-            return Err(Error::not_found(format!("nobody has the credential {name:?}")));
-        };
+        let ids = self.scope(Some(name))?.unwrap_or_default();
         let account = ids.iter().find(|id| credentials.app(id).is_some()).or_else(|| ids.first());
         Ok(account.map_or_else(|| name.to_owned(), |id| id.as_ref().to_owned()))
     }

@@ -30,7 +30,8 @@ use crate::config::Config;
 use crate::explain::{Context, Explanation};
 use crate::fetch::StandIn;
 use crate::shared::Shared;
-use crate::store::Migration;
+use crate::state::Forget;
+use crate::store::{Migration, Table};
 
 /// What `server` needs to know of a vendor before any door is open.
 #[derive(Clone, Copy)]
@@ -39,6 +40,8 @@ pub struct Vendor {
     pub name: &'static str,
     /// Steps of the vendor's own tables.
     pub migrations: &'static [Migration],
+    /// Those of its tables that hold what requests have left: reset and snapshots are about them.
+    pub tables: &'static [Table],
     /// Every code that each operation can be forced to answer with: operation and codes.
     pub forceable: fn() -> Vec<(&'static str, Vec<String>)>,
     /// Codes of answers to requests outside every operation, which therefore none can be forced to.
@@ -92,6 +95,8 @@ pub struct Door {
     pub elsewhere: Router,
     /// The operation that a request asks for, for the log.
     pub operation: fn(&Parts) -> &'static str,
+    /// Forgets what the door has in memory of requests, if it has anything.
+    pub forget: Option<Forget>,
     /// The vendor's answer where we failed: a handler panicked or took too long.
     pub defect: fn(&Shared) -> Response,
     /// Acts as the vendor's app on a user's phone, where it has codes for that.

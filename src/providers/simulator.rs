@@ -209,9 +209,6 @@ pub trait Simulator: Send + Sync {
 
     /// Takes the callback of a customer away; whether there was one.
     fn remove_callback(&self, credential: &str) -> bool;
-
-    /// Puts callbacks back as the settings have them: of one customer, or of all.
-    fn reset(&self, credential: Option<&str>);
 }
 
 /// At most this many bytes of a text that is shown.

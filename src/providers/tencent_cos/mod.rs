@@ -43,6 +43,7 @@ const QRCODE_GENERATE: &str = "qrcode-generate";
 pub const VENDOR: Vendor = Vendor {
     name: "tencent_cos",
     migrations: &[],
+    tables: &[],
     forceable: error::forceable,
     codes_elsewhere: &[],
     explain: auth::explain,
@@ -80,6 +81,7 @@ fn open(shared: &Shared) -> Door {
         routes: Router::new(),
         elsewhere: routes::elsewhere(shared.clone()),
         operation,
+        forget: None,
         defect: routes::defect,
         simulator: None,
     }

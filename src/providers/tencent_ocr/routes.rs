@@ -35,8 +35,8 @@ struct Ocr {
     pace: Arc<Pace>,
 }
 
-pub(super) fn routes(shared: Shared) -> Router {
-    Router::new().fallback(gateway).with_state(Ocr { shared, pace: Arc::default() })
+pub(super) fn routes(shared: Shared, pace: Arc<Pace>) -> Router {
+    Router::new().fallback(gateway).with_state(Ocr { shared, pace })
 }
 
 /// Any path and method: the request says itself what it wants.

@@ -2,7 +2,7 @@
 //! tells the account's application.
 
 use std::collections::BTreeMap;
-use std::sync::{PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use futures_util::future::BoxFuture;
 use sha2::{Digest, Sha256};
@@ -36,6 +36,21 @@ impl Wechat {
     pub(super) fn new(shared: Shared) -> Self {
         let targets = configured(shared.config());
         Self { shared, targets: RwLock::new(targets) }
+    }
+
+    /// Puts callbacks back as the settings have them: of these accounts, or of all.
+    pub(super) fn forget(&self, appids: Option<&[Arc<str>]>) {
+        let mut configured = configured(self.shared.config());
+        let mut targets = self.targets.write().unwrap_or_else(PoisonError::into_inner);
+        match appids {
+            None => *targets = configured,
+            Some(appids) => {
+                for appid in appids {
+                    targets.remove(appid.as_ref());
+                    targets.extend(configured.remove_entry(appid.as_ref()));
+                }
+            }
+        }
     }
 
     fn target(&self, appid: &str) -> Result<Target, ScanError> {
@@ -135,18 +150,6 @@ impl Simulator for Wechat {
 
     fn remove_callback(&self, credential: &str) -> bool {
         self.targets.write().unwrap_or_else(PoisonError::into_inner).remove(credential).is_some()
-    }
-
-    fn reset(&self, credential: Option<&str>) {
-        let mut configured = configured(self.shared.config());
-        let mut targets = self.targets.write().unwrap_or_else(PoisonError::into_inner);
-        match credential {
-            None => *targets = configured,
-            Some(appid) => {
-                targets.remove(appid);
-                targets.extend(configured.remove_entry(appid));
-            }
-        }
     }
 }
 

@@ -125,6 +125,11 @@ impl Credentials {
         self.read(|registry| registry.key_pairs.get(secret_id).cloned().unwrap_or_default())
     }
 
+    /// At most `limit` key pairs, whichever, to look for the one that a client meant.
+    pub fn some_key_pairs(&self, limit: usize) -> Vec<Arc<TencentCredential>> {
+        self.read(|registry| registry.key_pairs.values().flatten().take(limit).cloned().collect())
+    }
+
     /// The application with this AppID.
     pub fn app(&self, appid: &str) -> Option<Arc<WechatApp>> {
         self.read(|registry| registry.apps.get(appid).cloned())
@@ -203,22 +208,34 @@ impl Credentials {
         self.write(|registry| registry.remove(id))
     }
 
-    /// Takes all sets away and adds these. All or nothing.
+    /// Takes all sets away.
+    pub fn clear(&self) {
+        self.write(|registry| drop(registry.clear()));
+    }
+
+    /// Takes all sets away, and adds these; gives those that were there. All or nothing.
     ///
     /// # Errors
     /// As [`Credentials::add`].
-    pub fn replace_all(&self, sets: Vec<Set>) -> Result<(), AddError> {
+    pub fn replace_all(&self, sets: Vec<Set>) -> Result<Vec<Arc<Set>>, AddError> {
         self.write(|registry| {
-            let before: Vec<_> = std::mem::take(&mut registry.sets).into_values().collect();
-            before.iter().for_each(|set| registry.forget(set));
+            let before = registry.clear();
             let added = sets.into_iter().try_for_each(|set| registry.add(&Arc::new(set)));
-            if added.is_err() {
-                let some: Vec<_> = std::mem::take(&mut registry.sets).into_values().collect();
-                some.iter().for_each(|set| registry.forget(set));
+            if let Err(error) = added {
+                registry.clear();
                 before.iter().for_each(|set| registry.insert(set));
+                return Err(error);
             }
-            added
+            Ok(before)
         })
+    }
+
+    /// Takes all sets away, and puts back what [`Credentials::replace_all`] gave.
+    pub fn put_back(&self, before: Vec<Arc<Set>>) {
+        self.write(|registry| {
+            registry.clear();
+            before.iter().for_each(|set| registry.insert(set));
+        });
     }
 }
 
@@ -272,6 +289,12 @@ impl Registry {
         let set = self.sets.remove(id)?;
         self.forget(&set);
         Some(set)
+    }
+
+    fn clear(&mut self) -> Vec<Arc<Set>> {
+        let all: Vec<_> = std::mem::take(&mut self.sets).into_values().collect();
+        all.iter().for_each(|set| self.forget(set));
+        all
     }
 
     fn forget(&mut self, set: &Set) {
@@ -360,7 +383,8 @@ mod tests {
     #[test]
     fn sets_are_listed_in_pages() {
         let credentials = credentials();
-        let mut all: Vec<_> = (0..5).map(|seed| credentials.create(&Ids::seeded(seed)).expect("room").id.clone()).collect();
+        let mut all: Vec<_> =
+            (0..5).map(|seed| credentials.create(&Ids::seeded(seed)).expect("room").id.clone()).collect();
         all.sort_unstable();
         let (first, count) = credentials.sets("", 3);
         let (rest, _) = credentials.sets(&first[2].id, 3);
@@ -373,7 +397,7 @@ mod tests {
         let credentials = credentials();
         let kept = credentials.create(&Ids::seeded(1)).expect("room");
         let twice = vec![fresh(&Ids::seeded(2)), fresh(&Ids::seeded(2))];
-        assert_eq!(credentials.replace_all(twice), Err(AddError::Taken));
+        assert_eq!(credentials.replace_all(twice).err(), Some(AddError::Taken));
         assert!(credentials.set(&kept.id).is_some() && credentials.app(&kept.app.appid).is_some());
         assert_eq!(credentials.sets("", 9).1, 1);
         credentials.replace_all(vec![fresh(&Ids::seeded(3))]).expect("room");

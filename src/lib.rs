@@ -4,6 +4,7 @@
 //! | module | holds |
 //! |---|---|
 //! | [`cli`] | one file a subcommand |
+//! | [`emulator`] | a whole server inside a Rust test |
 //! | [`server`] | puts the house together; the only module that names providers |
 //! | [`control`] | what a test needs and no vendor has, under `/_qrstack/v1/` |
 //! | [`providers`] | the doors: one folder a vendor, each with the same rooms |
@@ -14,6 +15,7 @@
 //! | [`fetch`] | every request that we send out |
 //! | [`work`] | reading off the async threads, bounded |
 //! | [`store`] | the database |
+//! | [`state`] | what requests have left behind: to be cleared, taken along and put back |
 //! | [`metrics`] | what is counted, and the page of it |
 //! | [`faults`] | failures on demand |
 //! | [`underway`] | what becomes known of a request while it is answered |
@@ -24,8 +26,9 @@
 //! | [`config`] | every setting once |
 //! | [`codec`] | the workshop |
 //!
-//! Dependencies point one way: `cli → server → { control, providers } → shared → { work, fetch, store, metrics,
-//! credentials, clock, config }`, and providers use `codec`, `intake` and `signing` directly. No provider knows another.
+//! Dependencies point one way: `{ cli, emulator } → server → { control → state, providers } → shared → { work, fetch,
+//! store, metrics, credentials, clock, config }`, and providers use `codec`, `intake` and `signing` directly. No provider
+//! knows another.
 
 pub mod cli;
 pub mod clock;
@@ -33,6 +36,7 @@ pub mod codec;
 pub mod config;
 pub mod control;
 pub mod credentials;
+pub mod emulator;
 pub mod explain;
 pub mod faults;
 pub mod fetch;
@@ -45,6 +49,9 @@ pub mod server;
 pub mod shared;
 pub mod shell;
 pub mod signing;
+pub mod state;
 pub mod store;
 pub mod underway;
 pub mod work;
+
+pub use emulator::{Emulator, EmulatorError};

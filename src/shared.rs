@@ -3,14 +3,15 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
+use axum::response::Response;
 use thiserror::Error;
 
 use crate::clock::{Clock, Ids};
 use crate::codec::{Budget, Kinds, Limits, LoadError};
 use crate::config::Config;
 use crate::credentials::Credentials;
+use crate::explain::{self, Explanation};
 use crate::faults::{Asked, Faults, Phase};
-use crate::explain::Explanation;
 use crate::fetch::Fetch;
 use crate::intake::Intake;
 use crate::journal::Journal;
@@ -92,6 +93,14 @@ impl Outcome {
     #[must_use]
     pub fn of(self, operation: Option<&'static str>) -> Self {
         Self { operation, ..self }
+    }
+
+    /// Tells the outcome of `answer` why the signature was refused, if anything is wrong with it.
+    pub fn explain(answer: &mut Response, explanation: Option<Explanation>) {
+        let outcome = answer.extensions_mut().get_mut::<Self>();
+        if let (Some(outcome), Some(explanation)) = (outcome, explanation.filter(|explanation| !explanation.right)) {
+            outcome.explanation = Some(Arc::new(explanation));
+        }
     }
 
     /// The same, for a request that named `credential`.
@@ -181,6 +190,11 @@ impl Shared {
     /// Randomness.
     pub fn ids(&self) -> &Ids {
         &self.0.ids
+    }
+
+    /// What explanations of signatures are made from.
+    pub fn explaining(&self) -> explain::Context<'_> {
+        explain::Context { config: &self.0.config, credentials: &self.0.credentials, clock: &self.0.clock }
     }
 
     /// The limits of pictures that hold for all vendors.

@@ -18,6 +18,8 @@ pub struct Ids {
 
 /// The server's source and the credentials' own ones.
 struct House {
+    /// The seed that the server's ids began with.
+    start: Option<u64>,
     /// Whether any source is a seed's: without one, nobody takes a lock.
     has_seed: AtomicBool,
     seeded: RwLock<Seeded>,
@@ -37,6 +39,13 @@ pub struct Seeding {
     pub seed: u64,
     /// Words of 32 bits that were drawn.
     pub drawn: u64,
+}
+
+impl From<u64> for Seeding {
+    /// The beginning of a seed's sequence.
+    fn from(seed: u64) -> Self {
+        Self { seed, drawn: 0 }
+    }
 }
 
 /// What a seed gives, one draw after the other.
@@ -72,19 +81,28 @@ impl Seeded {
 
 impl Ids {
     /// Words that a sequence may have been drawn: what [`Ids::replace_all`] goes through again.
-    pub const MAX_DRAWN: u64 = 1 << 32;
+    pub const MAX_DRAWN: u64 = 1 << 26;
 
     /// Unguessable ids, until a seed is given.
     pub fn system() -> Self {
-        let house = House { has_seed: AtomicBool::new(false), seeded: RwLock::default() };
-        Self { house: house.into(), own: None }
+        Self::starting(None)
+    }
+
+    fn starting(start: Option<u64>) -> Self {
+        let house = House { start, has_seed: AtomicBool::new(false), seeded: RwLock::default() };
+        let ids = Self { house: house.into(), own: None };
+        ids.reset();
+        ids
     }
 
     /// The same ids in the same order for the same seed.
     pub fn seeded(seed: u64) -> Self {
-        let ids = Self::system();
-        ids.seed(Some(seed));
-        ids
+        Self::starting(Some(seed))
+    }
+
+    /// As at the start: the server's ids from their beginning, and no credential with its own.
+    pub fn reset(&self) {
+        self.replace_all(self.house.start.map(Seeding::from), Vec::new());
     }
 
     /// The ids of a credential: from its own seed where it was given one, else the server's.
@@ -108,14 +126,14 @@ impl Ids {
         self.house.has_seed.store(!seeded.is_empty(), Ordering::Release);
     }
 
-    /// Begins the server's ids anew from a seed, or lets the system give them.
-    pub fn seed(&self, seed: Option<u64>) {
-        self.write(|seeded| seeded.server = seed.map(sequence));
+    /// Lets the server's ids come from a seed, or from the system.
+    pub fn seed(&self, seeding: Option<Seeding>) {
+        self.write(|seeded| seeded.server = seeding.map(sequence));
     }
 
-    /// Begins the ids that `credentials` have together anew from a seed, or lets them have the server's.
-    pub fn seed_of(&self, credentials: &[Arc<str>], seed: Option<u64>) {
-        self.write(|seeded| match seed.map(sequence) {
+    /// Lets the ids that `credentials` have together come from a seed, or from where the server's come.
+    pub fn seed_of(&self, credentials: &[Arc<str>], seeding: Option<Seeding>) {
+        self.write(|seeded| match seeding.map(sequence) {
             None => seeded.own.retain(|credential, _| !credentials.contains(credential)),
             Some(sequence) => {
                 let owners = credentials.iter().map(|credential| (Arc::clone(credential), Arc::clone(&sequence)));
@@ -143,11 +161,10 @@ impl Ids {
 
     /// Lets all ids go on from these seeds; nobody else has one.
     pub fn replace_all(&self, server: Option<Seeding>, own: Vec<(Vec<Arc<str>>, Seeding)>) {
-        let resumed = |seeding| Arc::new(Mutex::new(Sequence::new(seeding)));
-        let server = server.map(resumed);
+        let server = server.map(sequence);
         let mut all = HashMap::new();
         for (credentials, seeding) in own {
-            let sequence = resumed(seeding);
+            let sequence = sequence(seeding);
             all.extend(credentials.into_iter().map(|credential| (credential, Arc::clone(&sequence))));
         }
         self.write(|seeded| *seeded = Seeded { server, own: all });
@@ -204,8 +221,8 @@ impl Ids {
     }
 }
 
-fn sequence(seed: u64) -> Arc<Mutex<Sequence>> {
-    Arc::new(Mutex::new(Sequence::new(Seeding { seed, drawn: 0 })))
+fn sequence(seeding: Seeding) -> Arc<Mutex<Sequence>> {
+    Arc::new(Mutex::new(Sequence::new(seeding)))
 }
 
 /// Ids of their own for one undertaking ([`Ids::fork`]).
@@ -245,7 +262,7 @@ mod tests {
     #[test]
     fn a_credential_with_its_own_seed_draws_apart_from_the_rest() {
         let ids = Ids::system();
-        ids.seed_of(&["a".into(), "b".into()], Some(7));
+        ids.seed_of(&["a".into(), "b".into()], Some(7.into()));
         let expected = Ids::seeded(7);
         assert_eq!(ids.of("a").uuid(), expected.uuid());
         let _ = (ids.uuid(), ids.of("c").uuid());
@@ -257,8 +274,8 @@ mod tests {
     #[test]
     fn a_sequence_goes_on_from_where_it_was() {
         let ids = Ids::system();
-        ids.seed(Some(3));
-        ids.seed_of(&["a".into()], Some(4));
+        ids.seed(Some(3.into()));
+        ids.seed_of(&["a".into()], Some(4.into()));
         let draw = |ids: &Ids| (ids.number(), ids.bytes::<5>(), ids.uuid(), ids.text(7, b"xyz"));
         let _ = (draw(&ids), draw(&ids.of("a")), ids.bytes::<1>());
         let (server, own) = ids.all();

@@ -29,6 +29,8 @@ pub struct Clock {
 /// The server's time and the credentials' own ones.
 #[derive(Debug)]
 struct House {
+    /// How the server's time went at the start.
+    start: Motion,
     server: Hand,
     /// Whether any credential has its own time: without one, nobody looks for it.
     has_own: AtomicBool,
@@ -87,7 +89,7 @@ impl Clock {
 
     fn starting(motion: Motion) -> Self {
         let server = Hand::new(motion);
-        let house = House { server, has_own: AtomicBool::new(false), own: RwLock::default() };
+        let house = House { start: motion, server, has_own: AtomicBool::new(false), own: RwLock::default() };
         Self { house: house.into(), own: None }
     }
 
@@ -161,6 +163,13 @@ impl Clock {
         own.extend(credentials.iter().map(|credential| (Arc::clone(credential), Arc::clone(&hand))));
     }
 
+    /// Gives credentials their own times.
+    pub fn give_all(&self, motions: BTreeMap<Arc<str>, Motion>) {
+        let mut own = self.house.own.write().unwrap_or_else(PoisonError::into_inner);
+        own.extend(motions.into_iter().map(|(credential, motion)| (credential, Hand::new(motion).into())));
+        self.house.has_own.store(!own.is_empty(), Ordering::Release);
+    }
+
     /// Takes their own time from `credentials`, so that they follow the server's.
     pub fn disown(&self, credentials: &[Arc<str>]) {
         let mut own = self.house.own.write().unwrap_or_else(PoisonError::into_inner);
@@ -175,6 +184,16 @@ impl Clock {
     pub fn set(&self, unix_seconds: i64) {
         let set = Some(Timestamp::from_second(unix_seconds).expect("a moment between 1970 and 2106"));
         self.adjust(&Adjustment { set, ..Adjustment::default() }).expect("a moment between 1970 and 2106");
+    }
+
+    /// Lets the server's time go as at the start. Credentials keep their own.
+    pub fn restart(&self) {
+        self.house.server.replace(self.house.start);
+    }
+
+    /// As at the start: the server's time, and no credential with its own.
+    pub fn reset(&self) {
+        self.replace_all(self.house.start, BTreeMap::new());
     }
 
     /// The server's time as it goes, and the credentials' own ones.

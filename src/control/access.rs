@@ -4,8 +4,9 @@
 use std::net::IpAddr;
 
 use axum::extract::{Request, State};
-use axum::http::header::{AUTHORIZATION, ORIGIN};
+use axum::http::header::{AUTHORIZATION, CACHE_CONTROL, ORIGIN};
 use axum::http::request::Parts;
+use axum::http::{HeaderValue, StatusCode};
 use axum::middleware::Next;
 use axum::response::Response;
 
@@ -23,7 +24,7 @@ pub(super) async fn check(State(shared): State<Shared>, request: Request, next: 
     let config = shared.config();
     if !config.control {
         let why = "the control API is off (QRSTACK_CONTROL)";
-        return Err(Error::new(axum::http::StatusCode::NOT_FOUND, "control_off", why));
+        return Err(Error::new(StatusCode::NOT_FOUND, "control_off", why));
     }
     let (parts, body) = request.into_parts();
     if is_cross_site(&parts) {
@@ -42,7 +43,19 @@ pub(super) async fn check(State(shared): State<Shared>, request: Request, next: 
     } else if !bearer(&parts).is_some_and(|token| config.control_token.matches(token)) {
         return Err(Error::unauthorized());
     }
-    Ok(next.run(Request::from_parts(parts, body)).await)
+    let mut response = next.run(Request::from_parts(parts, body)).await;
+    // Answers tell of one moment, and some of them a secret.
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    Ok(response)
+}
+
+/// Whether a request may do what the API does, with a token if one was given; of its own pages, which cannot send headers.
+pub(super) fn may(config: &Config, parts: &Parts, token: Option<&str>) -> bool {
+    if config.control_token.expose().is_empty() {
+        is_loopback(parts)
+    } else {
+        token.is_some_and(|token| config.control_token.matches(token))
+    }
 }
 
 /// Whether a request comes from a web page of somebody else: by its origin, or by a host that is none of ours.

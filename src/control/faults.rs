@@ -64,18 +64,18 @@ const TRANSPORT: [&str; 8] = [
 ];
 
 async fn list(State(control): State<Control>, Query(scope): Query<Scope>) -> Result<Json<Rules>, Error> {
-    let credentials = control.ids_of(scope.credential.as_deref())?;
+    let credentials = control.scope(scope.credential.as_deref())?;
     Ok(Json(Rules { rules: control.shared.faults().list(credentials.as_deref()) }))
 }
 
 async fn add(State(control): State<Control>, Body(spec): Body<Spec>) -> Result<(StatusCode, Json<View>), Error> {
-    let members = control.ids_of(spec.credential.as_deref())?.unwrap_or_default();
+    let members = control.scope(spec.credential.as_deref())?.unwrap_or_default();
     let added = control.shared.faults().add(spec, members);
     added.map(|rule| (StatusCode::CREATED, Json(rule))).map_err(|refused| Error::invalid(refused.to_string()))
 }
 
 async fn clear(State(control): State<Control>, Query(scope): Query<Scope>) -> Result<Json<Removed>, Error> {
-    let credentials = control.ids_of(scope.credential.as_deref())?;
+    let credentials = control.scope(scope.credential.as_deref())?;
     Ok(Json(Removed { removed: control.shared.faults().clear(credentials.as_deref()) }))
 }
 

@@ -69,7 +69,7 @@ struct Filter {
 
 impl Filter {
     fn query(self, control: &Control) -> Result<journal::Query, Error> {
-        let credential = control.ids_of(self.credential.as_deref())?;
+        let credential = control.scope(self.credential.as_deref())?;
         let Self { vendor, operation, method, path, status, code, content, text, since, until, after, before, fault, .. } =
             self;
         Ok(journal::Query {

@@ -8,6 +8,8 @@
 //! | `body.rs` | JSON bodies and queries, refused where they hold what nobody asked for |
 //! | `error.rs` | the one shape of every failure |
 //! | `openapi.rs` | the OpenAPI documents: of this API, and of the emulated ones |
+//! | `page.rs` | the page of a code, the one thing that is not under the API's own paths |
+//! | `scope.rs` | what `credential` means |
 //! | `clock.rs`, `credentials.rs`, `state.rs` … | an area each |
 //!
 //! Bodies are JSON with names in `snake_case`. Moments are RFC 3339 in answers; requests may also give Unix seconds.
@@ -16,10 +18,18 @@
 mod access;
 mod area;
 mod body;
+mod clock;
+mod credentials;
 mod error;
+mod explain;
 mod faults;
 mod journal;
 mod openapi;
+mod page;
+mod pictures;
+mod scan;
+mod scope;
+mod state;
 
 use std::sync::Arc;
 
@@ -34,8 +44,11 @@ use area::Area;
 use error::Error;
 use openapi::Documents;
 
+use crate::clock::Ids;
 use crate::providers::Vendor;
+use crate::providers::simulator::Simulators;
 use crate::shared::Shared;
+use crate::state::State;
 
 /// What every path of the API begins with.
 pub const BASE: &str = "/_qrstack/v1";
@@ -46,28 +59,41 @@ const EMULATED: &str = "/_qrstack/openapi/emulated.json";
 #[derive(Clone)]
 struct Control {
     shared: Shared,
+    state: State,
     documents: Arc<Documents>,
-}
-
-impl Control {
-    /// The ids that a `credential` stands for: its own, or all of a set.
-    fn ids_of(&self, credential: Option<&str>) -> Result<Option<Vec<Arc<str>>>, Error> {
-        let Some(name) = credential else { return Ok(None) };
-        let ids = self.shared.credentials().named(name);
-        ids.map(Some).ok_or_else(|| Error::not_found(format!("there is no credential {name:?}")))
-    }
+    simulators: Simulators,
+    vendors: &'static [Vendor],
+    /// What the forms of pages are known by; another one after each start.
+    page_key: Arc<[u8; 32]>,
 }
 
 /// Everything that there is, an area a line.
 fn areas() -> Vec<Area> {
-    vec![faults::area(), journal::area()]
+    vec![
+        clock::area(),
+        credentials::area(),
+        explain::area(),
+        faults::area(),
+        journal::area(),
+        pictures::area(),
+        scan::area(),
+        state::area(),
+    ]
 }
 
 /// The control API on `shared`, and the OpenAPI documents.
-pub fn routes(shared: &Shared, vendors: &[Vendor]) -> Router {
+pub fn routes(shared: &Shared, state: &State, vendors: &'static [Vendor], simulators: &Simulators) -> Router {
     let areas = areas();
     let documents = Arc::new(Documents::new(&areas, vendors));
-    let control = Control { shared: shared.clone(), documents };
+    let control = Control {
+        shared: shared.clone(),
+        state: state.clone(),
+        documents,
+        simulators: Arc::clone(simulators),
+        vendors,
+        // Not from the server's ids: nobody may guess it even where answers are to be reproduced.
+        page_key: Arc::new(Ids::system().bytes()),
+    };
     let nowhere = async || Error::no_such_path();
     let own = areas
         .into_iter()
@@ -78,7 +104,7 @@ pub fn routes(shared: &Shared, vendors: &[Vendor]) -> Router {
         .route(&format!("{BASE}/"), any(nowhere))
         .route(&format!("{BASE}/{{*path}}"), any(nowhere))
         .layer(middleware::from_fn_with_state(shared.clone(), access::check));
-    own.route(EMULATED, get(openapi::emulated)).with_state(control)
+    own.route(EMULATED, get(openapi::emulated)).merge(page::routes()).with_state(control)
 }
 
 /// The answer where a handler panicked or took too long.

@@ -4,10 +4,10 @@
 use axum::extract::State;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::IntoResponse;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
+use super::Control;
 use super::area::Area;
-use super::{BASE, Control};
 use crate::providers::Vendor;
 
 /// Title, servers, and what all areas refer to.
@@ -72,8 +72,10 @@ pub(super) async fn emulated(State(control): State<Control>) -> impl IntoRespons
 mod tests {
     use std::collections::BTreeSet;
 
+    use serde_json::Map;
+
     use super::*;
-    use crate::control::areas;
+    use crate::control::{BASE, areas};
     use crate::server::VENDORS;
 
     /// Method and path of everything that a document describes.

@@ -27,10 +27,12 @@ use url::Url;
 
 use crate::clock::{Clock, Ids};
 use crate::config::Config;
+use crate::explain::{Context, Explanation};
 use crate::faults::Failures;
 use crate::fetch::StandIn;
 use crate::shared::Shared;
-use crate::store::Migration;
+use crate::state::Forget;
+use crate::store::{Migration, Table};
 
 /// What `server` needs to know of a vendor before any door is open.
 #[derive(Clone, Copy)]
@@ -39,10 +41,15 @@ pub struct Vendor {
     pub name: &'static str,
     /// Steps of the vendor's own tables.
     pub migrations: &'static [Migration],
+    /// Those of its tables that hold what requests have left: reset and snapshots are about them.
+    pub tables: &'static [Table],
     /// What each operation can fail with, by the vendor's own table.
     pub failures: fn() -> Vec<Failures>,
     /// Codes of answers to requests outside every operation, which no fault gives.
     pub codes_elsewhere: &'static [&'static str],
+    /// Why the signature of a request was refused, of which it gets head and body; `None` where it carries no signature of
+    /// the vendor's.
+    pub explain: fn(&Parts, &[u8], &Context<'_>) -> Option<Explanation>,
     /// Pictures of the vendor's own samples, which are answered without the network.
     pub stand_ins: fn() -> HashMap<Url, StandIn>,
     /// Commands for `qrstack example`.
@@ -89,6 +96,8 @@ pub struct Door {
     pub elsewhere: Router,
     /// The operation that a request asks for, for the log.
     pub operation: fn(&Parts) -> &'static str,
+    /// Forgets what the door has in memory of requests, if it has anything.
+    pub forget: Option<Forget>,
     /// The vendor's answer where we failed: a handler panicked or took too long.
     pub defect: fn(&Shared) -> Response,
     /// Acts as the vendor's app on a user's phone, where it has codes for that.

@@ -187,6 +187,9 @@ pub enum ScanError {
     Store,
 }
 
+/// All there are; the first one has the codes that are asked for, since no two vendors have any.
+pub type Simulators = std::sync::Arc<[std::sync::Arc<dyn Simulator>]>;
+
 /// Acts as the vendor's app.
 pub trait Simulator: Send + Sync {
     /// Acts a scan out: finds the code, tells the customer's server, and waits for its answer.
@@ -206,9 +209,6 @@ pub trait Simulator: Send + Sync {
 
     /// Takes the callback of a customer away; whether there was one.
     fn remove_callback(&self, credential: &str) -> bool;
-
-    /// Puts callbacks back as the settings have them: of one customer, or of all.
-    fn reset(&self, credential: Option<&str>);
 }
 
 /// At most this many bytes of a text that is shown.

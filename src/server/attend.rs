@@ -28,9 +28,9 @@ pub(super) const OURS: &str = "qrstack";
 /// Who answers what nobody owns.
 pub(super) const NOBODYS: &str = "none";
 /// The statuses of those two and of the listener, who have no codes: what the metrics say instead.
-pub(super) const STATUSES: [&str; 20] = [
-    "200", "201", "204", "400", "401", "403", "404", "405", "408", "409", "413", "414", "415", "422", "431", "500", "501",
-    "503", "505", "508",
+pub(super) const STATUSES: [&str; 21] = [
+    "200", "201", "204", "400", "401", "403", "404", "405", "408", "409", "410", "413", "414", "415", "422", "431",
+    "500", "501", "503", "505", "508",
 ];
 
 /// When a request began, where somebody looked at it before its attendant.

@@ -33,8 +33,10 @@ use crate::fetch::{Fetch, FetchError, Setup, StandIn};
 use crate::intake::Intake;
 use crate::journal::Journal;
 use crate::metrics::Metrics;
+use crate::providers::simulator::Simulators;
 use crate::providers::{self, Vendor};
 use crate::shared::{Outcome, Parts, Shared};
+use crate::state::State;
 use crate::store::{Access, Migration, OpenError, Store};
 use crate::work::{Launch, LaunchError, Work, Workers};
 
@@ -69,10 +71,14 @@ fn join(mistakes: &[Mistake]) -> String {
 pub struct App {
     /// What it runs on.
     pub shared: Shared,
+    /// What requests have left behind.
+    pub state: State,
     /// What it answers.
     pub router: Router,
     /// Whether it takes requests.
     pub gate: Gate,
+    /// What acts as vendors' apps on users' phones.
+    pub simulators: Simulators,
 }
 
 /// All steps of the store's schema.
@@ -131,23 +137,29 @@ pub fn open_with(work: Work, config: Config, store: Store, clock: Clock, ids: Id
     });
 
     let gate = Gate::default();
+    let mut router = health::routes(shared.clone(), gate.clone());
+    let (mut elsewhere, mut simulators, mut forget) = (Vec::new(), Vec::new(), Vec::new());
+    for vendor in VENDORS {
+        let door = (vendor.open)(&shared);
+        simulators.extend(door.simulator);
+        let attendant =
+            Attendant { vendor: vendor.name, operation: door.operation, defect: door.defect, shared: shared.clone() };
+        router = router.merge(attend(door.routes, attendant.clone()));
+        elsewhere.push(Elsewhere { vendor, router: attend(door.elsewhere, attendant.clone()), attendant });
+        forget.extend(door.forget);
+    }
+    let simulators = Simulators::from(simulators);
+    let tables = VENDORS.iter().flat_map(|vendor| vendor.tables).copied().collect();
+    let state = State::new(shared.clone(), tables, forget);
     let control = Attendant {
         vendor: attend::OURS,
         operation: |_| "control",
         defect: |_| control::defect(),
         shared: shared.clone(),
     };
-    let mut router = health::routes(shared.clone(), gate.clone());
-    router = router.merge(attend(control::routes(&shared, VENDORS), control));
-    let mut elsewhere = Vec::new();
-    for vendor in VENDORS {
-        let door = (vendor.open)(&shared);
-        let attendant =
-            Attendant { vendor: vendor.name, operation: door.operation, defect: door.defect, shared: shared.clone() };
-        router = router.merge(attend(door.routes, attendant.clone()));
-        elsewhere.push(Elsewhere { vendor, router: attend(door.elsewhere, attendant.clone()), attendant });
-    }
-    Ok(App { router: router.fallback_service(Root::new(elsewhere, shared.clone())), shared, gate })
+    router = router.merge(attend(control::routes(&shared, &state, VENDORS, &simulators), control));
+    let router = router.fallback_service(Root::new(elsewhere, shared.clone()));
+    Ok(App { state, router, shared, gate, simulators })
 }
 
 /// Every code that the answers of each vendor can carry, and those of our own pages.

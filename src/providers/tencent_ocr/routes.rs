@@ -36,8 +36,8 @@ struct Ocr {
     pace: Arc<Pace>,
 }
 
-pub(super) fn routes(shared: Shared) -> Router {
-    Router::new().fallback(gateway).with_state(Ocr { shared, pace: Arc::default() })
+pub(super) fn routes(shared: Shared, pace: Arc<Pace>) -> Router {
+    Router::new().fallback(gateway).with_state(Ocr { shared, pace })
 }
 
 /// Any path and method: the request says itself what it wants.
@@ -61,9 +61,18 @@ async fn answer(ocr: &Ocr, frame: &mut Frame, request: Request) -> Result<Answer
     Error::strike(shared, action, None, Phase::Arrived)?;
     let check = {
         let shared = shared.clone();
-        move || auth::check(&received, &shared).map(str::to_owned).map(|secret_id| (received, secret_id))
+        move || match auth::check(&received, &shared).map(str::to_owned) {
+            Ok(secret_id) => Ok((received, secret_id)),
+            Err(error) => Err((error, auth::why(&received, &shared))),
+        }
     };
-    let (received, secret_id) = shared.intake().aside(bytes, check).await?;
+    let (received, secret_id) = match shared.intake().aside(bytes, check).await {
+        Ok(checked) => checked,
+        Err((error, explanation)) => {
+            frame.explanation = explanation;
+            return Err(error);
+        }
+    };
     let now = shared.clock().of(&secret_id).unix_seconds();
     ocr.pace.count(&secret_id, action, now, config.ocr_rate_limit)?;
     let credential = frame.credential.as_deref();

@@ -131,7 +131,9 @@ async fn account_of(shared: &Shared, caller: &Caller, token: Option<&str>) -> Re
     // Also whoever comes with a token that has ended is known.
     known.iter().for_each(|known| caller.is(&known.appid));
     match (config.auth, known) {
-        (Auth::Verify, Some(known)) => known.check(shared.clock().of(&known.appid).unix_seconds()).map(|()| known.appid),
+        (Auth::Verify, Some(known)) => {
+            known.check(shared.clock().of(&known.appid).unix_seconds()).map(|()| known.appid)
+        }
         (Auth::Verify, None) => Err(Error::InvalidCredential),
         (Auth::Accept | Auth::Open, Some(known)) => Ok(known.appid),
         (Auth::Accept | Auth::Open, None) => Ok(first_app(config).to_owned()),

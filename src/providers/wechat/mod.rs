@@ -43,8 +43,10 @@ use crate::shared::Shared;
 pub const VENDOR: Vendor = Vendor {
     name: "wechat",
     migrations: store::MIGRATIONS,
+    tables: store::TABLES,
     failures: error::failures,
     codes_elsewhere: &[error::INVALID_URL],
+    explain: |_, _, _| None,
     stand_ins: HashMap::new,
     examples: &[example::SCAN, example::CREATE],
     openapi: include_str!("openapi.json"),
@@ -61,12 +63,17 @@ fn claim(parts: &Parts) -> Option<Claim> {
 }
 
 fn open(shared: &Shared) -> Door {
+    let simulator = Arc::new(simulator::Wechat::new(shared.clone()));
     Door {
         routes: routes::routes(shared.clone()),
         elsewhere: routes::elsewhere(shared.clone()),
         operation: |parts: &Parts| Operation::of(parts.uri.path()).map_or("unknown", Operation::name),
+        forget: {
+            let simulator = Arc::clone(&simulator);
+            Some(Arc::new(move |credentials| simulator.forget(credentials)))
+        },
         defect: error::defect,
-        simulator: Some(Arc::new(simulator::Wechat::new(shared.clone()))),
+        simulator: Some(simulator),
     }
 }
 

@@ -2,7 +2,7 @@
 //! tells the account's application.
 
 use std::collections::BTreeMap;
-use std::sync::{PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use futures_util::future::BoxFuture;
 use sha2::{Digest, Sha256};
@@ -12,7 +12,9 @@ use super::callback::event::{Event, Kind};
 use super::store::codes::{self, By, Scannable};
 use super::store::followers;
 use super::ticket;
-use crate::config::Config;
+use crate::clock::{Clock, Ids};
+use crate::config::{Config, WechatCallback};
+use crate::fetch::Fetch;
 use crate::providers::simulator::{Callback, Scan, ScanError, Scanned, Shown, ShownCallback, Simulator, Verified};
 use crate::shared::Shared;
 
@@ -20,6 +22,8 @@ use crate::shared::Shared;
 const SETTING: &str = "QRSTACK_WECHAT_CALLBACKS";
 /// Characters of an openid, at most; real ones have 28.
 const MAX_OPENID: usize = 128;
+/// Callbacks that may be set at the same time: one for each account of as many tests as there may be.
+const MAX_CALLBACKS: usize = 100_000;
 
 /// The simulator of one server.
 pub(super) struct Wechat {
@@ -34,10 +38,30 @@ impl Wechat {
         Self { shared, targets: RwLock::new(targets) }
     }
 
+    /// Puts callbacks back as the settings have them: of these accounts, or of all.
+    pub(super) fn forget(&self, appids: Option<&[Arc<str>]>) {
+        let mut configured = configured(self.shared.config());
+        let mut targets = self.targets.write().unwrap_or_else(PoisonError::into_inner);
+        match appids {
+            None => *targets = configured,
+            Some(appids) => {
+                for appid in appids {
+                    targets.remove(appid.as_ref());
+                    targets.extend(configured.remove_entry(appid.as_ref()));
+                }
+            }
+        }
+    }
+
     fn target(&self, appid: &str) -> Result<Target, ScanError> {
         let targets = self.targets.read().unwrap_or_else(PoisonError::into_inner);
         let none = || ScanError::NoCallback { credential: appid.to_owned(), setting: SETTING };
         targets.get(appid).cloned().ok_or_else(none)
+    }
+
+    /// The way out, and the account's own time and ids.
+    fn means(&self, appid: &str) -> (&Fetch, Clock, Ids) {
+        (self.shared.fetch(), self.shared.clock().of(appid), self.shared.ids().of(appid))
     }
 
     async fn find(&self, scan: &Scan) -> Result<Scannable, ScanError> {
@@ -59,7 +83,7 @@ impl Wechat {
             }
         };
         let code = found.ok_or(ScanError::NoSuchCode)?;
-        let now = self.shared.clock().unix_seconds();
+        let now = self.shared.clock().of(&code.appid).unix_seconds();
         if code.has_expired(now) { Err(ScanError::Expired) } else { Ok(code) }
     }
 
@@ -72,16 +96,16 @@ impl Wechat {
         }
         let followed = followers::follow(&self.shared, appid, &openid, scan.follows).await;
         let kind = if followed.map_err(|_| ScanError::Store)? { Kind::Scan } else { Kind::Subscribe };
+        let (fetch, clock, ids) = self.means(appid);
         let event = Event {
             to: original_id(appid),
             openid: openid.clone(),
-            created: self.shared.clock().unix_seconds(),
+            created: clock.unix_seconds(),
             kind,
             scene: scene.clone(),
             ticket: ticket.clone(),
         };
-        let (fetch, clock, ids) = (self.shared.fetch(), self.shared.clock(), self.shared.ids());
-        let attempts = target.push(&event, fetch, clock, ids).await;
+        let attempts = target.push(&event, fetch, &clock, &ids).await;
         let delivered = attempts.last().is_some_and(|attempt| attempt.answered);
         tracing::info!(appid, event = kind.name(), delivered, attempts = attempts.len(), "a scan was acted out");
         Ok(Scanned {
@@ -104,8 +128,8 @@ impl Simulator for Wechat {
 
     fn verify<'a>(&'a self, credential: &'a str) -> BoxFuture<'a, Result<Verified, ScanError>> {
         Box::pin(async move {
-            let (fetch, clock, ids) = (self.shared.fetch(), self.shared.clock(), self.shared.ids());
-            Ok(self.target(credential)?.verify(fetch, clock, ids).await)
+            let (fetch, clock, ids) = self.means(credential);
+            Ok(self.target(credential)?.verify(fetch, &clock, &ids).await)
         })
     }
 
@@ -116,30 +140,22 @@ impl Simulator for Wechat {
     fn set_callback(&self, callback: Callback) -> Result<ShownCallback, ScanError> {
         let (appid, target) = (callback.credential.clone(), Target::new(callback)?);
         let shown = target.shown();
-        self.targets.write().unwrap_or_else(PoisonError::into_inner).insert(appid, target);
+        let mut targets = self.targets.write().unwrap_or_else(PoisonError::into_inner);
+        if targets.len() >= MAX_CALLBACKS && !targets.contains_key(&appid) {
+            return Err(ScanError::BadCallback(format!("there are {MAX_CALLBACKS} callbacks already; delete some")));
+        }
+        targets.insert(appid, target);
         Ok(shown)
     }
 
     fn remove_callback(&self, credential: &str) -> bool {
         self.targets.write().unwrap_or_else(PoisonError::into_inner).remove(credential).is_some()
     }
-
-    fn reset(&self, credential: Option<&str>) {
-        let mut configured = configured(self.shared.config());
-        let mut targets = self.targets.write().unwrap_or_else(PoisonError::into_inner);
-        match credential {
-            None => *targets = configured,
-            Some(appid) => {
-                targets.remove(appid);
-                targets.extend(configured.remove_entry(appid));
-            }
-        }
-    }
 }
 
 /// The callbacks of the settings, which are checked already.
 fn configured(config: &Config) -> BTreeMap<String, Target> {
-    let target = |setting: &crate::config::WechatCallback| {
+    let target = |setting: &WechatCallback| {
         let callback = Callback {
             credential: setting.appid.clone(),
             url: setting.url.to_string(),

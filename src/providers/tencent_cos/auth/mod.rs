@@ -3,6 +3,7 @@
 
 mod authorization;
 mod canonical;
+mod explain;
 
 use std::sync::Arc;
 
@@ -21,6 +22,7 @@ use crate::secret;
 use crate::shared::Shared;
 
 pub(super) use canonical::sign_get;
+pub(super) use explain::explain;
 
 /// Carriers of the token of a temporary key: two headers, and one of the names as a parameter.
 ///
@@ -31,7 +33,8 @@ const TOKENS: [&str; 2] = ["x-cos-security-token", "x-ci-security-token"];
 /// The key that a request names, wherever its signature stands; known before anything is checked.
 pub(super) fn named(parts: &Parts) -> Option<Arc<str>> {
     let header = parts.headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let last = |text: &str| text.split('&').filter_map(|field| field.trim().strip_prefix("q-ak=")).next_back().map(Arc::from);
+    let last =
+        |text: &str| text.split('&').filter_map(|field| field.trim().strip_prefix("q-ak=")).next_back().map(Arc::from);
     if !header.trim().is_empty() {
         return last(header);
     }

@@ -58,9 +58,8 @@ pub(in super::super) fn check_bucket(parts: &Parts, shared: &Shared) -> Result<(
         return Err(Error::InvalidHost);
     }
     let bucket = bucket.as_ref().unwrap_or(&config.cos_default_bucket);
-    let exists = config.cos_buckets.is_empty()
-        || config.cos_buckets.contains(bucket)
-        || shared.credentials().has_bucket(bucket);
+    let exists =
+        config.cos_buckets.is_empty() || config.cos_buckets.contains(bucket) || shared.credentials().has_bucket(bucket);
     if exists { Ok(()) } else { Err(Error::NoSuchBucket) }
 }
 

@@ -11,11 +11,11 @@ pub(super) mod tokens;
 
 use sqlx::SqliteConnection;
 
-use crate::store::Migration;
+use crate::store::{Column, Kind, Migration, Table};
 
-pub(super) const MIGRATIONS: &[Migration] = &[TABLES, CURRENT_TOKENS, FOLLOWERS];
+pub(super) const MIGRATIONS: &[Migration] = &[FIRST, CURRENT_TOKENS, FOLLOWERS];
 
-const TABLES: Migration = Migration {
+const FIRST: Migration = Migration {
     version: 2_026_112_131,
     about: "WeChat accounts, tokens, codes and counted calls",
     // Moments are Unix seconds. `expires_at` of a code is null where it never expires.
@@ -76,6 +76,48 @@ const FOLLOWERS: Migration = Migration {
             PRIMARY KEY (appid, openid)
         );
     ",
+};
+
+/// What requests have left. An account owns its rows by its AppID.
+pub(super) const TABLES: &[Table] = {
+    use Kind::{Integer, OptionalInteger, Text};
+    &[
+        Table { name: "wechat_accounts", columns: &[Column("appid", Text), Column("permanent_codes", Integer)] },
+        Table {
+            name: "wechat_tokens",
+            columns: &[
+                Column("appid", Text),
+                Column("token", Text),
+                Column("kind", Text),
+                Column("forced", Integer),
+                Column("issued_at", Integer),
+                Column("expires_at", Integer),
+                Column("superseded_at", OptionalInteger),
+            ],
+        },
+        Table {
+            name: "wechat_codes",
+            columns: &[
+                Column("appid", Text),
+                Column("ticket", Text),
+                Column("code", Text),
+                Column("action", Text),
+                Column("scene", Text),
+                Column("created_at", Integer),
+                Column("expires_at", OptionalInteger),
+            ],
+        },
+        Table {
+            name: "wechat_counts",
+            columns: &[
+                Column("appid", Text),
+                Column("calls_of", Text),
+                Column("period", Integer),
+                Column("calls", Integer),
+            ],
+        },
+        Table { name: "wechat_followers", columns: &[Column("appid", Text), Column("openid", Text)] },
+    ]
 };
 
 /// Draws of a code or token until one is free. More than one is only ever needed where ids come from a seed.

@@ -87,6 +87,7 @@ impl Faults {
     /// # Errors
     /// Where it could never strike, or there are [`MAX_RULES`].
     pub fn add(&self, spec: Spec, members: Vec<Arc<str>>) -> Result<View, Refused> {
+        let members = members.iter().map(ToString::to_string).collect();
         self.insert(Saved { spec, members, struck: 0 }, Origin::Asked)
     }
 
@@ -147,18 +148,30 @@ impl Faults {
         before - rules.len()
     }
 
-    /// All rules but the settings', with how often each struck, for [`Faults::restore`].
-    pub fn save(&self) -> Vec<Saved> {
+    /// All rules but the settings', or those for some of `credentials` alone, with how often each struck.
+    pub fn save(&self, credentials: Option<&[Arc<str>]>) -> Vec<Saved> {
         let rules = self.0.rules.read().unwrap_or_else(PoisonError::into_inner);
-        rules.iter().filter(|rule| rule.origin == Origin::Asked).map(|rule| rule.save()).collect()
+        let is_meant = |rule: &&Arc<Rule>| rule.origin == Origin::Asked && rule.is_within(credentials);
+        rules.iter().filter(is_meant).map(|rule| rule.save()).collect()
     }
 
-    /// Puts saved rules in place of all but the settings'.
+    /// Whether saved rules could all be put back.
+    ///
+    /// # Errors
+    /// As [`Faults::add`].
+    pub fn check(&self, saved: &[Saved]) -> Result<(), Refused> {
+        if saved.len() > MAX_RULES {
+            return Err(Refused::TooMany);
+        }
+        saved.iter().try_for_each(|saved| Rule::new(0, saved.clone(), Origin::Asked, &self.0.catalogue).map(drop))
+    }
+
+    /// Puts saved rules in place of all but the settings', or of those for some of `credentials` alone.
     ///
     /// # Errors
     /// As [`Faults::add`]; those before the one refused are there then.
-    pub fn restore(&self, saved: Vec<Saved>) -> Result<(), Refused> {
-        self.clear(None);
+    pub fn restore(&self, saved: Vec<Saved>, credentials: Option<&[Arc<str>]>) -> Result<(), Refused> {
+        self.clear(credentials);
         // The latest is added last.
         saved.into_iter().rev().try_for_each(|saved| self.insert(saved, Origin::Asked).map(drop))
     }

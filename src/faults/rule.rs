@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use super::catalogue::Catalogue;
-use super::plan::{Plan, fraction};
+use super::plan::{Plan, PlanError, fraction};
 use super::{Asked, MAX_RULES, Phase};
 use crate::clock::Ids;
 
@@ -42,6 +42,55 @@ pub struct Spec {
     /// How likely a request is struck that the rule is for; absent, each is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub probability: Option<f64>,
+}
+
+impl Spec {
+    /// A rule for every request: `plan` is written as in [`Plan`].
+    ///
+    /// # Errors
+    /// Where `plan` is none.
+    pub fn fault(plan: &str) -> Result<Self, PlanError> {
+        Ok(Self { fault: Some(plan.parse()?), ..Self::default() })
+    }
+
+    /// A rule for every request, with another plan each time: `["45009", "45009", "pass"]`.
+    ///
+    /// # Errors
+    /// Where one of `plans` is none.
+    pub fn sequence(plans: &[&str]) -> Result<Self, PlanError> {
+        let plans = plans.iter().map(|plan| plan.parse()).collect::<Result<_, _>>()?;
+        Ok(Self { sequence: Some(plans), ..Self::default() })
+    }
+
+    /// The same for one operation, as its vendor calls it.
+    #[must_use]
+    pub fn of(self, operation: impl Into<String>) -> Self {
+        Self { operation: Some(operation.into()), ..self }
+    }
+
+    /// The same for one credential, or one set of them.
+    #[must_use]
+    pub fn by(self, credential: impl Into<String>) -> Self {
+        Self { credential: Some(credential.into()), ..self }
+    }
+
+    /// The same for some contents.
+    #[must_use]
+    pub fn about(self, content: TextMatch) -> Self {
+        Self { content: Some(content), ..self }
+    }
+
+    /// The same for so many times; 0 is without end.
+    #[must_use]
+    pub fn times(self, times: u64) -> Self {
+        Self { times: Some(times), ..self }
+    }
+
+    /// The same with a probability.
+    #[must_use]
+    pub fn with_probability(self, probability: f64) -> Self {
+        Self { probability: Some(probability), ..self }
+    }
 }
 
 /// Which texts a rule is for.
@@ -122,12 +171,13 @@ pub struct View {
 }
 
 /// A rule with its progress.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Saved {
     /// What was asked for.
     pub spec: Spec,
     /// The ids that its credential stands for.
-    pub members: Vec<Arc<str>>,
+    pub members: Vec<String>,
     /// Requests that it has struck.
     pub struck: u64,
 }
@@ -157,6 +207,7 @@ pub(super) struct Rule {
 impl Rule {
     pub(super) fn new(id: u64, saved: Saved, origin: Origin, catalogue: &Catalogue) -> Result<Self, Refused> {
         let Saved { spec, members, struck } = saved;
+        let members = members.into_iter().map(Arc::from).collect();
         let (steps, default_times) = match (&spec.fault, &spec.sequence) {
             (Some(fault), None) => (vec![fault.clone()], 0),
             (None, Some(sequence)) => (sequence.clone(), 1),
@@ -220,7 +271,7 @@ impl Rule {
     }
 
     pub(super) fn save(&self) -> Saved {
-        Saved { spec: self.spec.clone(), members: self.members.clone(), struck: *self.struck() }
+        Saved { spec: self.spec.clone(), members: self.members.iter().map(ToString::to_string).collect(), struck: *self.struck() }
     }
 
     fn struck(&self) -> MutexGuard<'_, u64> {

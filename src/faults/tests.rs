@@ -141,9 +141,9 @@ fn saved_rules_go_on_where_they_were() {
     add(&faults, r#"{"fault":"latency=1s","operation":"read"}"#).expect("a rule");
     add(&faults, r#"{"fault":"503","operation":"read","times":2}"#).expect("a rule");
     assert_eq!(met(&faults, "read", "a", "x"), "503");
-    let saved = faults.save();
+    let saved = faults.save(None);
     assert_eq!(met(&faults, "read", "a", "x"), "503");
-    faults.restore(saved).expect("rules");
+    faults.restore(saved, None).expect("rules");
     let outcomes: Vec<_> = (0..2).map(|_| met(&faults, "read", "a", "x")).collect();
     assert_eq!(outcomes, ["503", "latency=1s"]);
 }

@@ -1,6 +1,8 @@
 //! Everything over HTTP, against the router in this process: one file a provider.
 
 mod cli_im;
+mod faults;
+mod journal;
 mod readme;
 mod replay;
 mod server;

@@ -1,8 +1,11 @@
 //! Everything over HTTP, against the router in this process: one file a provider.
 
 mod cli_im;
+mod explain;
+mod pictures;
 mod readme;
 mod replay;
+mod scan;
 mod server;
 #[allow(dead_code, reason = "tests/faults uses the rest")]
 mod support;

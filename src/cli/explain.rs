@@ -11,7 +11,8 @@ use super::WRONG_USAGE;
 use super::settings::SettingsArguments;
 use crate::clock::{Clock, Motion};
 use crate::credentials::Credentials;
-use crate::explain::{self, Context, Explained, Explanation};
+use crate::explain::{Context, Explained, Explanation};
+use crate::providers;
 use crate::server::VENDORS;
 
 /// Bytes of a request.
@@ -53,7 +54,7 @@ pub fn run(arguments: &Arguments) -> ExitCode {
     let clock = arguments.at.map_or_else(Clock::system, |moment| Clock::fixed(moment.as_second()));
     let credentials = Credentials::new(&config);
     let context = Context { config: &config, credentials: &credentials, clock: &clock };
-    let explained = match explained(&raw, &context) {
+    let explained = match providers::explain(VENDORS, &raw, &context) {
         Ok(explained) => explained,
         Err(reason) => {
             eprintln!("qrstack explain: {reason}");
@@ -64,14 +65,6 @@ pub fn run(arguments: &Arguments) -> ExitCode {
     // A reader that has seen enough closes the pipe; that is no failure.
     let _ = io::stdout().lock().write_all(text.as_bytes());
     if explained.explanation.right { ExitCode::SUCCESS } else { ExitCode::FAILURE }
-}
-
-fn explained(raw: &[u8], context: &Context<'_>) -> Result<Explained, String> {
-    let (parts, body) = explain::request(raw)?;
-    let found = VENDORS.iter().find_map(|vendor| {
-        Some(Explained { provider: vendor.name, explanation: (vendor.explain)(&parts, &body, context)? })
-    });
-    found.ok_or_else(|| "the request carries no signature of COS or of Tencent Cloud".to_owned())
 }
 
 fn json(explained: &Explained) -> String {
@@ -140,14 +133,14 @@ mod tests {
             )
         };
         let right = request("4cc65f32c1d6dc263c94610577accdd967090a7f3ddc9b880ad7b26a883ad332");
-        let right = explained(right.as_bytes(), &context).expect("a signature");
+        let right = providers::explain(VENDORS, right.as_bytes(), &context).expect("a signature");
         assert!(right.explanation.right, "{right:?}");
         assert!(plain(&right).starts_with("tencent_ocr, TC3-HMAC-SHA256: the signature is right"));
-        let wrong = explained(request("00").as_bytes(), &context).expect("a signature");
+        let wrong = providers::explain(VENDORS, request("00").as_bytes(), &context).expect("a signature");
         let text = plain(&wrong);
         assert!(!wrong.explanation.right && text.contains("  | content-type:application/json\n"), "{text}");
         assert!(!text.contains("EMUsecret"), "{text}");
-        assert!(explained(b"GET / HTTP/1.1\n\n", &context).is_err());
+        assert!(providers::explain(VENDORS, b"GET / HTTP/1.1\n\n", &context).is_err());
         assert_eq!(shown("a\u{1b}[2J\n\"b\""), "  | a\\u{1b}[2J\n  | \"b\"");
     }
 }

@@ -221,7 +221,15 @@ impl Builder {
         })?;
         let started = started.await.map_err(|_| io::Error::other("the emulator's thread ended"))?;
         let (address, app) = started?;
-        Ok(Emulator { address, url: format!("http://{address}"), app, stop, end, server: Some(server), runtime: handle })
+        Ok(Emulator {
+            address,
+            url: format!("http://{address}"),
+            app,
+            stop,
+            end,
+            server: Some(server),
+            runtime: handle,
+        })
     }
 }
 

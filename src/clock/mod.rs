@@ -15,7 +15,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use jiff::Timestamp;
 
-pub use ids::{Ids, Seeding};
+pub use ids::{Fork, Ids, Owned, Seeding};
 pub use motion::{Adjustment, Motion, Scale, Unreachable};
 
 /// Tells the time: the system's, or one that was moved; the server's, or a credential's own.

@@ -8,8 +8,8 @@ use super::Emulator;
 use crate::codec::lab::{Drawn, LabError, Recipe};
 use crate::control;
 use crate::explain::Explained;
-use crate::providers::simulator::{Callback, Scan, ScanError, Scanned, ShownCallback, Simulator, Verified};
 use crate::providers;
+use crate::providers::simulator::{Callback, Scan, ScanError, Scanned, ShownCallback, Simulator, Verified};
 use crate::server::VENDORS;
 
 impl Emulator {

@@ -22,7 +22,11 @@ const APPID: &str = "wx0123456789abcdef";
 
 pub fn checks() -> Vec<Check> {
     vec![
-        check("F60", "callbacks at special, misspelled and hidden addresses refused, connections made", inner_addresses),
+        check(
+            "F60",
+            "callbacks at special, misspelled and hidden addresses refused, connections made",
+            inner_addresses,
+        ),
         check("F60", "callbacks of other schemes refused", schemes),
         check("F60", "our own listener is told nothing where all is allowed", ourselves),
         check("F60", "redirects of callbacks followed, connections made where they point", redirects),
@@ -149,8 +153,10 @@ fn message() -> Option<(&'static str, Bytes)> {
 
 fn rebinding() -> String {
     block_on(async {
-        let (outer, inner) =
-            (Canary::start("127.0.0.1", |_| Act::Say(ok("text/plain", b"success"))).await, Canary::silent("127.0.0.2").await);
+        let (outer, inner) = (
+            Canary::start("127.0.0.1", |_| Act::Say(ok("text/plain", b"success"))).await,
+            Canary::silent("127.0.0.2").await,
+        );
         let [public, private]: [IpAddr; 2] = [[127, 0, 0, 1].into(), [127, 0, 0, 2].into()];
         let ask = async |answers: &[&[IpAddr]], port: u16| {
             let answers = answers.iter().map(|set| set.to_vec()).collect();

@@ -1,7 +1,5 @@
 //! The bearer key. It is checked before the body is read.
 
-use std::sync::Arc;
-
 use axum::extract::{FromRequestParts, Request, State};
 use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
@@ -25,7 +23,7 @@ impl FromRequestParts<Shared> for ApiKey {
         if let Some(error) = forced.filter(|error| error.is_authentication()) {
             return Err(error);
         }
-        let is_known = parts.extensions.get::<Caller>().is_some();
+        let is_known = parts.extensions.get::<Known>().is_some();
         match (config.auth, presented(&parts.headers)) {
             (Auth::Open, _) | (Auth::Accept, Some(_)) => {}
             (Auth::Verify | Auth::Accept, None) => return Err(Error::NoKey),
@@ -36,15 +34,15 @@ impl FromRequestParts<Shared> for ApiKey {
     }
 }
 
-/// The id of the key that a request carries.
+/// Marks a request whose key somebody has.
 #[derive(Clone)]
-struct Caller(Arc<str>);
+struct Known;
 
 /// Finds out whose key a request carries, for [`ApiKey`] and for what is known of the answer.
 pub(super) async fn identify(State(shared): State<Shared>, mut request: Request, next: Next) -> Response {
     let id = presented(request.headers()).and_then(|key| shared.credentials().api_key(key));
-    if let Some(id) = &id {
-        request.extensions_mut().insert(Caller(Arc::clone(id)));
+    if id.is_some() {
+        request.extensions_mut().insert(Known);
     }
     let mut response = next.run(request).await;
     if let Some(outcome) = response.extensions_mut().get_mut::<Outcome>() {

@@ -142,7 +142,9 @@ impl Stable {
 
     /// Whether a caller gets this one, so that none is made.
     fn serves(&self, force: bool, now: i64) -> bool {
-        if force { self.forced && now - self.issued_at < PAUSE } else { self.left(now) > OVERLAP }
+        // Where the time went back, one may be from a moment that is still to come.
+        let is_issued = self.issued_at <= now;
+        is_issued && if force { self.forced && now - self.issued_at < PAUSE } else { self.left(now) > OVERLAP }
     }
 
     fn issued(self, now: i64) -> Issued {

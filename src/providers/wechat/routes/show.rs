@@ -13,7 +13,7 @@ use crate::codec::render;
 use crate::intake::query;
 use crate::providers::wechat::Operation;
 use crate::providers::wechat::auth::Caller;
-use crate::providers::wechat::store::codes;
+use crate::providers::wechat::store::codes::{self, By};
 use crate::providers::wechat::ticket;
 use crate::shared::{Outcome, Shared};
 
@@ -43,7 +43,7 @@ pub(super) async fn showqrcode(
     let pairs = query::pairs_lossy(&query.unwrap_or_default());
     // Recorded: wechat-api and silenceper put the ticket into the address unescaped, where a plus reads as a space.
     let ticket = query::first(&pairs, "ticket").ok_or(NoPicture(NOT_FOUND))?.replace(' ', "+");
-    let found = codes::of_ticket(&shared, &ticket).await.map_err(|_| NoPicture("-1"))?;
+    let found = codes::find(&shared, By::Ticket(&ticket), None).await.map_err(|_| NoPicture("-1"))?;
     let shown = found.ok_or(NoPicture(NOT_FOUND))?;
     caller.is(&shown.appid);
     let now = shared.clock().of(&shown.appid).now();

@@ -222,8 +222,7 @@ impl Credentials {
             let before = registry.clear();
             let added = sets.into_iter().try_for_each(|set| registry.add(&Arc::new(set)));
             if let Err(error) = added {
-                registry.clear();
-                before.iter().for_each(|set| registry.insert(set));
+                registry.put_back(&before);
                 return Err(error);
             }
             Ok(before)
@@ -231,11 +230,8 @@ impl Credentials {
     }
 
     /// Takes all sets away, and puts back what [`Credentials::replace_all`] gave.
-    pub fn put_back(&self, before: Vec<Arc<Set>>) {
-        self.write(|registry| {
-            registry.clear();
-            before.iter().for_each(|set| registry.insert(set));
-        });
+    pub fn put_back(&self, before: &[Arc<Set>]) {
+        self.write(|registry| registry.put_back(before));
     }
 }
 
@@ -293,8 +289,17 @@ impl Registry {
 
     fn clear(&mut self) -> Vec<Arc<Set>> {
         let all: Vec<_> = std::mem::take(&mut self.sets).into_values().collect();
-        all.iter().for_each(|set| self.forget(set));
+        for set in &all {
+            self.forget(set);
+        }
         all
+    }
+
+    fn put_back(&mut self, before: &[Arc<Set>]) {
+        self.clear();
+        for set in before {
+            self.insert(set);
+        }
     }
 
     fn forget(&mut self, set: &Set) {

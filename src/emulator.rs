@@ -3,12 +3,15 @@
 //! It runs on threads of its own, so that a test may use a blocking client, or an async one on any runtime. Nothing is
 //! written to disk. To be read first: [`Emulator::start`].
 
+mod lab;
+
 use std::collections::BTreeMap;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::thread::JoinHandle;
 
 use thiserror::Error;
+use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
@@ -57,6 +60,7 @@ pub struct Emulator {
     /// Ends everything at once.
     end: CancellationToken,
     server: Option<JoinHandle<()>>,
+    runtime: Handle,
 }
 
 /// What an [`Emulator`] starts with.
@@ -235,6 +239,7 @@ impl Builder {
             .thread_name("qrstack-emulator")
             .enable_all()
             .build()?;
+        let handle = runtime.handle().clone();
         let (stop, end) = (CancellationToken::new(), CancellationToken::new());
         let (told, started) = oneshot::channel();
         let (stopping, ending) = (stop.clone(), end.clone());
@@ -250,7 +255,15 @@ impl Builder {
         })?;
         let started = started.await.map_err(|_| io::Error::other("the emulator's thread ended"))?;
         let (address, app) = started?;
-        Ok(Emulator { address, url: format!("http://{address}"), app, stop, end, server: Some(server) })
+        Ok(Emulator {
+            address,
+            url: format!("http://{address}"),
+            app,
+            stop,
+            end,
+            server: Some(server),
+            runtime: handle,
+        })
     }
 }
 

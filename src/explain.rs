@@ -4,6 +4,7 @@
 //! What a signature covers, and which mistakes are usual, is each provider's matter; here is what they have in common.
 //! Nothing here holds a key or a signature. Values whose names say that they are secret are masked before they get here.
 
+use std::fmt::Write;
 use std::ops::Range;
 
 use axum::body::Bytes;
@@ -199,7 +200,7 @@ impl Difference {
             return None;
         }
         let same = ours.bytes().zip(theirs.bytes()).take_while(|(ours, theirs)| ours == theirs).count();
-        let line = 1 + ours.as_bytes()[..same].iter().filter(|byte| **byte == b'\n').count();
+        let line = ours.as_bytes()[..same].split(|byte| *byte == b'\n').count();
         Some(Self { place, byte: same, line, ours: around(ours, same), theirs: around(theirs, same) })
     }
 }
@@ -370,7 +371,7 @@ fn escaped(text: &str) -> String {
             out.push(character);
         } else {
             for unit in character.encode_utf16(&mut [0; 2]) {
-                out.push_str(&format!("\\u{unit:04x}"));
+                write!(out, "\\u{unit:04x}").expect("memory takes every text");
             }
         }
     }

@@ -48,6 +48,9 @@ impl From<u64> for Seeding {
     }
 }
 
+/// Credentials, and the seed of the ids that they have together.
+pub type Owned = (Vec<Arc<str>>, Seeding);
+
 /// What a seed gives, one draw after the other.
 struct Sequence {
     random: StdRng,
@@ -144,23 +147,25 @@ impl Ids {
 
     /// The seeds of the server and of credentials with their own, as far as they were drawn. Credentials that share a
     /// sequence stand together.
-    pub fn all(&self) -> (Option<Seeding>, Vec<(Vec<Arc<str>>, Seeding)>) {
+    pub fn all(&self) -> (Option<Seeding>, Vec<Owned>) {
         self.read(|seeded| {
-            let mut groups: BTreeMap<usize, (Vec<Arc<str>>, Seeding)> = BTreeMap::new();
+            let mut groups: BTreeMap<usize, Owned> = BTreeMap::new();
             for (credential, sequence) in &seeded.own {
                 let seeding = locked(sequence).seeding;
                 let group = groups.entry(Arc::as_ptr(sequence) as usize).or_insert((Vec::new(), seeding));
                 group.0.push(Arc::clone(credential));
             }
             let mut own: Vec<_> = groups.into_values().collect();
-            own.iter_mut().for_each(|(credentials, _)| credentials.sort_unstable());
+            for (credentials, _) in &mut own {
+                credentials.sort_unstable();
+            }
             own.sort_unstable_by(|(left, _), (right, _)| left.cmp(right));
             (seeded.server.as_ref().map(|sequence| locked(sequence).seeding), own)
         })
     }
 
     /// Lets all ids go on from these seeds; nobody else has one.
-    pub fn replace_all(&self, server: Option<Seeding>, own: Vec<(Vec<Arc<str>>, Seeding)>) {
+    pub fn replace_all(&self, server: Option<Seeding>, own: Vec<Owned>) {
         let server = server.map(sequence);
         let mut all = HashMap::new();
         for (credentials, seeding) in own {

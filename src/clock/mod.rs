@@ -15,7 +15,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use jiff::Timestamp;
 
-pub use ids::{Ids, Seeding};
+pub use ids::{Fork, Ids, Owned, Seeding};
 pub use motion::{Adjustment, Motion, Scale, Unreachable};
 
 /// Tells the time: the system's, or one that was moved; the server's, or a credential's own.
@@ -126,9 +126,9 @@ impl Clock {
         self.own.as_deref().unwrap_or(&self.house.server).motion()
     }
 
-    /// Whether the time is the system's, so that what it leaves behind will not come again.
-    pub fn is_real(&self) -> bool {
-        self.motion().is_real()
+    /// Whether everybody's time is the system's, so that nothing that is long over can come again.
+    pub fn is_untouched(&self) -> bool {
+        self.house.server.motion().is_real() && !self.house.has_own.load(Ordering::Acquire)
     }
 
     /// Whether a credential has its own time.

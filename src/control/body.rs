@@ -7,9 +7,9 @@ use axum::body::Bytes;
 use axum::extract::{FromRequest, FromRequestParts, Path, Request};
 use axum::http::StatusCode;
 use axum::http::request::Parts;
-use serde::de::DeserializeOwned;
-use serde::de::value::MapDeserializer;
-use serde::{Deserialize, Deserializer};
+use serde::de::value::{self, MapDeserializer};
+use serde::de::{DeserializeOwned, IntoDeserializer, Visitor};
+use serde::{Deserialize, Deserializer, forward_to_deserialize_any};
 use serde_json::error::Category;
 
 use super::Control;
@@ -78,12 +78,40 @@ impl<T: DeserializeOwned> FromRequestParts<Control> for Query<T> {
             .map_err(|_| Error::malformed("the query is not percent-encoded UTF-8"))?;
         let mut fields = BTreeMap::new();
         for (name, value) in pairs {
-            if fields.insert(name.clone(), value).is_some() {
+            if fields.insert(name.clone(), Text(value)).is_some() {
                 return Err(Error::invalid(format!("{name} stands in the query more than once")));
             }
         }
         let read = T::deserialize(MapDeserializer::new(fields.into_iter()));
-        read.map(Self).map_err(|error: serde::de::value::Error| Error::invalid(error.to_string()))
+        read.map(Self).map_err(|error: value::Error| Error::invalid(error.to_string()))
+    }
+}
+
+/// A value of a query: always a text, and there where its name is.
+struct Text(String);
+
+impl IntoDeserializer<'_> for Text {
+    type Deserializer = Self;
+
+    fn into_deserializer(self) -> Self {
+        self
+    }
+}
+
+impl<'de> Deserializer<'de> for Text {
+    type Error = value::Error;
+
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, value::Error> {
+        visitor.visit_string(self.0)
+    }
+
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, value::Error> {
+        visitor.visit_some(self)
+    }
+
+    forward_to_deserialize_any! {
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf unit unit_struct
+        newtype_struct seq tuple tuple_struct map struct enum identifier ignored_any
     }
 }
 

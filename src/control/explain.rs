@@ -13,6 +13,7 @@ use super::clock::Moment;
 use super::error::Error;
 use crate::clock::{Clock, Motion};
 use crate::explain::{self, Explained};
+use crate::providers;
 
 /// Bytes of the body.
 const MAX_BODY: usize = 16 << 20;
@@ -54,11 +55,7 @@ async fn explain(State(control): State<Control>, request: axum::extract::Request
     let judge = move || {
         let context = shared.explaining();
         let context = explain::Context { clock: clock.as_ref().unwrap_or(context.clock), ..context };
-        let (parts, body) = explain::request(&raw).map_err(Error::invalid)?;
-        let explained =
-            vendors.iter().find_map(|vendor| Some((vendor.name, (vendor.explain)(&parts, &body, &context)?)));
-        let (provider, explanation) = explained.ok_or_else(|| Error::invalid("the request carries no signature"))?;
-        Ok(Json(Explained { provider, explanation }))
+        providers::explain(vendors, &raw, &context).map(Json).map_err(Error::invalid)
     };
     control.shared.intake().aside(bytes.len(), judge).await
 }

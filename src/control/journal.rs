@@ -1,6 +1,5 @@
 //! `/journal`: the last requests and their answers; looking for them, waiting for them, counting them.
 
-use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::time::Duration;
 
@@ -10,7 +9,6 @@ use axum::http::HeaderMap;
 use axum::response::sse::{Event, KeepAlive, Sse};
 use futures_util::{Stream, stream};
 use jiff::Timestamp;
-use serde::de::value::MapDeserializer;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
@@ -65,13 +63,34 @@ struct Filter {
     before: Option<u64>,
     #[serde(deserialize_with = "scalar")]
     fault: Option<bool>,
+    /// So many at most, where a list is asked for.
+    #[serde(deserialize_with = "scalar")]
+    limit: Option<usize>,
 }
 
 impl Filter {
+    /// What is looked for. Nothing is listed of it, so that a limit would mean nothing.
     fn query(self, control: &Control) -> Result<journal::Query, Error> {
+        if self.limit.is_some() {
+            return Err(Error::invalid("limit: no list is asked for"));
+        }
         let credential = control.scope(self.credential.as_deref())?;
-        let Self { vendor, operation, method, path, status, code, content, text, since, until, after, before, fault, .. } =
-            self;
+        let Self {
+            vendor,
+            operation,
+            method,
+            path,
+            status,
+            code,
+            content,
+            text,
+            since,
+            until,
+            after,
+            before,
+            fault,
+            ..
+        } = self;
         Ok(journal::Query {
             vendor,
             operation,
@@ -90,26 +109,28 @@ impl Filter {
         })
     }
 
-    /// From the parameters of a query, `limit` taken out.
-    fn of(mut parameters: BTreeMap<String, String>) -> Result<(Self, Option<usize>), Error> {
-        let limit = parameters.remove("limit").map(|limit| {
-            let number = limit.parse().ok().filter(|number| (1..=MAX_FOUND).contains(number));
-            number.ok_or_else(|| Error::invalid(format!("limit: {limit:?} is not within 1 and {MAX_FOUND}")))
-        });
-        let filter = Self::deserialize(MapDeserializer::new(parameters.into_iter()));
-        let filter = filter.map_err(|error: serde::de::value::Error| Error::invalid(error.to_string()))?;
-        Ok((filter, limit.transpose()?))
+    /// What is looked for, and how many are listed of it.
+    fn listed(mut self, control: &Control, default: usize) -> Result<(journal::Query, usize), Error> {
+        let limit = self.limit.take().unwrap_or(default);
+        if !(1..=MAX_FOUND).contains(&limit) {
+            return Err(Error::invalid(format!("limit: {limit} is not within 1 and {MAX_FOUND}")));
+        }
+        Ok((self.query(control)?, limit))
     }
 }
 
 /// A number or truth value, or the text of one, as a query has it.
 fn scalar<'de, D: Deserializer<'de>, T: std::str::FromStr>(from: D) -> Result<Option<T>, D::Error> {
     let value = Option::<Value>::deserialize(from)?;
-    let wrong = |what: &dyn std::fmt::Display| serde::de::Error::custom(format_args!("{what} is out of bounds or of another type"));
+    let wrong = |what: &dyn std::fmt::Display| {
+        serde::de::Error::custom(format_args!("{what} is out of bounds or of another type"))
+    };
     match value {
         None | Some(Value::Null) => Ok(None),
         Some(Value::String(text)) => text.parse().map(Some).map_err(|_| wrong(&text)),
-        Some(value @ (Value::Number(_) | Value::Bool(_))) => value.to_string().parse().map(Some).map_err(|_| wrong(&value)),
+        Some(value @ (Value::Number(_) | Value::Bool(_))) => {
+            value.to_string().parse().map(Some).map_err(|_| wrong(&value))
+        }
         Some(value @ (Value::Array(_) | Value::Object(_))) => Err(wrong(&value)),
     }
 }
@@ -119,7 +140,9 @@ fn moment<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Timestamp>, D::Er
     let Some(text) = scalar::<D, String>(from)? else { return Ok(None) };
     let seconds = text.parse().ok().and_then(|seconds| Timestamp::from_second(seconds).ok());
     let moment = seconds.or_else(|| text.parse().ok());
-    moment.map(Some).ok_or_else(|| serde::de::Error::custom(format_args!("{text:?} is no moment: RFC 3339 or Unix seconds")))
+    moment
+        .map(Some)
+        .ok_or_else(|| serde::de::Error::custom(format_args!("{text:?} is no moment: RFC 3339 or Unix seconds")))
 }
 
 #[derive(Serialize)]
@@ -130,25 +153,15 @@ struct List {
 }
 
 /// The latest entries that match, the oldest of them first.
-async fn list(
-    State(control): State<Control>,
-    Query(parameters): Query<BTreeMap<String, String>>,
-) -> Result<Json<List>, Error> {
-    let (filter, limit) = Filter::of(parameters)?;
+async fn list(State(control): State<Control>, Query(filter): Query<Filter>) -> Result<Json<List>, Error> {
+    let (query, limit) = filter.listed(&control, FOUND)?;
     let journal = control.shared.journal();
-    let found = journal.find(&filter.query(&control)?, limit.unwrap_or(FOUND));
+    let found = journal.find(&query, limit);
     let entries = found.entries.iter().map(|entry| Summary::of(entry)).collect();
     Ok(Json(List { entries, total: found.total, fill: journal.fill() }))
 }
 
-async fn clear(
-    State(control): State<Control>,
-    Query(parameters): Query<BTreeMap<String, String>>,
-) -> Result<Json<Removed>, Error> {
-    let (filter, limit) = Filter::of(parameters)?;
-    if limit.is_some() {
-        return Err(Error::invalid("limit: everything that matches is cleared"));
-    }
+async fn clear(State(control): State<Control>, Query(filter): Query<Filter>) -> Result<Json<Removed>, Error> {
     Ok(Json(Removed { removed: control.shared.journal().clear(&filter.query(&control)?) }))
 }
 
@@ -172,12 +185,9 @@ async fn get(State(control): State<Control>, Name(id): Name) -> Result<Json<Whol
     Ok(Json(Whole::of(&entry)))
 }
 
-async fn har(
-    State(control): State<Control>,
-    Query(parameters): Query<BTreeMap<String, String>>,
-) -> Result<Json<Value>, Error> {
-    let (filter, limit) = Filter::of(parameters)?;
-    let found = control.shared.journal().find(&filter.query(&control)?, limit.unwrap_or(MAX_FOUND));
+async fn har(State(control): State<Control>, Query(filter): Query<Filter>) -> Result<Json<Value>, Error> {
+    let (query, limit) = filter.listed(&control, MAX_FOUND)?;
+    let found = control.shared.journal().find(&query, limit);
     Ok(Json(journal::archive(found.entries.iter().map(AsRef::as_ref))))
 }
 
@@ -257,12 +267,8 @@ async fn verify(State(control): State<Control>, Body(verify): Body<Verify>) -> R
 async fn live(
     State(control): State<Control>,
     headers: HeaderMap,
-    Query(parameters): Query<BTreeMap<String, String>>,
+    Query(filter): Query<Filter>,
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Error> {
-    let (filter, limit) = Filter::of(parameters)?;
-    if limit.is_some() {
-        return Err(Error::invalid("limit: a live view has no end"));
-    }
     let last = headers.get("last-event-id").and_then(|id| id.to_str().ok()?.parse().ok());
     let following = control.shared.journal().follow(last.or(filter.after));
     let query = filter.query(&control)?;

@@ -39,6 +39,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get};
 
 pub use access::is_foreign;
+pub use pictures::picture_path;
 
 use area::Area;
 use error::Error;

@@ -21,8 +21,6 @@ use crate::work::WorkError;
 
 /// Of a JPEG, where the request names none.
 const QUALITY: u8 = 90;
-/// Pixels a module, where the request names none.
-const MODULE_PX: f64 = 6.0;
 /// Bytes of memory that finding the places takes.
 const PLANNING: u64 = 4 << 20;
 
@@ -87,7 +85,6 @@ enum Format {
 #[derive(Serialize)]
 struct Made {
     /// By the recipe: the same request gives the same picture.
-    id: String,
     path: String,
     /// The same with the host that the request names.
     url: String,
@@ -120,21 +117,14 @@ async fn draw(
     Body(asked): Body<Asked>,
 ) -> Result<(StatusCode, Json<Made>), Error> {
     let recipe = asked.recipe()?;
-    // Every field takes part in its text, and floats are written as they are.
-    let id = sha256_hex(format!("{recipe:?}").as_bytes())[..32].to_owned();
-    let ending = match recipe.file {
-        File::Png => "png",
-        File::Jpeg(_) => "jpg",
-    };
+    let path = picture_path(&recipe);
     let codes = recipe.codes.clone();
     let work = control.shared.work();
     let plan = work.run(PLANNING, move || recipe.plan()).await??;
     let pixels = u64::from(plan.width()) * u64::from(plan.height());
     let Drawn { bytes, width, height, corners } = work.run(pixels * lab::BYTES_PER_PIXEL, move || plan.draw()).await?;
-    let path = format!("{BASE}/pictures/{id}.{ending}");
     let codes = codes.into_iter().zip(corners).map(|(code, corners)| MadeCode::new(code, &corners)).collect();
     let made = Made {
-        id,
         url: format!("http://{}{path}", named_host(&parts)),
         width,
         height,
@@ -156,6 +146,16 @@ async fn picture(State(control): State<Control>, Name(name): Name) -> Result<Res
     Ok((HeaderMap::new(), headers, picture).into_response())
 }
 
+/// Where the picture of a recipe is. The path is by the recipe alone, and nobody guesses it who does not know that.
+pub fn picture_path(recipe: &Recipe) -> String {
+    let ending = match recipe.file {
+        File::Png => "png",
+        File::Jpeg(_) => "jpg",
+    };
+    // Every field takes part in its text, and floats are written as they are.
+    format!("{BASE}/pictures/{}.{ending}", &sha256_hex(format!("{recipe:?}").as_bytes())[..32])
+}
+
 impl Asked {
     fn recipe(self) -> Result<Recipe, Error> {
         let codes = match (self.text, self.codes) {
@@ -166,13 +166,13 @@ impl Asked {
         let codes = codes.into_iter().map(AskedCode::code).collect::<Result<_, _>>()?;
         let file = match (self.format, self.quality) {
             (Some(Format::Png), Some(_)) => return Err(Error::invalid("quality: a PNG has none")),
-            (None, None) | (Some(Format::Png), None) => File::Png,
+            (None | Some(Format::Png), None) => File::Png,
             (Some(Format::Jpg), None) => File::Jpeg(QUALITY),
             (None | Some(Format::Jpg), Some(quality)) => File::Jpeg(quality),
         };
         Ok(Recipe {
             codes,
-            module_px: self.module_px.unwrap_or(MODULE_PX),
+            module_px: self.module_px.unwrap_or(lab::MODULE_PX),
             width: self.width,
             height: self.height,
             damage: Damage {

@@ -204,7 +204,11 @@ impl Faults {
             Ok((plan, times)) => {
                 let has = |code: &str| self.0.catalogue.failure(asked.vendor, asked.operation, code).is_some();
                 if let Some(code) = plan.code.as_deref().filter(|code| !has(code)) {
-                    tracing::warn!(operation = asked.operation, code, "an input asks for an error that its operation does not have");
+                    tracing::warn!(
+                        operation = asked.operation,
+                        code,
+                        "an input asks for an error that its operation does not have"
+                    );
                     return None;
                 }
                 let is_left = times.is_none_or(|times| self.magic().count(asked, &wish, times));

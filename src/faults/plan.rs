@@ -90,7 +90,8 @@ impl Latency {
                 Duration::try_from_secs_f64(seconds.max(0.0)).unwrap_or(MAX_DELAY)
             }
             Self::LogNormal(median, deviation) => {
-                Duration::try_from_secs_f64(median.as_secs_f64() * (deviation * deviate(ids)).exp()).unwrap_or(MAX_DELAY)
+                Duration::try_from_secs_f64(median.as_secs_f64() * (deviation * deviate(ids)).exp())
+                    .unwrap_or(MAX_DELAY)
             }
         };
         drawn.min(MAX_DELAY)

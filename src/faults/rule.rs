@@ -271,7 +271,11 @@ impl Rule {
     }
 
     pub(super) fn save(&self) -> Saved {
-        Saved { spec: self.spec.clone(), members: self.members.iter().map(ToString::to_string).collect(), struck: *self.struck() }
+        Saved {
+            spec: self.spec.clone(),
+            members: self.members.iter().map(ToString::to_string).collect(),
+            struck: *self.struck(),
+        }
     }
 
     fn struck(&self) -> MutexGuard<'_, u64> {

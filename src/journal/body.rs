@@ -206,7 +206,10 @@ mod tests {
         let (body, recording) = (body, recording);
         assert_eq!(read(body).await, b"12345");
         let kept = recording.take();
-        assert_eq!((kept.joined().as_ref(), kept.size(), kept.is_complete(), kept.is_whole()), (&b"12345"[..], 5, true, true));
+        assert_eq!(
+            (kept.joined().as_ref(), kept.size(), kept.is_complete(), kept.is_whole()),
+            (&b"12345"[..], 5, true, true)
+        );
         let (body, recording) = Recording::start(Body::empty());
         assert!(recording.take().is_complete() && read(body).await.is_empty());
     }
@@ -215,7 +218,8 @@ mod tests {
     async fn of_a_long_body_the_beginning_and_the_digest_are_kept() {
         let pieces: Vec<_> = (0..40_u8).map(|number| Bytes::from(vec![number; 20_000])).collect();
         let whole = pieces.concat();
-        let (body, recording) = Recording::start(Body::from_stream(stream::iter(pieces.into_iter().map(Ok::<_, String>))));
+        let (body, recording) =
+            Recording::start(Body::from_stream(stream::iter(pieces.into_iter().map(Ok::<_, String>))));
         assert_eq!(read(body).await, whole);
         let kept = recording.take();
         assert_eq!((kept.size(), kept.is_whole(), kept.is_complete()), (800_000, false, true));

@@ -37,7 +37,10 @@ pub fn command(entry: &Entry) -> String {
             for part in parts {
                 match file(&part.content) {
                     Some(file) => add("-F", &format!("{}=@{file}", part.name)),
-                    None => add("--form-string", &format!("{}={}", part.name, part.content.text.as_deref().unwrap_or_default())),
+                    None => add(
+                        "--form-string",
+                        &format!("{}={}", part.name, part.content.text.as_deref().unwrap_or_default()),
+                    ),
                 }
             }
         }

@@ -69,7 +69,9 @@ fn explanation_bytes(explanation: &Explanation) -> usize {
     let Explanation { ours, theirs, mistakes, .. } = explanation;
     let texts = [ours, theirs].into_iter().flatten();
     let texts: usize = texts.map(|text| text.canonical_request.len() + text.string_to_sign.len()).sum();
-    size_of::<Explanation>() + texts + mistakes.iter().map(|mistake| size_of_val(mistake) + mistake.about.len()).sum::<usize>()
+    size_of::<Explanation>()
+        + texts
+        + mistakes.iter().map(|mistake| size_of_val(mistake) + mistake.about.len()).sum::<usize>()
 }
 
 /// The head of a message in one piece of memory: the first line, then a line a header, as HTTP/1.1 writes them.
@@ -128,7 +130,10 @@ impl Head {
 
     fn lines(&self) -> impl Iterator<Item = &[u8]> {
         // No header holds a line feed.
-        self.0.split(|byte| *byte == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line)).filter(|line| !line.is_empty())
+        self.0
+            .split(|byte| *byte == b'\n')
+            .map(|line| line.strip_suffix(b"\r").unwrap_or(line))
+            .filter(|line| !line.is_empty())
     }
 }
 

@@ -132,7 +132,9 @@ fn value_behind(text: &str) -> Option<(usize, usize)> {
     let value = quote.map_or(value, |_| &value[1..]);
     let length = match quote {
         Some(quote) => quoted_length(value, quote),
-        None => value.find(['&', ';', ',', '"', '\'', '<', '>', '{', '}', '[', ']', ' ', '\t', '\r', '\n']).unwrap_or(value.len()),
+        None => value
+            .find(['&', ';', ',', '"', '\'', '<', '>', '{', '}', '[', ']', ' ', '\t', '\r', '\n'])
+            .unwrap_or(value.len()),
     };
     (length > 0).then(|| (text.len() - value.len(), length))
 }
@@ -181,8 +183,9 @@ fn is_of_base64(character: char) -> bool {
 fn picture(run: &str) -> Option<String> {
     use base64::Engine;
     use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
-    const LENIENT: GeneralPurposeConfig =
-        GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent).with_decode_allow_trailing_bits(true);
+    const LENIENT: GeneralPurposeConfig = GeneralPurposeConfig::new()
+        .with_decode_padding_mode(DecodePaddingMode::Indifferent)
+        .with_decode_allow_trailing_bits(true);
     // A form writes `ImageBase64=` before it, JSON may escape slashes.
     let plain = percent_decode_str(run).decode_utf8_lossy().replace('\\', "");
     let (name, text) = match plain.trim_end_matches('=').split_once('=') {
@@ -278,7 +281,8 @@ mod tests {
 
     #[test]
     fn no_text_panics() {
-        for text in ["\"token\"", "token=", "token:\"", "token=\\", "%", "\\", "token\\\":\\\"x\\\"", "token=\u{1F600}"] {
+        for text in ["\"token\"", "token=", "token:\"", "token=\\", "%", "\\", "token\\\":\\\"x\\\"", "token=\u{1F600}"]
+        {
             Masker::default().named(text);
             Masker::default().target(&format!("/?{text}"));
             Masker::default().header("authorization", text);

@@ -98,11 +98,8 @@ pub struct Bounds {
 impl Bounds {
     /// Whether `count` is within.
     pub fn hold(self, count: usize) -> bool {
-        let Self { exactly, at_least, at_most } = if self == Self::default() {
-            Self { at_least: Some(1), ..self }
-        } else {
-            self
-        };
+        let Self { exactly, at_least, at_most } =
+            if self == Self::default() { Self { at_least: Some(1), ..self } } else { self };
         exactly.is_none_or(|exactly| count == exactly)
             && at_least.is_none_or(|least| count >= least)
             && at_most.is_none_or(|most| count <= most)

@@ -254,7 +254,11 @@ fn bodies_are_shown_as_far_as_they_can_be_read() {
         let head = format!("--x\r\nContent-Disposition: form-data; name=\"{name}\"{extra}\r\n\r\n");
         [head.as_bytes(), body, b"\r\n"].concat()
     };
-    let form = [part("img", "; filename=\"a.png\"\r\nContent-Type: image/png", picture), part("a", "", b"text"), b"--x--\r\n".to_vec()];
+    let form = [
+        part("img", "; filename=\"a.png\"\r\nContent-Type: image/png", picture),
+        part("a", "", b"text"),
+        b"--x--\r\n".to_vec(),
+    ];
     let entry = entry("POST", "/", &[("content-type", "multipart/form-data; boundary=x")], &form.concat(), picture);
     let view = serde_json::to_value(View::of(&entry)).expect("JSON");
     let digest = hex::encode(<sha2::Sha256 as sha2::Digest>::digest(picture));

@@ -137,12 +137,8 @@ impl View {
         masker.target(&entry.request.line()[1]);
         let request = message(&entry.request, &entry.request_body, &mut masker);
         let answer = message(&entry.answer, &entry.answer_body, &mut masker);
-        let mut view = Self {
-            summary: Summary::of(entry),
-            explanation: entry.explanation.as_deref().cloned(),
-            request,
-            answer,
-        };
+        let mut view =
+            Self { summary: Summary::of(entry), explanation: entry.explanation.as_deref().cloned(), request, answer };
         // What one message names may stand in the other.
         view.each_text(&mut |text| *text = masker.known(std::mem::take(text)));
         view
@@ -188,9 +184,11 @@ impl Content {
     }
 
     fn texts(&self) -> Box<dyn Iterator<Item = &str> + '_> {
-        let parts = self.parts.iter().flatten().flat_map(|part| {
-            [part.name.as_str()].into_iter().chain(part.content.text.as_deref())
-        });
+        let parts = self
+            .parts
+            .iter()
+            .flatten()
+            .flat_map(|part| [part.name.as_str()].into_iter().chain(part.content.text.as_deref()));
         Box::new(self.text.as_deref().into_iter().chain(parts))
     }
 

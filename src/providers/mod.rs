@@ -27,7 +27,7 @@ use url::Url;
 
 use crate::clock::{Clock, Ids};
 use crate::config::Config;
-use crate::explain::{Context, Explanation};
+use crate::explain::{self, Context, Explained, Explanation};
 use crate::faults::Failures;
 use crate::fetch::StandIn;
 use crate::shared::Shared;
@@ -102,6 +102,18 @@ pub struct Door {
     pub defect: fn(&Shared) -> Response,
     /// Acts as the vendor's app on a user's phone, where it has codes for that.
     pub simulator: Option<Arc<dyn simulator::Simulator>>,
+}
+
+/// Why the signature of a request is refused, which is here as it is on the wire.
+///
+/// # Errors
+/// Where it is no request, or carries no signature of a vendor's, in a sentence.
+pub fn explain(vendors: &[Vendor], raw: &[u8], context: &Context<'_>) -> Result<Explained, String> {
+    let (parts, body) = explain::request(raw)?;
+    let explained = |vendor: &Vendor| {
+        Some(Explained { provider: vendor.name, explanation: (vendor.explain)(&parts, &body, context)? })
+    };
+    vendors.iter().find_map(explained).ok_or_else(|| "the request carries no signature of a vendor".to_owned())
 }
 
 /// A command that shows one operation at work.

@@ -20,6 +20,13 @@ pub struct Scan {
     pub follows: Option<bool>,
 }
 
+impl Scan {
+    /// Somebody scans a code.
+    pub fn of(code: Shown) -> Self {
+        Self { code, credential: None, openid: None, follows: None }
+    }
+}
+
 /// How a code is known.
 #[derive(Clone, Debug)]
 pub enum Shown {
@@ -146,6 +153,14 @@ pub struct Callback {
     pub aes_key: Option<crate::secret::Secret>,
     /// How messages are sent; by default encrypted where there is a key.
     pub mode: Option<Mode>,
+}
+
+impl Callback {
+    /// Messages in the clear.
+    pub fn new(credential: impl Into<String>, url: impl Into<String>, token: &str) -> Self {
+        let (credential, url, token) = (credential.into(), url.into(), crate::secret::Secret::new(token));
+        Self { credential, url, token, aes_key: None, mode: None }
+    }
 }
 
 /// A callback as it is shown: without token and key.

@@ -157,7 +157,9 @@ impl Attendant {
         self.shared.metrics().answered(self.vendor, operation, counted, elapsed);
         let Some((request, body)) = record else { return answer };
         let (code, credential, explanation) = match outcome {
-            Some(Outcome { code, credential, explanation, .. }) => (code.clone(), credential.clone(), explanation.clone()),
+            Some(Outcome { code, credential, explanation, .. }) => {
+                (code.clone(), credential.clone(), explanation.clone())
+            }
             None => ("".into(), None, None),
         };
         let (answer, answer_body) = journal::record_answer(answer);

@@ -67,11 +67,9 @@ mod tests {
         let garbage = damage(answer(), Damage::Garbage, &ids).await;
         let noise = to_bytes(garbage.into_body(), 100).await.expect("a whole body");
         assert!(noise.len() == 10 && noise.as_ref() != b"0123456789");
-        for (kind, arrives) in [
-            (Damage::Half, "01234"),
-            (Damage::Stall(Duration::from_millis(1)), "01234"),
-            (Damage::Reset, ""),
-        ] {
+        for (kind, arrives) in
+            [(Damage::Half, "01234"), (Damage::Stall(Duration::from_millis(1)), "01234"), (Damage::Reset, "")]
+        {
             let damaged = damage(answer(), kind, &ids).await;
             assert_eq!(damaged.extensions().get::<Reset>().is_some(), kind == Damage::Reset);
             let mut pieces = damaged.into_body().into_data_stream();

@@ -16,7 +16,7 @@ pub use snapshots::{Name, Snapshot, SnapshotError};
 use document::{Own, Seeds, SetSecrets, Times};
 use snapshots::Snapshots;
 
-use crate::clock::{Ids, Motion, Seeding, Unreachable};
+use crate::clock::{Ids, Motion, Owned, Seeding, Unreachable};
 use crate::credentials::{AddError, Set};
 use crate::faults::{Refused, Saved};
 use crate::journal::Query;
@@ -154,19 +154,18 @@ impl State {
         let Restored { credentials, server, own, seed, seeds, sets, faults, rows } = restored;
         shared.faults().check(&faults)?;
         let registry = shared.credentials();
-        let before = match &credentials {
-            None => registry.replace_all(sets)?,
-            Some(_) => {
-                // A set that is still there is the same one: nobody can change it.
-                for set in sets.into_iter().filter(|set| registry.set(&set.id).is_none()) {
-                    registry.add(set)?;
-                }
-                Vec::new()
+        let mut before = Vec::new();
+        if credentials.is_none() {
+            before = registry.replace_all(sets)?;
+        } else {
+            // A set that is still there is the same one: nobody can change it.
+            for set in sets.into_iter().filter(|set| registry.set(&set.id).is_none()) {
+                registry.add(set)?;
             }
-        };
+        }
         if let Err(error) = shared.store().replace_rows(tables, credentials.as_deref(), &rows).await {
             if credentials.is_none() {
-                registry.put_back(before);
+                registry.put_back(&before);
             }
             return Err(error.into());
         }
@@ -229,7 +228,7 @@ struct Restored {
     server: Motion,
     own: BTreeMap<Arc<str>, Motion>,
     seed: Option<Seeding>,
-    seeds: Vec<(Vec<Arc<str>>, Seeding)>,
+    seeds: Vec<Owned>,
     sets: Vec<Set>,
     faults: Vec<Saved>,
     rows: Rows,

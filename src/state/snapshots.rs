@@ -168,9 +168,9 @@ fn list(folder: &Path) -> Result<Vec<Snapshot>, SnapshotError> {
 
 /// Writes a file that is there as a whole or not at all, for nobody else to read.
 fn replace(folder: &Path, path: &Path, text: &[u8]) -> io::Result<()> {
-    std::fs::create_dir_all(folder)?;
-    // No snapshot has this name, and of two that are written at the same time one wins.
+    /// Of files that are being written; no snapshot has such a name.
     static NUMBER: AtomicU64 = AtomicU64::new(0);
+    std::fs::create_dir_all(folder)?;
     let beside = path.with_extension(format!("{}.part", NUMBER.fetch_add(1, Ordering::Relaxed)));
     let mut file = std::fs::File::options().create(true).write(true).truncate(true).mode(0o600).open(&beside)?;
     let written = file.write_all(text).and_then(|()| file.sync_all()).and_then(|()| std::fs::rename(&beside, path));

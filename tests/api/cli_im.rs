@@ -140,8 +140,7 @@ const CODES: [i64; 10] = [400, 401, 403, 404, 405, 429, 500, 1030, 1031, 1032];
 #[tokio::test]
 async fn every_failure_can_be_forced_and_none_is_missing() {
     let vendor = qrstack::server::VENDORS.iter().find(|vendor| vendor.name == "cli_im").expect("a vendor");
-    let mut codes: Vec<i64> =
-        (vendor.failures)()[0].codes().map(|code| code.parse().expect("a number")).collect();
+    let mut codes: Vec<i64> = (vendor.failures)()[0].codes().map(|code| code.parse().expect("a number")).collect();
     codes.sort_unstable();
     assert_eq!(codes, CODES);
     for code in CODES {

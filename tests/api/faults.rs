@@ -34,7 +34,8 @@ async fn add(server: &Server, rule: Value) -> Value {
 /// A request of an operation that succeeds where no fault strikes; `content` is what it is about, where it can say so.
 fn good(operation: &str, content: Option<&str>) -> Request<Body> {
     let get = |target: &str| request(Method::GET, target, &[], "");
-    let post = |target: &str, headers: &[(&str, &str)], body: Value| request(Method::POST, target, headers, body.to_string());
+    let post =
+        |target: &str, headers: &[(&str, &str)], body: Value| request(Method::POST, target, headers, body.to_string());
     let sample = "https://gstatic.clewm.net/caoliao-resource/250221/80bc7c_be831017.png";
     match operation {
         "qrcode-generate" => {
@@ -157,7 +158,10 @@ async fn an_input_that_asks_for_what_there_is_not_is_an_ordinary_one() {
     for input in ["qrstack-fault:45029x", "qrstack-fault:SlowDown", "qrstack-fault:", "qrstack-fault:latency=x"] {
         assert_eq!(server.send(good("qrcode/create", Some(input))).await.code, "ok", "{input}");
     }
-    assert_eq!(server.send(good("QrcodeOCR", Some("qrstack-fault:45009"))).await.code, "InvalidParameterValue.InvalidParameterValueLimit");
+    assert_eq!(
+        server.send(good("QrcodeOCR", Some("qrstack-fault:45009"))).await.code,
+        "InvalidParameterValue.InvalidParameterValueLimit"
+    );
     let server = Server::with(&[TOKENS, ("control", "false")]).await;
     assert_eq!(server.send(good("qrcode/create", Some("qrstack-fault:45009"))).await.code, "ok");
 }
@@ -165,7 +169,11 @@ async fn an_input_that_asks_for_what_there_is_not_is_an_ordinary_one() {
 #[tokio::test]
 async fn a_client_that_tries_again_succeeds_after_two_failures() {
     let server = Server::with(&[TOKENS]).await;
-    add(&server, json!({ "operation": "QrcodeOCR", "sequence": ["FailedOperation.OcrFailed", "RequestLimitExceeded"] })).await;
+    add(
+        &server,
+        json!({ "operation": "QrcodeOCR", "sequence": ["FailedOperation.OcrFailed", "RequestLimitExceeded"] }),
+    )
+    .await;
     let input = "qrstack-fault:-1;times=2;id=again";
     let mut codes = [Vec::new(), Vec::new()];
     for _ in 0..3 {
@@ -186,7 +194,8 @@ async fn a_rule_for_a_credential_leaves_others_alone() {
     };
     assert_eq!(server.send(create("T")).await.code, "ok");
     assert_eq!(server.send(create("U")).await.code, "45009");
-    let refused = control(&server, Method::POST, "/faults", Some(json!({ "credential": "wx3", "fault": "45009" }))).await;
+    let refused =
+        control(&server, Method::POST, "/faults", Some(json!({ "credential": "wx3", "fault": "45009" }))).await;
     assert_eq!(refused.status, 404);
     let cleared = control(&server, Method::DELETE, "/faults?credential=wx2", None).await;
     assert_eq!(cleared.json()["removed"], 1);
@@ -206,7 +215,11 @@ async fn a_rule_without_credentials_of_the_caller_strikes_whoever_may_ask() {
 async fn rules_are_listed_shown_and_removed() {
     let server = Server::with(&[("force_error", "scan_url=500")]).await;
     let content = json!({ "prefix": "log" });
-    let rule = add(&server, json!({ "operation": "qrcode/create", "content": content, "sequence": ["reset", "pass"], "times": 2 })).await;
+    let rule = add(
+        &server,
+        json!({ "operation": "qrcode/create", "content": content, "sequence": ["reset", "pass"], "times": 2 }),
+    )
+    .await;
     assert_eq!(rule["left"], 4);
     let list = control(&server, Method::GET, "/faults", None).await.json();
     let rules = list["rules"].as_array().expect("a list");
@@ -306,7 +319,8 @@ async fn answers_are_lost_and_spoilt_on_the_wire() {
 async fn the_emulator_fails_as_it_is_told() {
     let emulator = Emulator::builder().setting("wechat_tokens", "wx0123456789abcdef:T").start().await.expect("started");
     let scene = TextMatch::Prefix("login-".to_owned());
-    let rule = Spec::fault("45029").expect("a fault").of("qrcode/create").about(scene).by("wx0123456789abcdef").times(1);
+    let rule =
+        Spec::fault("45029").expect("a fault").of("qrcode/create").about(scene).by("wx0123456789abcdef").times(1);
     let rule = emulator.fail(rule).expect("a rule");
     let create = async |scene: &str| {
         let body = json!({ "action_name": "QR_STR_SCENE", "action_info": { "scene": { "scene_str": scene } } });

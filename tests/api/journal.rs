@@ -67,7 +67,9 @@ async fn a_request_is_shown_with_its_answer_and_without_its_secrets() {
     }
     assert!(entry["request"]["body"]["text"].as_str().expect("a text").contains("login-1"));
     assert!(entry["answer"]["body"]["text"].as_str().expect("a text").contains("ticket"));
-    assert!(entry["curl"].as_str().expect("a command").starts_with("curl -sS -X 'POST' 'http://127.0.0.1:8080/cgi-bin/"));
+    assert!(
+        entry["curl"].as_str().expect("a command").starts_with("curl -sS -X 'POST' 'http://127.0.0.1:8080/cgi-bin/")
+    );
     assert!(entry["elapsed_ms"].is_number() && entry["at"].as_str().expect("a moment").ends_with('Z'));
 
     let har = get(&server, "/journal/har").await;
@@ -180,7 +182,9 @@ async fn requests_are_counted_and_their_order_is_checked() {
         let verified = post(&server, "/journal/verify", body.clone()).await;
         assert_eq!(verified, json!({ "satisfied": satisfied, "found": found }), "{body}");
     }
-    for body in [json!({ "order": [] }), json!({ "order": [token], "match": create }), json!({ "count": { "exact": 1 } })] {
+    for body in
+        [json!({ "order": [] }), json!({ "order": [token], "match": create }), json!({ "count": { "exact": 1 } })]
+    {
         assert_eq!(control(&server, Method::POST, "/journal/verify", body.clone()).await.status, 422, "{body}");
     }
 }

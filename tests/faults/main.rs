@@ -7,6 +7,7 @@
 
 mod answers;
 mod bodies;
+mod callbacks;
 mod canary;
 mod drawing;
 mod fetch;
@@ -40,6 +41,7 @@ fn main() -> ExitCode {
         harness::run(vec![
             answers::checks(),
             bodies::checks(),
+            callbacks::checks(),
             drawing::checks(),
             fetch::checks(),
             images::checks(),

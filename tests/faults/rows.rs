@@ -166,7 +166,7 @@ pub const ROWS: &[Row] = &[
         "encode abuse: width 1..10^6, negative, content 10 kB/empty/beyond v40, mode=2, barcode with non-ASCII",
         Here,
     ),
-    row("F60", "webhook push to user's callback (scan simulation) is an SSRF exit too", Elsewhere(TARGET)),
+    row("F60", "webhook push to user's callback (scan simulation) is an SSRF exit too", Here),
 ];
 
 const fn row(id: &'static str, threat: &'static str, standing: Standing) -> Row {

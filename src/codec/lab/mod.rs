@@ -23,6 +23,8 @@ pub const MAX_PIXELS: u64 = 4_000_000;
 pub const MAX_CODES: usize = 16;
 /// Bytes of a code's text.
 pub const MAX_TEXT: usize = 4096;
+/// Side of a module in pixels, where nobody says more.
+pub const MODULE_PX: f64 = 6.0;
 /// Bytes of memory that drawing takes a pixel.
 pub const BYTES_PER_PIXEL: u64 = 16;
 
@@ -164,6 +166,19 @@ struct Placed {
 }
 
 impl Recipe {
+    /// One code, to which nothing happens.
+    pub fn of(kind: Kind, text: impl Into<String>) -> Self {
+        Self {
+            codes: vec![Code { kind, text: text.into() }],
+            module_px: MODULE_PX,
+            width: None,
+            height: None,
+            damage: Damage::default(),
+            file: File::Png,
+            seed: 0,
+        }
+    }
+
     /// Finds places for all codes.
     ///
     /// # Errors
@@ -383,15 +398,7 @@ mod tests {
     use crate::codec::{Budget, Kinds, Limits, load, read};
 
     fn recipe(kind: Kind, text: &str) -> Recipe {
-        Recipe {
-            codes: vec![Code { kind, text: text.to_owned() }],
-            module_px: 4.0,
-            width: None,
-            height: None,
-            damage: Damage::default(),
-            file: File::Png,
-            seed: 1,
-        }
+        Recipe { module_px: 4.0, seed: 1, ..Recipe::of(kind, text) }
     }
 
     fn texts(drawn: &Drawn) -> Vec<String> {

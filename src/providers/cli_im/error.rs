@@ -4,8 +4,8 @@ use axum::extract::{FromRequest, Request};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 
-use super::{SCAN_URL, VENDOR};
 use super::wire::{self, Envelope};
+use super::{SCAN_URL, VENDOR};
 use crate::faults::{Asked, Failure, Failures, Phase};
 use crate::fetch::FetchError;
 use crate::intake::{self, BodyError};

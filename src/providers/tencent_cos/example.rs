@@ -2,8 +2,8 @@
 
 use super::{QRCODE_GENERATE as OPERATION, auth};
 use crate::providers::{Example, ExampleContext};
-use crate::shell;
 use crate::secret::Secret;
+use crate::shell;
 use crate::signing::percent_encode;
 
 pub(super) const QRCODE_GENERATE: Example = Example { name: "cos", about: "draw a QR code", command: qrcode_generate };

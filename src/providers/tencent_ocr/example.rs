@@ -8,8 +8,8 @@ use super::action::{Action, VERSION};
 use super::auth::tc3;
 use crate::codec::{encode, render};
 use crate::providers::{Example, ExampleContext};
-use crate::shell;
 use crate::secret::Secret;
+use crate::shell;
 
 pub(super) const QRCODE_OCR: Example =
     Example { name: "ocr", about: "read the codes in a picture sent as base64", command: qrcode_ocr };

@@ -129,7 +129,9 @@ async fn account_of(shared: &Shared, caller: &Caller, token: Option<&str>) -> Re
     }
     let known = tokens::find(shared, token).await?;
     // Also whoever comes with a token that has ended is known.
-    known.iter().for_each(|known| caller.is(&known.appid));
+    if let Some(known) = &known {
+        caller.is(&known.appid);
+    }
     match (config.auth, known) {
         (Auth::Verify, Some(known)) => {
             known.check(shared.clock().of(&known.appid).unix_seconds()).map(|()| known.appid)

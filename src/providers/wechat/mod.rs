@@ -118,7 +118,7 @@ impl Operation {
             Self::Token | Self::StableToken => &[],
             Self::Scan => &["img_url"],
             Self::Create => &["scene_str", "scene_id"],
-            Self::Show => &["ticket"],
+            Self::Show => &["ticket", "scene_str", "scene_id"],
         }
     }
 

@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 
 use super::callback::Target;
 use super::callback::event::{Event, Kind};
-use super::store::codes::{self, By, Scannable};
+use super::store::codes::{self, By, Shown as Code};
 use super::store::followers;
 use super::ticket;
 use crate::clock::{Clock, Ids};
@@ -64,9 +64,9 @@ impl Wechat {
         (self.shared.fetch(), self.shared.clock().of(appid), self.shared.ids().of(appid))
     }
 
-    async fn find(&self, scan: &Scan) -> Result<Scannable, ScanError> {
+    async fn find(&self, scan: &Scan) -> Result<Code, ScanError> {
         let appid = scan.credential.as_deref();
-        let find = async |by: By<'_>| codes::scannable(&self.shared, by, appid).await.map_err(|_| ScanError::Store);
+        let find = async |by: By<'_>| codes::find(&self.shared, by, appid).await.map_err(|_| ScanError::Store);
         let found = match &scan.code {
             Shown::Ticket(ticket) => find(By::Ticket(ticket)).await?,
             Shown::Code(code) => find(By::Code(code)).await?,
@@ -84,11 +84,11 @@ impl Wechat {
         };
         let code = found.ok_or(ScanError::NoSuchCode)?;
         let now = self.shared.clock().of(&code.appid).unix_seconds();
-        if code.has_expired(now) { Err(ScanError::Expired) } else { Ok(code) }
+        if code.has_ended(now) { Err(ScanError::Expired) } else { Ok(code) }
     }
 
     async fn act(&self, scan: Scan) -> Result<Scanned, ScanError> {
-        let Scannable { ticket, appid, scene, .. } = &self.find(&scan).await?;
+        let Code { ticket, appid, scene, .. } = &self.find(&scan).await?;
         let target = self.target(appid)?;
         let openid = scan.openid.unwrap_or_else(|| some_openid(appid));
         if !(1..=MAX_OPENID).contains(&openid.chars().count()) || openid.chars().any(char::is_control) {

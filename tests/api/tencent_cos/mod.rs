@@ -29,10 +29,10 @@ pub struct Call {
     method: &'static str,
     path: &'static str,
     parameters: Vec<(String, String)>,
-    headers: Vec<(String, String)>,
-    id: &'static str,
-    key: &'static str,
-    times: String,
+    pub headers: Vec<(String, String)>,
+    pub id: &'static str,
+    pub key: &'static str,
+    pub times: String,
 }
 
 pub fn call(parameters: &[(&str, &str)]) -> Call {
@@ -106,7 +106,7 @@ impl Call {
 }
 
 /// The picture in an answer.
-fn picture(answer: &Answer) -> Vec<u8> {
+pub fn picture(answer: &Answer) -> Vec<u8> {
     let text = answer.text().strip_prefix("<?xml version='1.0' encoding='utf-8' ?>\n<Response>\n\t<ResultImage>");
     let text = text.unwrap_or_else(|| panic!("no picture: {}", answer.text()));
     let text = text.strip_suffix("</ResultImage>\n</Response>\n").expect("the end of the document");

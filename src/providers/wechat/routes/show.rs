@@ -12,10 +12,10 @@ use crate::codec::encode::{self, Level, QrOptions};
 use crate::codec::render;
 use crate::faults::{Asked, Phase};
 use crate::intake::query;
-use crate::providers::wechat::{Operation, VENDOR};
 use crate::providers::wechat::auth::Caller;
-use crate::providers::wechat::store::codes;
+use crate::providers::wechat::store::codes::{self, By};
 use crate::providers::wechat::ticket;
+use crate::providers::wechat::{Operation, VENDOR};
 use crate::shared::{Outcome, Shared};
 
 /// Side of the picture in pixels. Recorded: commonly reported, in no document.
@@ -44,10 +44,11 @@ pub(super) async fn showqrcode(
     let pairs = query::pairs_lossy(&query.unwrap_or_default());
     // Recorded: wechat-api and silenceper put the ticket into the address unescaped, where a plus reads as a space.
     let ticket = query::first(&pairs, "ticket").ok_or(NoPicture(NOT_FOUND))?.replace(' ', "+");
-    let found = codes::of_ticket(&shared, &ticket).await.map_err(|_| NoPicture("-1"))?;
+    let found = codes::find(&shared, By::Ticket(&ticket), None).await.map_err(|_| NoPicture("-1"))?;
     let appid = found.as_ref().map(|shown| shown.appid.as_str());
     appid.into_iter().for_each(|appid| caller.is(appid));
-    for phase in [Phase::Arrived, Phase::Admitted, Phase::Read(&[&ticket])] {
+    let scene = found.as_ref().map_or("", |shown| shown.scene.as_str());
+    for phase in [Phase::Arrived, Phase::Admitted, Phase::Read(&[&ticket, scene])] {
         let asked = Asked { vendor: VENDOR.name, operation: Operation::Show.name(), credential: appid };
         if shared.fault(asked, phase).is_some() {
             return Err(NoPicture(NOT_FOUND));

@@ -22,7 +22,9 @@ pub(super) async fn token(
     RawQuery(query): RawQuery,
 ) -> Result<Reply<Token>, Error> {
     let credentials = Credentials::from_query(&query.unwrap_or_default());
-    credentials.appid.iter().for_each(|appid| caller.is(appid));
+    if let Some(appid) = &credentials.appid {
+        caller.is(appid);
+    }
     let appid = identify(&shared, Operation::Token, &credentials, peer.map(|peer| peer.0))?;
     if method != Method::GET && method != Method::POST {
         return Err(Error::RequirePost);
@@ -40,7 +42,9 @@ pub(super) async fn stable_token(
     Posted(fields): Posted,
 ) -> Result<Reply<Token>, Error> {
     let request = StableToken::try_from(fields)?;
-    request.credentials.appid.iter().for_each(|appid| caller.is(appid));
+    if let Some(appid) = &request.credentials.appid {
+        caller.is(appid);
+    }
     let appid = identify(&shared, Operation::StableToken, &request.credentials, peer.map(|peer| peer.0))?;
     counts::stable_token(&shared, &appid).await?;
     let issued = tokens::stable(&shared, appid, request.force_refresh).await?;

@@ -241,7 +241,7 @@ async fn a_rule_that_is_none_is_refused_by_its_mistake() {
     for (rule, status, named) in [
         (json!({ "fault": "45009x" }), 422, "45009x"),
         (json!({ "fault": "45009", "operations": "token" }), 422, "operations"),
-        (json!({ "fault": "latency=soon" }), 422, "latency"),
+        (json!({ "fault": "latency=soon" }), 422, "soon"),
         (json!({ "fault": "45009", "times": -1 }), 422, "-1"),
         (json!({}), 422, "fault"),
         (json!([]), 422, "a map"),

@@ -9,6 +9,7 @@
 //! | `error.rs` | the one shape of every failure |
 //! | `openapi.rs` | the OpenAPI documents: of this API, and of the emulated ones |
 //! | `page.rs` | the page of a code, the one thing that is not under the API's own paths |
+//! | `live.rs` | the page that follows the journal |
 //! | `scope.rs` | what `credential` means |
 //! | `clock.rs`, `credentials.rs`, `state.rs` … | an area each |
 //!
@@ -24,6 +25,7 @@ mod error;
 mod explain;
 mod faults;
 mod journal;
+mod live;
 mod openapi;
 mod page;
 mod pictures;
@@ -55,6 +57,8 @@ use crate::state::State;
 pub const BASE: &str = "/_qrstack/v1";
 /// Where the description of the emulated APIs is.
 const EMULATED: &str = "/_qrstack/openapi/emulated.json";
+/// Where the page is that follows the journal.
+const JOURNAL: &str = "/_qrstack/journal";
 
 /// What the handlers share.
 #[derive(Clone)]
@@ -105,7 +109,9 @@ pub fn routes(shared: &Shared, state: &State, vendors: &'static [Vendor], simula
         .route(&format!("{BASE}/"), any(nowhere))
         .route(&format!("{BASE}/{{*path}}"), any(nowhere))
         .layer(middleware::from_fn_with_state(shared.clone(), access::check));
-    own.route(EMULATED, get(openapi::emulated)).merge(page::routes()).with_state(control)
+    let own = own.route(EMULATED, get(openapi::emulated)).merge(page::routes());
+    let own = if shared.config().control { own.route(JOURNAL, get(live::page)) } else { own };
+    own.with_state(control)
 }
 
 /// The answer where a handler panicked or took too long.

@@ -10,6 +10,9 @@ use crate::shell;
 const OWN: [&str; 4] = ["content-length", "connection", "transfer-encoding", "expect"];
 
 /// A command for a POSIX shell. A body that is no text, or is not all here, is read from a file named by its digest.
+///
+/// # Panics
+/// Never: memory takes every text.
 pub fn command(entry: &Entry) -> String {
     let view = View::of(entry);
     let header = |name: &str| view.request.headers.iter().find(|header| header.name == name);

@@ -26,8 +26,8 @@ async fn control(server: &Server, method: Method, path: &str, body: Option<Value
 }
 
 async fn add(server: &Server, rule: Value) -> Value {
-    let answer = control(server, Method::POST, "/faults", Some(rule.clone())).await;
-    assert_eq!(answer.status, 201, "{rule}: {}", answer.text());
+    let answer = control(server, Method::POST, "/faults", Some(rule)).await;
+    assert_eq!(answer.status, 201, "{}", answer.text());
     answer.json()
 }
 
@@ -84,8 +84,8 @@ fn good(operation: &str, content: Option<&str>) -> Request<Body> {
     }
 }
 
-/// Whether an answer is what the vendor's table says of a failure: status, code and text, each where the vendor has it.
-fn is_failure(vendor: &str, answer: &Answer, failure: &Failure) {
+/// Checks that an answer is what the vendor's table says of a failure: status, code and text, each where the vendor has it.
+fn check_failure(vendor: &str, answer: &Answer, failure: &Failure) {
     let Failure { code, status, message, .. } = failure;
     assert_eq!(answer.status.as_u16(), *status, "{failure:?}");
     assert_eq!(&answer.code, code, "{failure:?}");
@@ -124,7 +124,7 @@ async fn a_client_meets_every_documented_error_of_all_apis_by_a_rule() {
         for failure in &of.failures {
             let rule = json!({ "vendor": vendor, "operation": of.operation, "fault": failure.code, "times": 1 });
             add(&server, rule).await;
-            is_failure(vendor, &server.send(good(of.operation, None)).await, failure);
+            check_failure(vendor, &server.send(good(of.operation, None)).await, failure);
             met += 1;
         }
         // No rule is left; what comes next works, but for a ticket that nobody made.
@@ -146,7 +146,7 @@ async fn a_client_meets_every_documented_error_of_all_apis_by_its_own_input() {
                 inputs.push(format!("http://qrstack-fault/{}", failure.code));
             }
             for input in inputs {
-                is_failure(vendor, &server.send(good(of.operation, Some(&input))).await, failure);
+                check_failure(vendor, &server.send(good(of.operation, Some(&input))).await, failure);
             }
         }
     }

@@ -12,19 +12,19 @@ const TOKEN: &str =
     "/cgi-bin/token?grant_type=client_credential&appid=wx0123456789abcdef&secret=0123456789abcdef0123456789abcdef";
 const TOKENS: (&str, &str) = ("wechat_tokens", "wx0123456789abcdef:TOKEN-ONE,wx2:TOKEN-TWO");
 
-async fn control(server: &Server, method: Method, path: &str, body: Value) -> Answer {
+async fn control(server: &Server, method: Method, path: &str, body: &Value) -> Answer {
     let body = if body.is_null() { String::new() } else { body.to_string() };
     let headers = [("Content-Type", "application/json")];
     server.send(request(method, &format!("/_qrstack/v1{path}"), &headers, body)).await
 }
 
 async fn get(server: &Server, path: &str) -> Value {
-    let answer = control(server, Method::GET, path, Value::Null).await;
+    let answer = control(server, Method::GET, path, &Value::Null).await;
     assert_eq!(answer.status, StatusCode::OK, "{path}: {}", answer.text());
     answer.json()
 }
 
-async fn post(server: &Server, path: &str, body: Value) -> Value {
+async fn post(server: &Server, path: &str, body: &Value) -> Value {
     let answer = control(server, Method::POST, path, body).await;
     assert_eq!(answer.status, StatusCode::OK, "{path}: {}", answer.text());
     answer.json()
@@ -126,11 +126,11 @@ async fn entries_are_found_by_their_fields_and_typos_are_refused() {
         ("text=%zz", 400),
         ("code=1&code=2", 422),
     ] {
-        let refused = control(&server, Method::GET, &format!("/journal?{filter}"), Value::Null).await;
+        let refused = control(&server, Method::GET, &format!("/journal?{filter}"), &Value::Null).await;
         assert_eq!(refused.status.as_u16(), status, "{filter}: {}", refused.text());
     }
-    assert_eq!(control(&server, Method::GET, "/journal/99", Value::Null).await.status, 404);
-    let cleared = control(&server, Method::DELETE, "/journal?credential=wx2", Value::Null).await;
+    assert_eq!(control(&server, Method::GET, "/journal/99", &Value::Null).await.status, 404);
+    let cleared = control(&server, Method::DELETE, "/journal?credential=wx2", &Value::Null).await;
     assert_eq!(cleared.json()["removed"], 1);
     assert_eq!(ids(&get(&server, "/journal").await), [1, 3, 4]);
 }
@@ -139,7 +139,7 @@ async fn entries_are_found_by_their_fields_and_typos_are_refused() {
 async fn who_waits_is_answered_when_the_request_comes() {
     let server = Server::with(&[TOKENS]).await;
     let body = json!({ "match": { "operation": "qrcode/create", "code": "ok" }, "count": 2, "timeout_ms": 20000 });
-    let waiting = post(&server, "/journal/wait", body.clone());
+    let waiting = post(&server, "/journal/wait", &body);
     let asking = async {
         for scene in ["a", "b"] {
             tokio::task::yield_now().await;
@@ -150,14 +150,14 @@ async fn who_waits_is_answered_when_the_request_comes() {
     assert_eq!((&waited["satisfied"], ids(&waited)), (&json!(true), vec![1, 2]));
     assert!(waited["entries"][0]["request"]["body"]["text"].is_string());
 
-    let none = post(&server, "/journal/wait", json!({ "match": { "code": "45009" }, "timeout_ms": 1 })).await;
+    let none = post(&server, "/journal/wait", &json!({ "match": { "code": "45009" }, "timeout_ms": 1 })).await;
     assert_eq!((&none["satisfied"], &none["total"]), (&json!(false), &json!(0)));
     for (body, named) in [
         (json!({ "match": { "operations": "x" } }), "operations"),
         (json!({ "timeout": 1 }), "timeout"),
         (json!({ "limit": 0 }), "limit"),
     ] {
-        let refused = control(&server, Method::POST, "/journal/wait", body).await;
+        let refused = control(&server, Method::POST, "/journal/wait", &body).await;
         assert_eq!(refused.status, 422);
         assert!(refused.text().contains(named), "{}", refused.text());
     }
@@ -179,13 +179,13 @@ async fn requests_are_counted_and_their_order_is_checked() {
         (json!({ "order": [token, create, create] }), true, 3),
         (json!({ "order": [create, token] }), false, 1),
     ] {
-        let verified = post(&server, "/journal/verify", body.clone()).await;
+        let verified = post(&server, "/journal/verify", &body).await;
         assert_eq!(verified, json!({ "satisfied": satisfied, "found": found }), "{body}");
     }
     for body in
         [json!({ "order": [] }), json!({ "order": [token], "match": create }), json!({ "count": { "exact": 1 } })]
     {
-        assert_eq!(control(&server, Method::POST, "/journal/verify", body.clone()).await.status, 422, "{body}");
+        assert_eq!(control(&server, Method::POST, "/journal/verify", &body).await.status, 422, "{body}");
     }
 }
 
@@ -273,4 +273,13 @@ async fn an_answer_leaves_as_if_nobody_kept_it() {
     let head = request(Method::HEAD, "/cgi-bin/showqrcode?ticket=x", &[], "");
     let answer = kept.app().router.oneshot(head).await.expect("infallible");
     assert!(answer.into_body().collect().await.expect("a body").to_bytes().is_empty());
+}
+
+#[tokio::test]
+async fn a_page_follows_the_journal_where_the_control_api_is_on() {
+    let page = Server::start().await.get("/_qrstack/journal").await;
+    assert_eq!((page.status, page.header("content-type")), (StatusCode::OK, "text/html; charset=utf-8"));
+    assert!(page.header("content-security-policy").starts_with("default-src 'none'; script-src 'sha256-"));
+    let off = Server::with(&[("control", "false")]).await.get("/_qrstack/journal").await;
+    assert_eq!(off.status, StatusCode::NOT_FOUND);
 }

@@ -5,6 +5,7 @@ mod config;
 mod decode;
 mod encode;
 mod example;
+mod explain;
 mod healthcheck;
 mod logging;
 mod products;
@@ -39,6 +40,8 @@ enum Command {
     Config(SettingsArguments),
     /// Print a freshly signed curl command that shows one operation at work.
     Example(example::Arguments),
+    /// Read a signed request from standard input and say why its signature is refused; exit 0 if it is right.
+    Explain(explain::Arguments),
     /// Ask a running server whether it is ready; exit 0 if it is.
     Healthcheck(healthcheck::Arguments),
     /// Fill the catalogue of QueryBarCode, or write it out.
@@ -61,6 +64,7 @@ pub fn run(arguments: Arguments) -> ExitCode {
         Some(Command::Serve(settings)) => serve::run(&settings),
         Some(Command::Config(settings)) => config::run(&settings),
         Some(Command::Example(arguments)) => example::run(&arguments),
+        Some(Command::Explain(arguments)) => explain::run(&arguments),
         Some(Command::Healthcheck(arguments)) => healthcheck::run(&arguments),
         Some(Command::Products(arguments)) => products::run(&arguments),
         Some(Command::Decode(arguments)) => decode::run(&arguments),

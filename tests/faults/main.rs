@@ -8,11 +8,13 @@
 mod access;
 mod answers;
 mod bodies;
+mod callbacks;
 mod canary;
 mod drawing;
 mod fetch;
 mod harness;
 mod images;
+mod journal;
 mod listener;
 mod memory;
 mod metrics;
@@ -42,9 +44,11 @@ fn main() -> ExitCode {
             access::checks(),
             answers::checks(),
             bodies::checks(),
+            callbacks::checks(),
             drawing::checks(),
             fetch::checks(),
             images::checks(),
+            journal::checks(),
             listener::checks(),
             metrics::checks(),
             overload::checks(),

@@ -152,7 +152,7 @@ pub const ROWS: &[Row] = &[
     ),
     row("F52", "graceful stop: SIGTERM with in-flight, idle keep-alive, open SSE", Here),
     row("F53", "config reload (SIGHUP / file) valid, invalid, partial; cert rotation", Elsewhere(RELOAD)),
-    row("F54", "journal as memory bomb", Elsewhere(TARGET)),
+    row("F54", "journal as memory bomb", Here),
     row("F55", "metric label explosion by path/appid/code text", Here),
     row("F56", "CA key theft / misuse", Elsewhere(DROP_IN)),
     row("F57", "CONNECT proxy as open relay", Elsewhere(DROP_IN)),
@@ -162,7 +162,7 @@ pub const ROWS: &[Row] = &[
         "encode abuse: width 1..10^6, negative, content 10 kB/empty/beyond v40, mode=2, barcode with non-ASCII",
         Here,
     ),
-    row("F60", "webhook push to user's callback (scan simulation) is an SSRF exit too", Elsewhere(TARGET)),
+    row("F60", "webhook push to user's callback (scan simulation) is an SSRF exit too", Here),
 ];
 
 const fn row(id: &'static str, threat: &'static str, standing: Standing) -> Row {

@@ -41,8 +41,9 @@ pub const VENDOR: Vendor = Vendor {
     name: "cli_im",
     migrations: &[],
     tables: &[],
-    forceable: error::forceable,
+    failures: error::failures,
     codes_elsewhere: &[],
+    explain: |_, _, _| None,
     stand_ins,
     examples: &[example::SCAN_URL],
     openapi: include_str!("openapi.json"),
@@ -64,6 +65,7 @@ fn open(shared: &Shared) -> Door {
         operation: |_: &Parts| SCAN_URL,
         forget: None,
         defect: |_| error::defect(),
+        simulator: None,
     }
 }
 

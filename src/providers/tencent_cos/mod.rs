@@ -44,8 +44,9 @@ pub const VENDOR: Vendor = Vendor {
     name: "tencent_cos",
     migrations: &[],
     tables: &[],
-    forceable: error::forceable,
+    failures: error::failures,
     codes_elsewhere: &[],
+    explain: auth::explain,
     stand_ins: HashMap::new,
     examples: &[example::QRCODE_GENERATE],
     openapi: include_str!("openapi.json"),
@@ -82,6 +83,7 @@ fn open(shared: &Shared) -> Door {
         operation,
         forget: None,
         defect: routes::defect,
+        simulator: None,
     }
 }
 

@@ -54,8 +54,9 @@ pub const VENDOR: Vendor = Vendor {
     name: "tencent_ocr",
     migrations: catalog::MIGRATIONS,
     tables: &[],
-    forceable: error::forceable,
+    failures: error::failures,
     codes_elsewhere: &[],
+    explain: auth::explain,
     stand_ins: HashMap::new,
     examples: &[example::QRCODE_OCR, example::QUERY_BAR_CODE],
     openapi: include_str!("openapi.json"),
@@ -87,5 +88,6 @@ fn open(shared: &Shared) -> Door {
             pace.forget(|secret_id| credentials.is_none_or(|meant| meant.iter().any(|id| id.as_ref() == secret_id)));
         })),
         defect: |shared| wire::Frame::bare(shared).close(Err(error::Error::InternalError)),
+        simulator: None,
     }
 }

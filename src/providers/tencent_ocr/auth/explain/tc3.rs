@@ -200,7 +200,10 @@ impl Way {
     }
 
     fn canonical_request(&self) -> String {
-        let headers: String = self.headers.iter().map(|(name, value)| format!("{name}:{value}\n")).collect();
+        let mut headers = String::new();
+        for (name, value) in &self.headers {
+            headers.extend([name, ":", value, "\n"]);
+        }
         let headers = format!("{}{}", headers.trim_end_matches('\n'), self.headers_end);
         let parts = (self.method.as_str(), self.path.as_str(), self.query.as_str());
         let (method, path, query) = parts;
@@ -372,7 +375,7 @@ fn queries(right: &Way, add: &mut Add<'_>) {
     });
     let decoded = percent_encoding::percent_decode_str(query).decode_utf8_lossy().into_owned();
     add("unencoded_values", "the query was signed decoded; sign it as it is sent", &|way| {
-        way.query.clone_from(&decoded)
+        way.query.clone_from(&decoded);
     });
     let mut sorted: Vec<_> = query.split('&').collect();
     sorted.sort_unstable();
@@ -402,7 +405,7 @@ fn headers(right: &Way, add: &mut Add<'_>) {
     }
     add("unsorted_headers", "headers were signed unsorted; sort them by name", &|way| way.headers.reverse());
     add("unsorted_headers", "headers were signed in another order than SignedHeaders names them", &|way| {
-        way.headers.sort()
+        way.headers.sort();
     });
     let capitals = |name: &str| -> String {
         let piece = |piece: &str| {

@@ -154,7 +154,7 @@ fn ways(right: &Way) -> Vec<(Mistake, Way)> {
         ways.push((Mistake::new(name, about), way));
     };
     add("encoded_values", "values were signed percent-encoded; sign them as they are", &|way| {
-        way.encode = percent_encode
+        way.encode = percent_encode;
     });
     add("plus_for_space", "values were signed percent-encoded, spaces as +; sign them as they are", &|way| {
         way.encode = explain::plus_encode;
@@ -183,7 +183,7 @@ fn ways(right: &Way) -> Vec<(Mistake, Way)> {
     };
     add("other_hash", other.1, &|way| way.hash = other.0);
     add("hex_signature", "the signature is hexadecimal; write it in base64", &|way| {
-        way.write = |bytes| hex::encode(bytes)
+        way.write = |bytes| hex::encode(bytes);
     });
     add("hex_signature", "the signature is base64 of hexadecimal; write base64 of its bytes", &|way| {
         way.write = |bytes| BASE64_STANDARD.encode(hex::encode(bytes));

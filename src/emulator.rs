@@ -17,6 +17,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::clock::{Clock, Ids};
 use crate::config::{Config, Mistake, Raw};
+use crate::faults;
+use crate::journal::Journal;
 use crate::server::{self, App, StartError};
 use crate::store::{OpenError, Store};
 
@@ -146,6 +148,38 @@ impl Emulator {
             wechat_secret: wechat.map_or_else(String::new, |app| app.secret.expose().to_owned()),
             cli_im_key: config.cli_im_keys.first().map_or_else(String::new, |key| key.expose().to_owned()),
         }
+    }
+
+    /// Makes requests fail as `spec` says; a rule for a credential may name any, or a set of them.
+    ///
+    /// ```
+    /// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+    /// use qrstack::faults::Spec;
+    /// let emulator = qrstack::Emulator::start().await;
+    /// // The next two codes are refused for the day's quota, then creating works.
+    /// emulator.fail(Spec::sequence(&["45009", "45009"])?.of("qrcode/create"))?;
+    /// // Half of all pictures are read two seconds late.
+    /// emulator.fail(Spec::fault("latency=2s")?.of("QrcodeOCR").with_probability(0.5))?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(()) }).unwrap();
+    /// ```
+    ///
+    /// # Errors
+    /// Where the rule could never strike.
+    pub fn fail(&self, spec: faults::Spec) -> Result<faults::View, faults::Refused> {
+        let credential = spec.credential.as_deref();
+        let named = credential.and_then(|name| self.app.shared.credentials().named(name));
+        let members = named.unwrap_or_else(|| credential.into_iter().map(Into::into).collect());
+        self.app.shared.faults().add(spec, members)
+    }
+
+    /// The rules that make requests fail, and all failures that there are.
+    pub fn faults(&self) -> &faults::Faults {
+        self.app.shared.faults()
+    }
+
+    /// The last requests and their answers: to be looked at, waited for, counted.
+    pub fn journal(&self) -> &Journal {
+        self.app.shared.journal()
     }
 
     /// Ends the server once requests under way have finished, within `drain_timeout`.

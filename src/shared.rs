@@ -11,10 +11,13 @@ use crate::codec::{Budget, Kinds, Limits, LoadError};
 use crate::config::Config;
 use crate::credentials::Credentials;
 use crate::explain::{self, Explanation};
+use crate::faults::{Asked, Faults, Phase};
 use crate::fetch::Fetch;
 use crate::intake::Intake;
+use crate::journal::Journal;
 use crate::metrics::{Metrics, Read};
 use crate::store::Store;
+use crate::underway;
 pub use crate::work::Decoded;
 use crate::work::{Done, Task, Work, WorkError};
 
@@ -38,6 +41,10 @@ pub struct Parts {
     pub metrics: Metrics,
     /// Who may call.
     pub credentials: Credentials,
+    /// Failures on demand.
+    pub faults: Faults,
+    /// The last requests and their answers.
+    pub journal: Journal,
     /// The time.
     pub clock: Clock,
     /// Randomness.
@@ -142,6 +149,27 @@ impl Shared {
     /// Who may call.
     pub fn credentials(&self) -> &Credentials {
         &self.0.credentials
+    }
+
+    /// Failures on demand.
+    pub fn faults(&self) -> &Faults {
+        &self.0.faults
+    }
+
+    /// The last requests and their answers.
+    pub fn journal(&self) -> &Journal {
+        &self.0.journal
+    }
+
+    /// The code that a request is to be answered with, if a fault strikes it at this phase. What shall happen to its
+    /// answer besides is noted, and so is what it is about.
+    pub fn fault(&self, asked: Asked<'_>, phase: Phase<'_>) -> Option<String> {
+        if let Phase::Read(texts) = phase {
+            underway::about(texts);
+        }
+        let plan = self.0.faults.strike(asked, phase, &self.0.ids)?;
+        underway::planned(&plan);
+        plan.code
     }
 
     /// The time.

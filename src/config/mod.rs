@@ -20,7 +20,7 @@ pub use value::{
 
 use crate::secret::Secret;
 use ipnet::IpNet;
-use value::Value;
+pub(crate) use value::Value;
 
 /// What is known of a setting before any value is.
 #[derive(Debug)]
@@ -140,6 +140,10 @@ settings! {
     control: bool = "true",
     /// Token that the control API asks for, as `Authorization: Bearer …`; needed where others can reach the address.
     control_token: Secret = "",
+    /// Requests that the journal keeps; 0 keeps none.
+    journal_entries: usize = "1000",
+    /// Memory for the journal, in MiB; 0 keeps none.
+    journal_mib: usize = "64",
     /// What is logged: `error`, `warn`, `info`, `debug`, `trace`, or `module=level,…`.
     log: LogFilter = "info",
     /// How it is logged: `auto` (text on a terminal, JSON elsewhere), `text` or `json`.
@@ -227,6 +231,8 @@ const BOUNDS: &[(&str, std::ops::RangeInclusive<u64>)] = &[
     ("read_memory_mib", 16..=1 << 20),
     ("fetch_memory_mib", 16..=1 << 20),
     ("pictures_memory_mib", 1..=1 << 20),
+    ("journal_entries", 0..=1_000_000),
+    ("journal_mib", 0..=1 << 20),
     ("read_budget", 1..=600_000),
     ("read_worker_idle", 100..=86_400_000),
     ("request_timeout", 1..=600_000),
@@ -267,11 +273,6 @@ impl Config {
             .into_iter()
             .filter(|name| *self.source(name) == Source::Default)
             .collect()
-    }
-
-    /// The error code that `operation` is forced to answer with, if any.
-    pub fn forced_error(&self, operation: &str) -> Option<&str> {
-        self.force_error.iter().find(|forced| forced.operation == operation).map(|forced| forced.code.as_str())
     }
 }
 

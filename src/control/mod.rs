@@ -22,6 +22,8 @@ mod clock;
 mod credentials;
 mod error;
 mod explain;
+mod faults;
+mod journal;
 mod openapi;
 mod page;
 mod pictures;
@@ -68,7 +70,16 @@ struct Control {
 
 /// Everything that there is, an area a line.
 fn areas() -> Vec<Area> {
-    vec![clock::area(), credentials::area(), explain::area(), pictures::area(), scan::area(), state::area()]
+    vec![
+        clock::area(),
+        credentials::area(),
+        explain::area(),
+        faults::area(),
+        journal::area(),
+        pictures::area(),
+        scan::area(),
+        state::area(),
+    ]
 }
 
 /// The control API on `shared`, and the OpenAPI documents.

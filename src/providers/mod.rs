@@ -30,6 +30,7 @@ use url::Url;
 use crate::clock::{Clock, Ids};
 use crate::config::Config;
 use crate::explain::{self, Context, Explained, Explanation};
+use crate::faults::Failures;
 use crate::fetch::StandIn;
 use crate::shared::Shared;
 use crate::state::Forget;
@@ -44,9 +45,9 @@ pub struct Vendor {
     pub migrations: &'static [Migration],
     /// Those of its tables that hold what requests have left: reset and snapshots are about them.
     pub tables: &'static [Table],
-    /// Every code that each operation can be forced to answer with: operation and codes.
-    pub forceable: fn() -> Vec<(&'static str, Vec<String>)>,
-    /// Codes of answers to requests outside every operation, which therefore none can be forced to.
+    /// What each operation can fail with, by the vendor's own table.
+    pub failures: fn() -> Vec<Failures>,
+    /// Codes of answers to requests outside every operation, which no fault gives.
     pub codes_elsewhere: &'static [&'static str],
     /// Why the signature of a request was refused, of which it gets head and body; `None` where it carries no signature of
     /// the vendor's.
@@ -138,9 +139,4 @@ pub struct ExampleContext<'a> {
     pub clock: &'a Clock,
     /// Nonces.
     pub ids: &'a Ids,
-}
-
-/// `text` as one word of a POSIX shell.
-pub fn shell_word(text: &str) -> String {
-    format!("'{}'", text.replace('\'', r"'\''"))
 }

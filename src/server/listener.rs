@@ -26,6 +26,7 @@ use tower::util::Oneshot;
 
 use super::attend::NOBODYS;
 use super::connection::{self, Connection, Deadlines, Refusal};
+use super::damage::Reset;
 use super::{App, Gate, spelling};
 use crate::config::Config;
 use crate::intake::{Bound, Peer};
@@ -59,12 +60,14 @@ impl Listener {
     /// Serves `app` until `stop`: then `readyz` says no, after `drain_delay` nobody new is let in, and requests under way
     /// finish within `drain_timeout`.
     pub async fn serve(self, app: App, stop: CancellationToken) {
-        let config = app.shared.config().clone();
+        let (config, journal) = (app.shared.config().clone(), app.shared.journal().clone());
         let connections = GracefulShutdown::new();
         let house = House::new(app, &config, self.address).await;
         let until = async {
             stop.cancelled().await;
             house.gate.stop();
+            // Who follows the journal would follow it for ever.
+            journal.end();
             tokio::time::sleep(config.drain_delay).await;
         };
         tokio::pin!(until);
@@ -159,6 +162,9 @@ impl House {
             };
             async move {
                 let mut response = answer.await?;
+                if response.extensions().get::<Reset>().is_some() {
+                    link.reset();
+                }
                 if link.is_unread() || gate.is_stopping() {
                     response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
                 }

@@ -3,6 +3,7 @@
 
 mod attend;
 mod connection;
+mod damage;
 mod gate;
 mod health;
 mod listener;
@@ -27,8 +28,10 @@ use crate::codec::PEAK_BYTES_PER_PIXEL;
 use crate::config::{Config, Mistake, ReadIsolation};
 use crate::control;
 use crate::credentials::Credentials;
+use crate::faults::{Catalogue, Failures, Faults};
 use crate::fetch::{Fetch, FetchError, Setup, StandIn};
 use crate::intake::Intake;
+use crate::journal::Journal;
 use crate::metrics::Metrics;
 use crate::providers::simulator::Simulators;
 use crate::providers::{self, Vendor};
@@ -105,10 +108,9 @@ pub fn open(config: Config, store: Store, clock: Clock, ids: Ids) -> Result<App,
 /// # Errors
 /// As [`open`].
 pub fn open_with(work: Work, config: Config, store: Store, clock: Clock, ids: Ids) -> Result<App, StartError> {
-    let mistakes = check_settings(&config);
-    if !mistakes.is_empty() {
-        return Err(StartError::Settings(mistakes));
-    }
+    let faults = faults(&config).map_err(StartError::Settings)?;
+    let journal_mib = if config.control { config.journal_mib } else { 0 };
+    let journal = Journal::new(config.journal_entries, journal_mib << 20);
     let mut stand_ins: HashMap<_, _> = VENDORS.iter().flat_map(|vendor| (vendor.stand_ins)()).collect();
     stand_ins.extend(config.fetch_stand_ins.iter().map(|item| (item.url.clone(), StandIn::File(item.file.clone()))));
     let metrics = Metrics::new(codes());
@@ -127,6 +129,8 @@ pub fn open_with(work: Work, config: Config, store: Store, clock: Clock, ids: Id
         store,
         metrics,
         credentials: Credentials::new(&config),
+        faults,
+        journal,
         clock,
         ids,
         config,
@@ -161,9 +165,9 @@ pub fn open_with(work: Work, config: Config, store: Store, clock: Clock, ids: Id
 /// Every code that the answers of each vendor can carry, and those of our own pages.
 fn codes() -> HashMap<&'static str, HashSet<String>> {
     let of = |vendor: &Vendor| {
-        let forceable = (vendor.forceable)().into_iter().flat_map(|(_, codes)| codes);
-        let elsewhere = vendor.codes_elsewhere.iter().map(|code| (*code).to_owned());
-        (vendor.name, forceable.chain(elsewhere).chain([Outcome::OK.to_owned()]).collect())
+        let failures = (vendor.failures)();
+        let codes = failures.iter().flat_map(Failures::codes).chain(vendor.codes_elsewhere.iter().copied());
+        (vendor.name, codes.chain([Outcome::OK]).map(str::to_owned).collect())
     };
     let own = [attend::OURS, attend::NOBODYS].map(|name| (name, attend::STATUSES.map(str::to_owned).into()));
     VENDORS.iter().map(of).chain(own).collect()
@@ -201,21 +205,17 @@ fn worker_memory_mib(config: &Config) -> u64 {
 
 /// What is wrong in settings that only the vendors can judge: every forced error must be one that its operation can give.
 pub fn check_settings(config: &Config) -> Vec<Mistake> {
-    let known: HashMap<_, _> = VENDORS.iter().flat_map(|vendor| (vendor.forceable)()).collect();
-    config
-        .force_error
-        .iter()
-        .filter_map(|forced| match known.get(forced.operation.as_str()) {
-            None => {
-                let mut operations: Vec<_> = known.keys().copied().collect();
-                operations.sort_unstable();
-                Some(format!("no operation {:?}; there are {}", forced.operation, operations.join(", ")))
-            }
-            Some(codes) if !codes.contains(&forced.code) => {
-                Some(format!("{} has no error {:?}; it has {}", forced.operation, forced.code, codes.join(", ")))
-            }
-            Some(_) => None,
-        })
-        .map(|what| Mistake::new("force_error", what))
-        .collect()
+    faults(config).err().unwrap_or_default()
+}
+
+/// What every operation can fail with, and the failures that the settings ask for.
+fn faults(config: &Config) -> Result<Faults, Vec<Mistake>> {
+    let catalogue = Catalogue::new(VENDORS.iter().map(|vendor| (vendor.name, (vendor.failures)())));
+    let faults = Faults::new(catalogue, config.control);
+    let refused = config.force_error.iter().filter_map(|forced| {
+        let added = faults.add_configured(&forced.operation, &forced.code);
+        added.err().map(|refused| Mistake::new("force_error", refused))
+    });
+    let mistakes: Vec<_> = refused.collect();
+    if mistakes.is_empty() { Ok(faults) } else { Err(mistakes) }
 }

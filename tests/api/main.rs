@@ -3,6 +3,8 @@
 mod cli_im;
 mod control;
 mod explain;
+mod faults;
+mod journal;
 mod pictures;
 mod readme;
 mod replay;

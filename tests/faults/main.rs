@@ -13,6 +13,7 @@ mod drawing;
 mod fetch;
 mod harness;
 mod images;
+mod journal;
 mod listener;
 mod memory;
 mod metrics;
@@ -45,6 +46,7 @@ fn main() -> ExitCode {
             drawing::checks(),
             fetch::checks(),
             images::checks(),
+            journal::checks(),
             listener::checks(),
             metrics::checks(),
             overload::checks(),

@@ -156,7 +156,7 @@ pub const ROWS: &[Row] = &[
     ),
     row("F52", "graceful stop: SIGTERM with in-flight, idle keep-alive, open SSE", Here),
     row("F53", "config reload (SIGHUP / file) valid, invalid, partial; cert rotation", Elsewhere(RELOAD)),
-    row("F54", "journal as memory bomb", Elsewhere(TARGET)),
+    row("F54", "journal as memory bomb", Here),
     row("F55", "metric label explosion by path/appid/code text", Here),
     row("F56", "CA key theft / misuse", Elsewhere(DROP_IN)),
     row("F57", "CONNECT proxy as open relay", Elsewhere(DROP_IN)),

@@ -41,7 +41,7 @@ pub const VENDOR: Vendor = Vendor {
     name: "cli_im",
     migrations: &[],
     tables: &[],
-    forceable: error::forceable,
+    failures: error::failures,
     codes_elsewhere: &[],
     explain: |_, _, _| None,
     stand_ins,

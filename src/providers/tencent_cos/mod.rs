@@ -44,7 +44,7 @@ pub const VENDOR: Vendor = Vendor {
     name: "tencent_cos",
     migrations: &[],
     tables: &[],
-    forceable: error::forceable,
+    failures: error::failures,
     codes_elsewhere: &[],
     explain: auth::explain,
     stand_ins: HashMap::new,

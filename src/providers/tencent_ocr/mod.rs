@@ -54,7 +54,7 @@ pub const VENDOR: Vendor = Vendor {
     name: "tencent_ocr",
     migrations: catalog::MIGRATIONS,
     tables: &[],
-    forceable: error::forceable,
+    failures: error::failures,
     codes_elsewhere: &[],
     explain: auth::explain,
     stand_ins: HashMap::new,

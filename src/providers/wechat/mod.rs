@@ -44,7 +44,7 @@ pub const VENDOR: Vendor = Vendor {
     name: "wechat",
     migrations: store::MIGRATIONS,
     tables: store::TABLES,
-    forceable: error::forceable,
+    failures: error::failures,
     codes_elsewhere: &[error::INVALID_URL],
     explain: |_, _, _| None,
     stand_ins: HashMap::new,
@@ -109,6 +109,16 @@ impl Operation {
             Self::Scan => "img/qrcode",
             Self::Create => "qrcode/create",
             Self::Show => "showqrcode",
+        }
+    }
+
+    /// The fields that hold a text which a call is about.
+    const fn content(self) -> &'static [&'static str] {
+        match self {
+            Self::Token | Self::StableToken => &[],
+            Self::Scan => &["img_url"],
+            Self::Create => &["scene_str", "scene_id"],
+            Self::Show => &["ticket", "scene_str", "scene_id"],
         }
     }
 

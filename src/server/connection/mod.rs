@@ -70,6 +70,8 @@ pub(super) struct Link {
     refusal: OnceLock<Refusal>,
     /// Whether a body has not arrived as a whole.
     is_unread: AtomicBool,
+    /// Whether the connection ends with a reset, in place of the next answer.
+    is_reset: AtomicBool,
 }
 
 impl Link {
@@ -82,6 +84,11 @@ impl Link {
     /// for.
     pub(super) fn is_unread(&self) -> bool {
         self.is_unread.load(Ordering::Relaxed)
+    }
+
+    /// Ends the connection with a reset as soon as an answer would leave.
+    pub(super) fn reset(&self) {
+        self.is_reset.store(true, Ordering::Relaxed);
     }
 }
 
@@ -164,6 +171,15 @@ impl Connection {
         }
     }
 
+    /// Fails where the connection is to be reset.
+    fn check_reset(&self) -> io::Result<()> {
+        if !self.link.is_reset.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        let _ = self.stream.set_zero_linger();
+        Err(ErrorKind::ConnectionReset.into())
+    }
+
     /// What a write came to; while it waits, the clock runs.
     fn written<T>(&mut self, wrote: Poll<io::Result<T>>, cx: &mut Context<'_>) -> Poll<io::Result<T>> {
         if wrote.is_pending() && self.writing.is_over((), self.deadlines.write, cx) {
@@ -244,6 +260,7 @@ impl Connection {
 
 impl AsyncWrite for Connection {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        self.check_reset()?;
         let wrote = Pin::new(&mut self.stream).poll_write(cx, bytes);
         self.written(wrote, cx)
     }
@@ -253,6 +270,7 @@ impl AsyncWrite for Connection {
         cx: &mut Context<'_>,
         pieces: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        self.check_reset()?;
         let wrote = Pin::new(&mut self.stream).poll_write_vectored(cx, pieces);
         self.written(wrote, cx)
     }

@@ -104,11 +104,7 @@ pub const ROWS: &[Row] = &[
     ),
     row("F32", "timing leak on MAC/token/admin key", By(&[("src/secret.rs", "a_secret_matches_itself_alone")])),
     row("F33", "token brute force / enumeration; ticket guess", Here),
-    row(
-        "F34",
-        "admin API reachable by the tested app or a browser page (CSRF, DNS rebinding on `localhost`)",
-        Elsewhere(TARGET),
-    ),
+    row("F34", "admin API reachable by the tested app or a browser page (CSRF, DNS rebinding on `localhost`)", Here),
     row(
         "F35",
         "multipart abuse: 10^5 parts, 1 MB part header, no boundary, nested, missing filename, name=`img[]`, unfinished, 2 MiB+1",

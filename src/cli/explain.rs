@@ -11,7 +11,7 @@ use super::WRONG_USAGE;
 use super::settings::SettingsArguments;
 use crate::clock::{Clock, Motion};
 use crate::credentials::Credentials;
-use crate::explain::{Context, Explained, Explanation};
+use crate::explain::{Context, Difference, Explained, Explanation};
 use crate::providers;
 use crate::server::VENDORS;
 
@@ -76,7 +76,7 @@ fn plain(explained: &Explained) -> String {
     let Explanation { scheme, right, ours, theirs, difference, mistakes } = explanation;
     let mut text = format!("{provider}, {scheme}: the signature is {}\n", if *right { "right" } else { "refused" });
     for mistake in mistakes {
-        text.push_str(&format!("\n{}: {}\n", mistake.name, mistake.about));
+        text.extend(["\n", mistake.name, ": ", &mistake.about, "\n"]);
     }
     if !right && mistakes.is_empty() {
         text.push_str(
@@ -84,23 +84,19 @@ fn plain(explained: &Explained) -> String {
         );
     }
     if let Some(difference) = difference {
-        text.push_str(&format!(
-            "\nThe {} differs at byte {}, line {}:\n  here   {:?}\n  client {:?}\n",
-            difference.place.replace('_', " "),
-            difference.byte,
-            difference.line,
-            difference.ours,
-            difference.theirs
-        ));
+        let place = difference.place.replace('_', " ");
+        let Difference { byte, line, ours, theirs, .. } = difference;
+        let told = format!("differs at byte {byte}, line {line}:\n  here   {ours:?}\n  client {theirs:?}\n");
+        text.extend(["\nThe ", &place, " ", &told]);
     }
     let sides = [("here", ours.as_ref()), ("by the client", theirs.as_ref())];
     for (side, canonical) in sides.into_iter().filter_map(|(side, canonical)| Some((side, canonical?))) {
         if *right {
             continue;
         }
-        text.push_str(&format!("\nCanonical request, {side}:\n{}\n", shown(&canonical.canonical_request)));
+        text.extend(["\nCanonical request, ", side, ":\n", &shown(&canonical.canonical_request), "\n"]);
         if canonical.string_to_sign != canonical.canonical_request {
-            text.push_str(&format!("\nString to sign, {side}:\n{}\n", shown(&canonical.string_to_sign)));
+            text.extend(["\nString to sign, ", side, ":\n", &shown(&canonical.string_to_sign), "\n"]);
         }
     }
     text

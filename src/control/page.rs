@@ -110,8 +110,11 @@ fn told(scanned: &Scanned) -> String {
         let reply = attempt.reply.as_ref().map_or("", |reply| reply.text.as_str());
         let error = attempt.error.as_deref().unwrap_or_default();
         let cells = [number.to_string(), status, error.to_owned(), reply.to_owned()];
-        let cells: String = cells.iter().map(|cell| format!("<td><pre>{}</pre></td>", escape(cell.as_str()))).collect();
-        rows.push_str(&format!("<tr>{cells}</tr>"));
+        rows.push_str("<tr>");
+        for cell in &cells {
+            rows.extend(["<td><pre>", &escape(cell.as_str()), "</pre></td>"]);
+        }
+        rows.push_str("</tr>");
     }
     let outcome = if *delivered { "was told and answered" } else { "could not be told" };
     format!(

@@ -141,7 +141,7 @@ async fn draw(
 async fn picture(State(control): State<Control>, Name(name): Name) -> Result<Response, Error> {
     let picture = control.shared.fetch().served(&format!("{BASE}/pictures/{name}"));
     let picture = picture.ok_or_else(|| Error::not_found("no such picture; drawing it again brings it back"))?;
-    let content_type = if name.ends_with(".png") { "image/png" } else { "image/jpeg" };
+    let content_type = if picture.starts_with(b"\x89PNG") { "image/png" } else { "image/jpeg" };
     let headers = [(CONTENT_TYPE, content_type), (CACHE_CONTROL, "no-store")];
     Ok((HeaderMap::new(), headers, picture).into_response())
 }

@@ -9,6 +9,8 @@
 //! | `error.rs` | every answer the vendor can give, in one table |
 //! | `example.rs` | freshly signed commands for `qrstack example` |
 //!
+//! `simulator.rs` is what a vendor's app does on a user's phone, in words that no vendor owns.
+//!
 //! To read first: `cli_im`, the smallest.
 
 pub mod cli_im;

@@ -159,7 +159,7 @@ pub fn open_with(work: Work, config: Config, store: Store, clock: Clock, ids: Id
     };
     router = router.merge(attend(control::routes(&shared, &state, VENDORS, &simulators), control));
     let router = router.fallback_service(Root::new(elsewhere, shared.clone()));
-    Ok(App { state, router, shared, gate, simulators })
+    Ok(App { shared, state, router, gate, simulators })
 }
 
 /// Every code that the answers of each vendor can carry, and those of our own pages.

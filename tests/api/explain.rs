@@ -31,7 +31,7 @@ fn small(text: &str) -> String {
         if place == 0 {
             out.push_str(piece);
         } else {
-            out.push_str(&format!("%{}{}", piece[..2].to_lowercase(), &piece[2..]));
+            out.extend(["%", &piece[..2].to_lowercase(), &piece[2..]]);
         }
     }
     out
@@ -245,6 +245,33 @@ const TC3: &[&str] = &[
     "malformed_time",
 ];
 
+/// The query that is signed.
+fn tc3_query(content: &str, mistake: &str) -> String {
+    match mistake {
+        "query_not_signed" => String::new(),
+        "plus_for_space" => format!("b=1&BarCode={}", plus(content)),
+        "lower_case_escapes" => format!("b=1&BarCode={}", small(content)),
+        "double_encoding" => format!("b=1&BarCode={}", double(content)),
+        "unencoded_values" => format!("b=1&BarCode={content}"),
+        "sorted_query" => format!("BarCode={}&b=1", percent_encode(content)),
+        _ => format!("b=1&BarCode={}", percent_encode(content)),
+    }
+}
+
+/// The headers that are signed, and their list.
+fn tc3_headers(mistake: &str, host: &str, signed_type: &str) -> (String, &'static str) {
+    match mistake {
+        "unsorted_headers" => (format!("host:{host}\ncontent-type:{signed_type}\n"), "content-type;host"),
+        "header_list_case" => (format!("Content-Type:{signed_type}\nHost:{host}\n"), "content-type;host"),
+        "space_behind_colon" => (format!("content-type: {signed_type}\nhost: {host}\n"), "content-type;host"),
+        "unsigned_host" => (format!("content-type:{signed_type}\n"), "content-type"),
+        "unsigned_content_type" => (format!("host:{host}\n"), "host"),
+        "missing_blank_line" => (format!("content-type:{signed_type}\nhost:{host}"), "content-type;host"),
+        _ => (format!("content-type:{signed_type}\nhost:{host}\n"), "content-type;host"),
+    }
+}
+
+/// A call with TC3-HMAC-SHA256, signed with a mistake; none for `""`.
 fn tc3(content: &str, mistake: &str) -> Request<Body> {
     const HOST: &str = "ocr.tencentcloudapi.com";
     let is = |name: &str| mistake == name;
@@ -259,15 +286,7 @@ fn tc3(content: &str, mistake: &str) -> Request<Body> {
     );
     let body = if is_get { String::new() } else { json!({ "BarCode": content }).to_string() };
     let query = if is_get { format!("b=1&BarCode={}", percent_encode(content)) } else { String::new() };
-    let signed_query = match mistake {
-        "query_not_signed" => String::new(),
-        "plus_for_space" => format!("b=1&BarCode={}", plus(content)),
-        "lower_case_escapes" => format!("b=1&BarCode={}", small(content)),
-        "double_encoding" => format!("b=1&BarCode={}", double(content)),
-        "unencoded_values" => format!("b=1&BarCode={content}"),
-        "sorted_query" => format!("BarCode={}&b=1", percent_encode(content)),
-        _ => query.clone(),
-    };
+    let signed_query = if is_get { tc3_query(content, mistake) } else { String::new() };
     let payload = match mistake {
         "empty_body_hash" => String::new(),
         "unsigned_payload" => "UNSIGNED-PAYLOAD".to_owned(),
@@ -294,15 +313,7 @@ fn tc3(content: &str, mistake: &str) -> Request<Body> {
         "other_host" => "ocr.ap-guangzhou.tencentcloudapi.com",
         _ => HOST,
     };
-    let (headers, list) = match mistake {
-        "unsorted_headers" => (format!("host:{host}\ncontent-type:{signed_type}\n"), "content-type;host"),
-        "header_list_case" => (format!("Content-Type:{signed_type}\nHost:{host}\n"), "content-type;host"),
-        "space_behind_colon" => (format!("content-type: {signed_type}\nhost: {host}\n"), "content-type;host"),
-        "unsigned_host" => (format!("content-type:{signed_type}\n"), "content-type"),
-        "unsigned_content_type" => (format!("host:{host}\n"), "host"),
-        "missing_blank_line" => (format!("content-type:{signed_type}\nhost:{host}"), "content-type;host"),
-        _ => (format!("content-type:{signed_type}\nhost:{host}\n"), "content-type;host"),
-    };
+    let (headers, list) = tc3_headers(mistake, host, signed_type);
     let method = if is_get { "GET" } else { "POST" };
     let signed_method = if is("other_method") { "GET" } else { method };
     let path = if is("other_path") { "/ocr" } else { "/" };
@@ -388,6 +399,7 @@ const V1: &[&str] = &[
     "incomplete",
 ];
 
+/// A call with HmacSHA1, signed with a mistake; none for `""`.
 fn v1(content: &str, mistake: &str) -> Request<Body> {
     const HOST: &str = "ocr.tencentcloudapi.com";
     let is = |name: &str| mistake == name;

@@ -147,9 +147,7 @@ fn redirects() -> String {
     })
 }
 
-fn message() -> Option<(&'static str, Bytes)> {
-    Some(("text/xml", Bytes::from_static(b"<xml/>")))
-}
+const MESSAGE: (&str, Bytes) = ("text/xml", Bytes::from_static(b"<xml/>"));
 
 fn rebinding() -> String {
     block_on(async {
@@ -163,7 +161,7 @@ fn rebinding() -> String {
             let scripted = Arc::new(Scripted { answers, asked: AtomicUsize::new(0) });
             let resolver = Arc::clone(&scripted);
             let fetch = Fetch::new(Setup { resolver, ..setup() }).expect("set up");
-            let result = fetch.call(&format!("http://name.example.:{port}/"), message(), &LIMITS).await;
+            let result = fetch.call(&format!("http://name.example.:{port}/"), Some(MESSAGE), &LIMITS).await;
             (result, scripted.asked.load(Ordering::SeqCst))
         };
         let (result, asked) = ask(&[&[public], &[private]], outer.port()).await;
@@ -196,7 +194,7 @@ fn answers() -> String {
         let limits = FetchLimits { redirects: 0, total: Duration::from_millis(900), max_bytes: 1000 };
         let kinds = ["/silent", "/stall", "/drip", "/endless", "/huge", "/gzip", "/headers", "/closed"];
         for path in kinds {
-            let result = fetch.call(&format!("http://{}{path}", host.address), message(), &limits).await;
+            let result = fetch.call(&format!("http://{}{path}", host.address), Some(MESSAGE), &limits).await;
             let expected = match path {
                 "/endless" | "/huge" => matches!(result, Err(FetchError::TooLarge { limit: 1000 })),
                 "/gzip" => matches!(result, Err(FetchError::Encoded(_))),

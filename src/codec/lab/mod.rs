@@ -193,7 +193,7 @@ impl Recipe {
             placed.push(self.lay_out(matrix, direction));
         }
         // A grid of equal cells, as many columns as rows or one more.
-        let columns = (1..).find(|columns| columns * columns >= placed.len()).unwrap_or(1);
+        let columns = (1..=MAX_CODES).find(|columns| columns * columns >= placed.len()).unwrap_or(1);
         let rows = placed.len().div_ceil(columns);
         let boxes: Vec<_> = placed.iter().map(Placed::bounds).collect();
         let cell = |side: fn(&(f64, f64)) -> f64| boxes.iter().map(side).fold(0.0, f64::max).ceil();

@@ -63,12 +63,13 @@ async fn answer(ocr: &Ocr, frame: &mut Frame, request: Request) -> Result<Answer
         let shared = shared.clone();
         move || match auth::check(&received, &shared).map(str::to_owned) {
             Ok(secret_id) => Ok((received, secret_id)),
-            Err(error) => Err((error, auth::why(&received, &shared))),
+            Err(error) => Err(Box::new((error, auth::why(&received, &shared)))),
         }
     };
     let (received, secret_id) = match shared.intake().aside(bytes, check).await {
         Ok(checked) => checked,
-        Err((error, explanation)) => {
+        Err(refused) => {
+            let (error, explanation) = *refused;
             frame.explanation = explanation;
             return Err(error);
         }

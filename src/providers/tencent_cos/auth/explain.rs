@@ -308,7 +308,7 @@ fn ways(right: &Way, case: &Case, authorization: &Authorization, parts: &Parts) 
     }
     add("unsorted_keys", "keys were signed in the order of the list; sort them", &|way| way.sorted = false);
     add("header_list_case", "keys were signed with capitals; sign them in small letters", &|way| {
-        way.lower_case = false
+        way.lower_case = false;
     });
     add(
         "header_list_case",
@@ -344,7 +344,7 @@ fn ways(right: &Way, case: &Case, authorization: &Authorization, parts: &Parts) 
     });
     add("trailing_newline", "the text of the request has a line break too many", &|way| way.format_end = "\n\n");
     add("raw_sign_key", "the signing key was used as bytes; use its hexadecimal text", &|way| {
-        way.key_use = KeyUse::Raw
+        way.key_use = KeyUse::Raw;
     });
     add(
         "no_sign_key",

@@ -24,10 +24,10 @@ const WINDOW: u64 = 300;
 /// Characters of one value that the log shows; pictures come as base64.
 const SHOWN: usize = 256;
 
-/// Why a request that was refused was refused.
+/// Why a request that was refused was refused, where anybody can be told.
 pub(super) fn why(received: &Received, shared: &Shared) -> Option<Explanation> {
-    let is_verified = shared.config().auth == Auth::Verify;
-    is_verified.then(|| explain(&received.parts, &received.body, &shared.explaining())).flatten()
+    let is_told = shared.config().control && shared.config().auth == Auth::Verify;
+    is_told.then(|| explain(&received.parts, &received.body, &shared.explaining())).flatten()
 }
 
 /// Checks the credentials of a request, as far as the setting `auth` asks for it, and gives the key that it names; empty

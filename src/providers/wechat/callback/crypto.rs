@@ -117,12 +117,12 @@ mod tests {
 
     #[derive(Deserialize)]
     struct Vectors {
-        signatures: Vec<Signature>,
-        messages: Vec<Message>,
+        signatures: Vec<Signed>,
+        messages: Vec<Sealed>,
     }
 
     #[derive(Deserialize)]
-    struct Signature {
+    struct Signed {
         token: String,
         timestamp: String,
         nonce: String,
@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[derive(Deserialize)]
-    struct Message {
+    struct Sealed {
         about: String,
         token: String,
         encoding_aes_key: String,

@@ -103,7 +103,7 @@ impl Target {
         let mut query = self.signed(&timestamp, &nonce, &[("openid", &event.openid)]);
         if let Some(encrypted) = &encrypted {
             let msg_signature = signature(&[self.token.expose(), &timestamp, &nonce, encrypted]);
-            query.push_str(&format!("&encrypt_type=aes&msg_signature={msg_signature}"));
+            query.extend(["&encrypt_type=aes&msg_signature=", &msg_signature]);
         }
         let url = self.with_query(&query);
         let body = event.body(self.mode, encrypted.as_deref());
@@ -169,8 +169,11 @@ impl Target {
     /// `signature=…&timestamp=…&nonce=…`, and what follows.
     fn signed(&self, timestamp: &str, nonce: &str, more: &[(&str, &str)]) -> String {
         let signature = signature(&[self.token.expose(), timestamp, nonce]);
-        let more: String = more.iter().map(|(name, value)| format!("&{name}={}", percent_encode(value))).collect();
-        format!("signature={signature}&timestamp={timestamp}&nonce={nonce}{more}")
+        let mut query = format!("signature={signature}&timestamp={timestamp}&nonce={nonce}");
+        for (name, value) in more {
+            query.extend(["&", name, "=", &percent_encode(value)]);
+        }
+        query
     }
 
     /// The address with these parameters behind its own.

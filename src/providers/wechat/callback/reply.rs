@@ -47,7 +47,7 @@ pub(super) fn read(bytes: &Bytes, opener: &Opener<'_>) -> Reply {
         return Reply { message: Some(message), problem, ..reply(ReplyKind::Message) };
     };
     let opened = open(&message, &encrypted, opener);
-    match opened.and_then(|clear| Ok((parse(clear.trim()), clear))) {
+    match opened.map(|clear| (parse(clear.trim()), clear)) {
         Ok((Ok(message), clear)) => Reply {
             kind: ReplyKind::Message,
             encrypted: true,

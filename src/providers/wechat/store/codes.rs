@@ -244,7 +244,7 @@ pub(in super::super) async fn find(shared: &Shared, by: By<'_>, appid: Option<&s
     }
     let row: Option<(String, String, String, String, Option<i64>)> =
         sqlx::query_as(query).bind(value).bind(appid).fetch_optional(shared.store().pool()).await?;
-    Ok(row.map(|(ticket, code, appid, scene, expires_at)| Shown { ticket, code, appid, scene, expires_at }))
+    Ok(row.map(|(ticket, code, appid, scene, expires_at)| Shown { ticket, code, scene, appid, expires_at }))
 }
 
 /// A row of `wechat_codes`.

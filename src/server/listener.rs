@@ -28,6 +28,7 @@ use tower::util::Oneshot;
 
 use super::attend::NOBODYS;
 use super::connection::{self, Connection, Deadlines, Transport};
+use super::damage::Reset;
 use super::proxy::{self, Route, Speech};
 use super::{App, Gate, handshake, spelling};
 use crate::config::Config;
@@ -87,11 +88,13 @@ impl Listener {
     /// Serves `app` until `stop`: then `readyz` says no, after `drain_delay` nobody new is let in, and requests under way
     /// finish within `drain_timeout`.
     pub async fn serve(self, app: App, stop: CancellationToken) {
-        let config = app.shared.config().clone();
+        let (config, journal) = (app.shared.config().clone(), app.shared.journal().clone());
         let house = Arc::new(House::new(app, &config).await);
         let until = async {
             stop.cancelled().await;
             house.gate.stop();
+            // Who follows the journal would follow it for ever.
+            journal.end();
             tokio::time::sleep(config.drain_delay).await;
         };
         let secure = async {
@@ -232,6 +235,9 @@ impl House {
             };
             async move {
                 let mut response = answer.await?;
+                if response.extensions().get::<Reset>().is_some() {
+                    link.reset();
+                }
                 if link.is_unread() || gate.is_stopping() {
                     response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
                 }

@@ -81,6 +81,11 @@ pub(super) struct Window {
 }
 
 impl Window {
+    /// Start and end in seconds since 1970.
+    pub(super) fn span(&self) -> (i64, i64) {
+        (self.start, self.end)
+    }
+
     /// Reads `start;end`.
     fn parse(text: &str) -> Option<Self> {
         let seconds = |text: &str| {

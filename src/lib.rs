@@ -9,6 +9,8 @@
 //! | [`shared`] | the handle that every provider gets |
 //! | [`intake`] | bodies, queries, hosts and forms, as every door needs them |
 //! | [`signing`], [`secret`] | what signatures and credentials are made of |
+//! | [`domains`] | names of hosts that are a vendor's own |
+//! | [`tls`] | the certificate authority of this installation, and certificates by name |
 //! | [`fetch`] | every request that we send out |
 //! | [`work`] | reading off the async threads, bounded |
 //! | [`store`] | the database |
@@ -18,12 +20,14 @@
 //! | [`codec`] | the workshop |
 //!
 //! Dependencies point one way: `cli → server → providers → shared → { work, fetch, store, metrics, clock, config }`, and
-//! providers use `codec`, `intake` and `signing` directly. No provider knows another.
+//! providers use `codec`, `intake` and `signing` directly; `tls` stands on `clock` and `domains` alone. No provider knows
+//! another.
 
 pub mod cli;
 pub mod clock;
 pub mod codec;
 pub mod config;
+pub mod domains;
 pub mod fetch;
 pub mod intake;
 pub mod metrics;
@@ -33,4 +37,5 @@ pub mod server;
 pub mod shared;
 pub mod signing;
 pub mod store;
+pub mod tls;
 pub mod work;

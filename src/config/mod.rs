@@ -105,7 +105,13 @@ macro_rules! settings {
 settings! {
     /// Address and port to listen on; port 0 picks a free one.
     listen: SocketAddr = "127.0.0.1:8080",
-    /// Folder of the store (tickets, tokens, products); made if it is missing.
+    /// Address and port to listen on with TLS, for clients that know the vendors' names alone; none means no such listener.
+    tls_listen: Option<SocketAddr> = "",
+    /// File with a certificate of your own and its chain (PEM), instead of those that this server makes by name.
+    tls_cert: Option<PathBuf> = "",
+    /// File with the key of that certificate (PEM).
+    tls_key: Option<PathBuf> = "",
+    /// Folder of the store (tickets, tokens, products) and of the certificate authority; made if it is missing.
     data_dir: PathBuf = "./qrstack-data",
     /// `verify` checks credentials as the vendors do; `accept` checks their shape alone; `open` asks for none.
     auth: Auth = "verify",

@@ -104,6 +104,23 @@ impl Value for Duration {
     }
 }
 
+/// An empty text is none.
+impl<T: Value> Value for Option<T> {
+    const SECRET: bool = T::SECRET;
+
+    fn parse(text: &str) -> Result<Self, String> {
+        if text.is_empty() { Ok(None) } else { T::parse(text).map(Some) }
+    }
+
+    fn show(&self) -> String {
+        self.as_ref().map_or_else(String::new, Value::show)
+    }
+
+    fn number(&self) -> Option<u64> {
+        self.as_ref().and_then(Value::number)
+    }
+}
+
 impl<T: Value> Value for Vec<T> {
     const SECRET: bool = T::SECRET;
 

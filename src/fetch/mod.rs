@@ -5,6 +5,7 @@
 
 mod error;
 mod guard;
+pub mod probe;
 mod resolve;
 
 use std::collections::HashMap;

@@ -25,6 +25,7 @@ use url::Url;
 
 use crate::clock::{Clock, Ids};
 use crate::config::Config;
+use crate::domains::Domain;
 use crate::fetch::StandIn;
 use crate::shared::Shared;
 use crate::store::Migration;
@@ -34,6 +35,10 @@ use crate::store::Migration;
 pub struct Vendor {
     /// Name in logs: `tencent_cos`, `wechat` …
     pub name: &'static str,
+    /// The names of the vendor's hosts: requests to them are the vendor's, and they have certificates.
+    pub domains: &'static [Domain],
+    /// What the places in those names usually are, for files that have no wildcards: `bucket`, `region`.
+    pub places: fn(&Config, &str) -> Vec<String>,
     /// Steps of the vendor's own tables.
     pub migrations: &'static [Migration],
     /// Every code that each operation can be forced to answer with: operation and codes.

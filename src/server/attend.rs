@@ -21,8 +21,8 @@ pub(super) const OURS: &str = "qrstack";
 /// Who answers what nobody owns.
 pub(super) const NOBODYS: &str = "none";
 /// The statuses of those two and of the listener, who have no codes: what the metrics say instead.
-pub(super) const STATUSES: [&str; 12] =
-    ["200", "400", "404", "405", "408", "414", "431", "500", "501", "503", "505", "508"];
+pub(super) const STATUSES: [&str; 13] =
+    ["200", "400", "403", "404", "405", "408", "414", "431", "500", "501", "503", "505", "508"];
 
 /// When a request began, where somebody looked at it before its attendant.
 #[derive(Clone, Copy)]

@@ -2,10 +2,14 @@
 //! module that names providers.
 
 mod attend;
+mod certificates;
 mod connection;
+mod front;
 mod gate;
+mod handshake;
 mod health;
 mod listener;
+mod proxy;
 mod root;
 mod spelling;
 
@@ -20,17 +24,20 @@ pub use listener::{Listener, bind};
 pub use providers::tencent_ocr::catalog as products;
 
 use attend::{Attendant, attend};
+use front::Front;
 use root::{Elsewhere, Root};
 
 use crate::clock::{Clock, Ids};
 use crate::codec::PEAK_BYTES_PER_PIXEL;
 use crate::config::{Config, Mistake, ReadIsolation};
+use crate::domains::Domain;
 use crate::fetch::{Fetch, FetchError, Setup, StandIn};
 use crate::intake::Intake;
 use crate::metrics::Metrics;
 use crate::providers::{self, Vendor};
 use crate::shared::{Outcome, Parts, Shared};
 use crate::store::{Access, Migration, OpenError, Store};
+use crate::tls::{Keeper, Tls, TlsError};
 use crate::work::{Launch, LaunchError, Work, Workers};
 
 /// Every vendor; of equal claims to a request the earlier one's wins.
@@ -68,6 +75,40 @@ pub struct App {
     pub router: Router,
     /// Whether it takes requests.
     pub gate: Gate,
+    /// Certificates for the vendors' names, once it has any.
+    pub tls: Option<Tls>,
+}
+
+impl App {
+    /// The same, with certificates: for a listener that speaks TLS, for tunnels, and for clients that fetch the authority.
+    #[must_use]
+    pub fn with_tls(self, tls: Tls) -> Self {
+        let router = self.router.merge(certificates::routes(self.shared.clone(), tls.clone()));
+        Self { router, tls: Some(tls), ..self }
+    }
+}
+
+/// Every name that is a vendor's own.
+pub fn domains() -> Vec<Domain> {
+    VENDORS.iter().flat_map(|vendor| vendor.domains).copied().collect()
+}
+
+/// Which of the vendors has the host `name`.
+fn vendor_of(name: &str) -> Option<usize> {
+    VENDORS.iter().position(|vendor| vendor.domains.iter().any(|domain| domain.matches(name)))
+}
+
+/// The certificates of `config`: those that the operator gave, else those of this installation's own authority, which is
+/// made here the first time.
+///
+/// # Errors
+/// Where files cannot be read or written, or hold something else.
+pub fn configured_tls(config: &Config, ids: &Ids) -> Result<Tls, TlsError> {
+    match (&config.tls_cert, &config.tls_key) {
+        (Some(certificate), Some(key)) => Tls::given(certificate, key, domains()),
+        // One without the other is a mistake that `check_settings` tells.
+        _ => Tls::minted(Keeper::open(&config.data_dir, &domains(), Clock::system(), ids)?, domains()),
+    }
 }
 
 /// All steps of the store's schema.
@@ -124,15 +165,17 @@ pub fn open_with(work: Work, config: Config, store: Store, clock: Clock, ids: Id
 
     let gate = Gate::default();
     let mut router = health::routes(shared.clone(), gate.clone());
-    let mut elsewhere = Vec::new();
+    let (mut elsewhere, mut doors) = (Vec::new(), Vec::new());
     for vendor in VENDORS {
         let door = (vendor.open)(&shared);
         let attendant =
             Attendant { vendor: vendor.name, operation: door.operation, defect: door.defect, shared: shared.clone() };
+        doors.push(attend(door.routes.clone().fallback_service(door.elsewhere.clone()), attendant.clone()));
         router = router.merge(attend(door.routes, attendant.clone()));
         elsewhere.push(Elsewhere { vendor, router: attend(door.elsewhere, attendant.clone()), attendant });
     }
-    Ok(App { router: router.fallback_service(Root::new(elsewhere, shared.clone())), shared, gate })
+    let house = router.fallback_service(Root::new(elsewhere, shared.clone()));
+    Ok(App { router: Router::new().fallback_service(Front::new(doors, house)), shared, gate, tls: None })
 }
 
 /// Every code that the answers of each vendor can carry, and those of our own pages.
@@ -176,10 +219,16 @@ fn worker_memory_mib(config: &Config) -> u64 {
     READER_MIB + largest.max(config.read_memory_mib.into())
 }
 
-/// What is wrong in settings that only the vendors can judge: every forced error must be one that its operation can give.
+/// What is wrong in settings beyond their values: every forced error must be one that its operation can give, a certificate
+/// needs its key.
 pub fn check_settings(config: &Config) -> Vec<Mistake> {
     let known: HashMap<_, _> = VENDORS.iter().flat_map(|vendor| (vendor.forceable)()).collect();
-    config
+    let half = match (&config.tls_cert, &config.tls_key) {
+        (Some(_), None) => Some(Mistake::new("tls_cert", "tls_key is missing")),
+        (None, Some(_)) => Some(Mistake::new("tls_key", "tls_cert is missing")),
+        _ => None,
+    };
+    let forced = config
         .force_error
         .iter()
         .filter_map(|forced| match known.get(forced.operation.as_str()) {
@@ -193,6 +242,6 @@ pub fn check_settings(config: &Config) -> Vec<Mistake> {
             }
             Some(_) => None,
         })
-        .map(|what| Mistake::new("force_error", what))
-        .collect()
+        .map(|what| Mistake::new("force_error", what));
+    half.into_iter().chain(forced).collect()
 }

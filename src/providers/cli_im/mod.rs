@@ -26,6 +26,7 @@ use axum::http::request::Parts;
 use url::Url;
 
 use crate::codec::{encode, render};
+use crate::domains::Domain;
 use crate::fetch::StandIn;
 use crate::providers::{Claim, Door, Vendor};
 use crate::shared::Shared;
@@ -39,6 +40,8 @@ pub(super) const SAMPLE_PICTURE: &str = "https://gstatic.clewm.net/caoliao-resou
 /// cli.im.
 pub const VENDOR: Vendor = Vendor {
     name: "cli_im",
+    domains: &[Domain::new("open.cli.im")],
+    places: |_, _| Vec::new(),
     migrations: &[],
     forceable: error::forceable,
     codes_elsewhere: &[],

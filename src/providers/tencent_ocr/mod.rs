@@ -37,6 +37,7 @@ use axum::Router;
 use axum::http::Method;
 use axum::http::request::Parts;
 
+use crate::domains::Domain;
 use crate::intake::{self, query};
 use crate::providers::{Claim, Door, Form, Vendor};
 use crate::shared::Shared;
@@ -49,6 +50,9 @@ const MAX_BODY: usize = 11_534_336;
 /// Tencent Cloud OCR.
 pub const VENDOR: Vendor = Vendor {
     name: "tencent_ocr",
+    domains: &[Domain::new("ocr.tencentcloudapi.com"), Domain::new("ocr.<region>.tencentcloudapi.com")],
+    // Recorded: where SDKs go on after failures.
+    places: |_, _| vec!["ap-guangzhou".to_owned()],
     migrations: catalog::MIGRATIONS,
     forceable: error::forceable,
     codes_elsewhere: &[],

@@ -33,12 +33,25 @@ use std::collections::HashMap;
 
 use axum::http::request::Parts;
 
+use crate::domains::Domain;
 use crate::providers::{Claim, Door, Vendor};
 use crate::shared::Shared;
+
+/// Documented: the interface domain page. The pictures of codes are at `mp`.
+const DOMAINS: &[Domain] = &[
+    Domain::new("api.weixin.qq.com"),
+    Domain::new("mp.weixin.qq.com"),
+    Domain::new("api2.weixin.qq.com"),
+    Domain::new("sh.api.weixin.qq.com"),
+    Domain::new("sz.api.weixin.qq.com"),
+    Domain::new("hk.api.weixin.qq.com"),
+];
 
 /// WeChat.
 pub const VENDOR: Vendor = Vendor {
     name: "wechat",
+    domains: DOMAINS,
+    places: |_, _| Vec::new(),
     migrations: store::MIGRATIONS,
     forceable: error::forceable,
     codes_elsewhere: &[error::INVALID_URL],

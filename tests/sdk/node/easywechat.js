@@ -4,11 +4,12 @@
 const fs = require('fs');
 const fetch = require('node-fetch');
 const { OfficialAccount } = require('node-easywechat');
-const { assert, check, refused, keepDrawn, picture, pictureUrl, way, endpoint, origin, appId, appSecret, proxyAgent } = require('./checks');
+const { assert, check, refused, keepDrawn, picture, pictureUrl, way, origin, appId, appSecret, proxyAgent } = require('./checks');
 
 const CODES = 'WeChat codes';
 const SCAN = 'WeChat scan';
-const TO_THE_SERVER = { endpoint: { baseURL: `${origin}/` }, names: {}, proxy: { httpsAgent: proxyAgent, proxy: false } }[way];
+// It copies its settings deeply, which no agent survives; of proxies it knows `HTTPS_PROXY`.
+const TO_THE_SERVER = way === 'endpoint' ? { baseURL: `${origin}/` } : {};
 const mp = way === 'endpoint' ? origin : 'https://mp.weixin.qq.com';
 
 class Tokens { // keeps them for this process, instead of in a file

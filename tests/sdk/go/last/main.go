@@ -45,5 +45,5 @@ func main() {
 	OCR(call, func(err error) (string, string, string) {
 		refusal := Refused[*errors.TencentCloudSDKError](err)
 		return refusal.Code, refusal.Message, refusal.RequestId
-	})
+	}, true)
 }

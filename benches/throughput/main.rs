@@ -133,7 +133,7 @@ async fn measure(
     servers: &tokio::runtime::Runtime,
     asked: &Asked,
 ) -> (Figures, Figures) {
-    let answer = Connection::open(ours).await.answer(&operation.request_of(0)).await;
+    let answer = Connection::open(ours).await.answer(operation.requests().of(0)).await;
     assert_eq!(answer.status, 200, "{}: {}", operation.name, String::from_utf8_lossy(&answer.body));
     let bare = servers.spawn(start_bare(answer)).await.expect("started");
     let mut numbers = 1;

@@ -3,14 +3,20 @@
 use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
 
 use super::settings::SettingsArguments;
 use crate::clock::{Clock, Ids};
 use crate::config::Config;
+use crate::fetch;
 use crate::server;
 use crate::tls::{Keeper, export};
+
+/// How long a server may take to give it.
+const PATIENCE: Duration = Duration::from_secs(3);
 
 #[derive(Debug, clap::Args)]
 #[command(args_conflicts_with_subcommands = true)]
@@ -72,6 +78,16 @@ pub(super) fn certificate(config: &Config) -> Result<CertificateDer<'static>, St
     }
     let keeper = Keeper::open(&config.data_dir, &server::domains(), Clock::system(), &Ids::system());
     keeper.map(|keeper| keeper.current().certificate().clone()).map_err(|error| error.to_string())
+}
+
+/// The certificate of the authority that the server at `base` has; none where the operator gave certificates of their own.
+pub(super) async fn served(base: &str) -> Result<CertificateDer<'static>, String> {
+    let address = format!("{base}/_qrstack/ca.pem");
+    let (status, body) = fetch::ask(&address, PATIENCE).await.map_err(|error| format!("{base}: {error}"))?;
+    if status != 200 {
+        return Err(format!("{address} answers {status}: {}", body.trim()));
+    }
+    CertificateDer::from_pem_slice(body.as_bytes()).map_err(|error| format!("{address}: {error}"))
 }
 
 fn print(config: &Config, arguments: &Arguments) -> Result<(), String> {

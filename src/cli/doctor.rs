@@ -75,10 +75,12 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
 
 async fn examine(config: &Config, base: &str) -> usize {
     let mut findings = Findings::default();
-    server(&mut findings, base).await;
-    match ca::certificate(config) {
+    if !server(&mut findings, base).await {
+        return findings.problems;
+    }
+    match ca::served(base).await {
         Ok(authority) => {
-            trust(&mut findings, &authority);
+            trust(&mut findings, &authority, &format!("eval \"$(qrstack env --base {base})\""));
             names(&mut findings, config, base, &authority).await;
         }
         Err(why) => findings.note("trust", why),
@@ -86,15 +88,16 @@ async fn examine(config: &Config, base: &str) -> usize {
     findings.problems
 }
 
-/// Whether the server is ready, and what time it has.
-async fn server(findings: &mut Findings, base: &str) {
+/// Whether the server is ready, and what time it has; false where it is not there, and there is nothing more to ask.
+async fn server(findings: &mut Findings, base: &str) -> bool {
     match fetch::ask(&format!("{base}/_qrstack/readyz"), PATIENCE).await {
         Ok((200, _)) => findings.well("server", format!("ready at {base}")),
         Ok((status, body)) => {
             findings.wrong("server", format!("{base} answers {status}: {}", body.trim()), "look into its log");
         }
         Err(error) => {
-            return findings.wrong("server", format!("{base}: {error}"), "qrstack serve, or --base http://HOST:PORT");
+            findings.wrong("server", format!("{base}: {error}"), "qrstack serve, or --base http://HOST:PORT");
+            return false;
         }
     }
     let date = probe::date(&format!("{base}/_qrstack/livez"), PATIENCE).await.ok();
@@ -108,11 +111,11 @@ async fn server(findings: &mut Findings, base: &str) {
         ),
         None => findings.note("clock", "the server's answers carry no date"),
     }
+    true
 }
 
 /// Whether runtimes on this machine, started from this shell, trust the authority.
-fn trust(findings: &mut Findings, authority: &CertificateDer<'static>) {
-    const FIX: &str = "eval \"$(qrstack env)\"";
+fn trust(findings: &mut Findings, authority: &CertificateDer<'static>, fix: &str) {
     let now = Clock::system().unix_seconds();
     let life = x509_parser::parse_x509_certificate(authority).map(|(_, parsed)| {
         let validity = parsed.validity();
@@ -127,16 +130,16 @@ fn trust(findings: &mut Findings, authority: &CertificateDer<'static>) {
     if export::machine().contains(authority) {
         findings.well("trust", "this machine (OpenSSL, Go, curl) trusts the authority");
     } else {
-        findings.wrong("trust", "this machine (OpenSSL, Go, curl) does not trust the authority", FIX);
+        findings.wrong("trust", "this machine (OpenSSL, Go, curl) does not trust the authority", fix);
     }
     for (variable, who) in [("REQUESTS_CA_BUNDLE", "Python's requests"), ("NODE_EXTRA_CA_CERTS", "Node.js")] {
         match std::env::var_os(variable) {
-            None => findings.note("trust", format!("{who} is not told of it: {variable} is not set; {FIX}")),
+            None => findings.note("trust", format!("{who} is not told of it: {variable} is not set; {fix}")),
             Some(file) if holds(Path::new(&file), authority) => {
                 findings.well("trust", format!("{who} trusts the authority ({variable})"));
             }
             Some(file) => {
-                findings.wrong("trust", format!("{variable}: the authority is not in {}", file.display()), FIX);
+                findings.wrong("trust", format!("{variable}: the authority is not in {}", file.display()), fix);
             }
         }
     }
@@ -144,7 +147,7 @@ fn trust(findings: &mut Findings, authority: &CertificateDer<'static>) {
         Ok(options) if options.contains("javax.net.ssl.trustStore=") => {
             findings.well("trust", "Java has a trust store of its own (JAVA_TOOL_OPTIONS)");
         }
-        _ => findings.note("trust", format!("Java is not told of it: JAVA_TOOL_OPTIONS has no trust store; {FIX}")),
+        _ => findings.note("trust", format!("Java is not told of it: JAVA_TOOL_OPTIONS has no trust store; {fix}")),
     }
 }
 

@@ -7,6 +7,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use rustls::pki_types::CertificateDer;
+
 use super::settings::SettingsArguments;
 use super::{ca, example};
 use crate::config::Config;
@@ -21,7 +23,8 @@ pub(super) struct Arguments {
     /// The shell that reads them.
     #[arg(long, value_enum, default_value_t = Shell::Sh)]
     shell: Shell,
-    /// Address of the server, where it is not the one of the settings.
+    /// Address of the server, where it is not the one of the settings; its authority is asked for there, and not read from
+    /// the data folder.
     #[arg(long, value_name = "http://HOST:PORT")]
     base: Option<String>,
     /// Folder for the files that they name [default: `trust` in the data folder]
@@ -76,9 +79,9 @@ impl Shell {
 }
 
 /// Where the files are that variables name.
-pub(super) struct Files {
+struct Files {
     /// The authority alone.
-    pub(super) ours: PathBuf,
+    ours: PathBuf,
     /// The authority and what else is trusted.
     bundle: PathBuf,
     store: PathBuf,
@@ -86,7 +89,7 @@ pub(super) struct Files {
 }
 
 impl Files {
-    pub(super) fn of(folder: &Path) -> Self {
+    fn of(folder: &Path) -> Self {
         Self {
             ours: folder.join("ca.pem"),
             bundle: folder.join("bundle.pem"),
@@ -95,16 +98,15 @@ impl Files {
         }
     }
 
-    fn write(&self, config: &Config, only_ours: bool) -> Result<(), String> {
-        let ours = ca::certificate(config)?;
-        let trusted = if only_ours { vec![ours.clone()] } else { export::bundle(&ours) };
+    fn write(&self, ours: &CertificateDer<'static>, only_ours: bool) -> Result<(), String> {
+        let trusted = if only_ours { vec![ours.clone()] } else { export::bundle(ours) };
         let put = |path: &Path, bytes: &[u8]| {
             path.parent()
                 .map_or(Ok(()), fs::create_dir_all)
                 .and_then(|()| fs::write(path, bytes))
                 .map_err(|error| format!("{}: {error}", path.display()))
         };
-        put(&self.ours, export::pem(&ours).as_bytes())?;
+        put(&self.ours, export::pem(ours).as_bytes())?;
         put(&self.bundle, trusted.iter().map(export::pem).collect::<String>().as_bytes())?;
         put(&self.store, &export::pkcs12(&trusted, export::PASSWORD).map_err(|error| error.to_string())?)?;
         let ini = format!("openssl.cafile=\"{0}\"\ncurl.cainfo=\"{0}\"\n", self.bundle.display());
@@ -113,12 +115,20 @@ impl Files {
 }
 
 fn variables(config: &Config, arguments: &Arguments) -> Result<Vec<(&'static str, String)>, String> {
+    let given = arguments.base.as_deref().map(|base| base.trim_end_matches('/'));
+    let ours = match given {
+        Some(base) => {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+            runtime.map_err(|error| error.to_string())?.block_on(ca::served(base))?
+        }
+        None => ca::certificate(config)?,
+    };
     let folder = arguments.output.clone().unwrap_or_else(|| config.data_dir.join(FOLDER));
     fs::create_dir_all(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
     // Clients run elsewhere.
     let folder = folder.canonicalize().map_err(|error| format!("{}: {error}", folder.display()))?;
     let files = Files::of(&folder);
-    files.write(config, arguments.only_ours)?;
+    files.write(&ours, arguments.only_ours)?;
     let path = |path: &Path| path.display().to_string();
     let mut variables = vec![
         // OpenSSL and all that stands on it, Go, Ruby, .NET.
@@ -137,8 +147,7 @@ fn variables(config: &Config, arguments: &Arguments) -> Result<Vec<(&'static str
         export::PASSWORD
     );
     if !arguments.trust_only {
-        let base = arguments.base.clone().unwrap_or_else(|| example::base(config.listen));
-        let base = base.trim_end_matches('/').to_owned();
+        let base = given.map_or_else(|| example::base(config.listen), str::to_owned);
         let url = url::Url::parse(&base).map_err(|error| format!("--base: {base}: {error}"))?;
         let (Some(host), Some(port)) = (url.host_str(), url.port_or_known_default()) else {
             return Err(format!("--base: {base}: there is no host in it"));

@@ -46,10 +46,8 @@ async fn serve(config: Config) -> Result<(), Box<dyn std::error::Error>> {
     })?;
     let store = server::open_store(&config, Access::Alone).await?;
     let app = server::open_with(work, config, store, Clock::system(), Ids::system())?;
-    let app = {
-        let tls = server::configured_tls(app.shared.config(), &Ids::system())?;
-        app.with_tls(tls)
-    };
+    let tls = server::configured_tls(app.shared.config())?;
+    let app = app.with_tls(tls);
     let shared = app.shared.clone();
     let config = shared.config();
     let refused = |setting: &'static str, address: SocketAddr| {

@@ -37,7 +37,7 @@ use crate::metrics::Metrics;
 use crate::providers::{self, Vendor};
 use crate::shared::{Outcome, Parts, Shared};
 use crate::store::{Access, Migration, OpenError, Store};
-use crate::tls::{Keeper, Tls, TlsError};
+use crate::tls::{Authority, Keeper, Tls, TlsError};
 use crate::work::{Launch, LaunchError, Work, Workers};
 
 /// Every vendor; of equal claims to a request the earlier one's wins.
@@ -60,6 +60,9 @@ pub enum StartError {
     /// The way out.
     #[error("remote pictures cannot be set up: {0}")]
     Fetch(#[from] FetchError),
+    /// Certificates.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
 }
 
 fn join(mistakes: &[Mistake]) -> String {
@@ -103,12 +106,21 @@ fn vendor_of(name: &str) -> Option<usize> {
 ///
 /// # Errors
 /// Where files cannot be read or written, or hold something else.
-pub fn configured_tls(config: &Config, ids: &Ids) -> Result<Tls, TlsError> {
+pub fn configured_tls(config: &Config) -> Result<Tls, TlsError> {
     match (&config.tls_cert, &config.tls_key) {
         (Some(certificate), Some(key)) => Tls::given(certificate, key, domains()),
         // One without the other is a mistake that `check_settings` tells.
-        _ => Tls::minted(Keeper::open(&config.data_dir, &domains(), Clock::system(), ids)?, domains()),
+        _ => Tls::minted(Keeper::open(&config.data_dir, &domains(), Clock::system(), &Ids::system())?, domains()),
     }
+}
+
+/// Certificates of an authority that lives in memory, and no longer than this process.
+///
+/// # Errors
+/// Where no key can be had.
+pub fn passing_tls() -> Result<Tls, TlsError> {
+    let authority = Authority::make(&domains(), &Clock::system(), &Ids::system())?;
+    Tls::minted(Keeper::in_memory(authority, Clock::system()), domains())
 }
 
 /// All steps of the store's schema.

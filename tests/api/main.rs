@@ -8,4 +8,5 @@ mod server;
 mod support;
 mod tencent_cos;
 mod tencent_ocr;
+mod tls;
 mod wechat;

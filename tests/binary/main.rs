@@ -3,6 +3,7 @@
 mod products;
 #[allow(dead_code, reason = "tests/faults uses the rest")]
 mod program;
+mod tls;
 mod workers;
 
 use std::fs;

@@ -134,7 +134,7 @@ fn oddities() -> String {
     let mut raw = Raw::connect(program.address());
     raw.send(format!("\r\n\r\n{LIVE}"));
     assert_eq!(raw.answer().status, 200, "empty lines before a request");
-    raw.send("GET http://somewhere.example/_qrstack/livez HTTP/1.1\r\nHost: x\r\n\r\n");
+    raw.send("GET http://open.cli.im/_qrstack/livez HTTP/1.1\r\nHost: x\r\n\r\n");
     assert_eq!(raw.answer().status, 200, "an absolute target");
 
     // The example of the COS page, as printed, and a body between that looks like a request of that kind.

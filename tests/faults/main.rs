@@ -31,6 +31,7 @@ mod supply;
 #[path = "../api/support.rs"]
 mod support;
 mod time;
+mod tls;
 
 use std::process::ExitCode;
 
@@ -51,6 +52,7 @@ fn main() -> ExitCode {
             state::checks(),
             supply::checks(),
             time::checks(),
+            tls::checks(),
         ])
     })
 }

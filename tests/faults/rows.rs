@@ -21,7 +21,6 @@ pub enum Standing {
 use Standing::{By, Elsewhere, Here};
 
 const TARGET: &str = "belongs to the control API, journal and callbacks, which are not built yet";
-const DROP_IN: &str = "belongs to TLS, HTTP/2 and the proxy, which are not built yet";
 const RELOAD: &str = "needs settings that change while the server runs; they are read once, at the start";
 const SQLITE: &str = "needs a second kind of store, and SQLite is the only one";
 
@@ -128,7 +127,7 @@ pub const ROWS: &[Row] = &[
     row("F39", "slow body upload; slow reader of our answer", Here),
     row("F40", "connection flood, fd exhaustion (EMFILE), TLS handshake flood", Here),
     row("F41", "overload: N x capacity", Here),
-    row("F42", "HTTP/2 rapid reset, CONTINUATION flood, MadeYouReset (if h2 enabled)", Elsewhere(DROP_IN)),
+    row("F42", "HTTP/2 rapid reset, CONTINUATION flood, MadeYouReset (if h2 enabled)", Here),
     row("F43", "client leaves mid-decode", Here),
     row(
         "F44",
@@ -158,8 +157,8 @@ pub const ROWS: &[Row] = &[
     row("F53", "config reload (SIGHUP / file) valid, invalid, partial; cert rotation", Elsewhere(RELOAD)),
     row("F54", "journal as memory bomb", Elsewhere(TARGET)),
     row("F55", "metric label explosion by path/appid/code text", Here),
-    row("F56", "CA key theft / misuse", Elsewhere(DROP_IN)),
-    row("F57", "CONNECT proxy as open relay", Elsewhere(DROP_IN)),
+    row("F56", "CA key theft / misuse", Here),
+    row("F57", "CONNECT proxy as open relay", Here),
     row("F58", "supply chain: crate yanked/advisory, build script network, unsigned image", Here),
     row(
         "F59",

@@ -221,6 +221,15 @@ mod tests {
         assert_eq!(end, Err(Trouble::BrokenBody));
     }
 
+    #[test]
+    fn behind_connect_everything_goes_on_as_it_comes() {
+        let head = b"CONNECT h:443 HTTP/1.1\r\nHost: h:443\r\nContent-Length: 3\r\n\r\n";
+        let pieces: [&[u8]; 4] = [head, b"\x16\x03", b"GET /<> HTTP/1.1\n\r\n\r\n", b"\0"];
+        assert_eq!(released(&pieces), (pieces.concat(), Ok(Need::Tunnel)));
+        let at_once = pieces.concat();
+        assert_eq!(released(&[&at_once]), (at_once.clone(), Ok(Need::Tunnel)));
+    }
+
     /// A request as sent, and as hyper is to see it.
     fn request() -> impl Strategy<Value = (Vec<u8>, Vec<u8>)> {
         let target = "/[a-z<>\"]{0,6}(\\?[a-z=<>\"]{0,6})?";

@@ -1,14 +1,12 @@
 //! WeChat's tables: accounts, tokens, codes and counted calls. What a change means is in the file of each table.
 //!
-//! Whoever changes the tokens or codes of an account takes its row first ([`lock`]). It is the first statement of the
-//! transaction and a write, so that SQLite as well as PostgreSQL lets one change an account at a time, and what is read
-//! afterwards is what the one before has left.
+//! Tokens and codes change through the store's one writer alone, for many callers at once: what a change reads is what the
+//! one before has left, and all rows of a kind go in by few statements ([`rows`]).
 
 pub(super) mod codes;
 pub(super) mod counts;
+mod rows;
 pub(super) mod tokens;
-
-use sqlx::SqliteConnection;
 
 use crate::store::Migration;
 
@@ -64,18 +62,3 @@ const CURRENT_TOKENS: Migration = Migration {
         CREATE INDEX wechat_tokens_current ON wechat_tokens (appid, kind, expires_at) WHERE superseded_at IS NULL;
     ",
 };
-
-/// Draws of a code or token until one is free. More than one is only ever needed where ids come from a seed.
-const DRAWS: usize = 64;
-
-/// Takes the account's row for the rest of the transaction; gives its number of permanent codes.
-async fn lock(connection: &mut SqliteConnection, appid: &str) -> Result<i64, sqlx::Error> {
-    sqlx::query_scalar(
-        "INSERT INTO wechat_accounts (appid, permanent_codes) VALUES ($1, 0)
-         ON CONFLICT (appid) DO UPDATE SET permanent_codes = wechat_accounts.permanent_codes
-         RETURNING permanent_codes",
-    )
-    .bind(appid)
-    .fetch_one(connection)
-    .await
-}

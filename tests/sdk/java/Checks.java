@@ -1,5 +1,9 @@
 import java.io.ByteArrayOutputStream;
 import java.io.PrintStream;
+import java.net.URI;
+import java.net.http.HttpClient;
+import java.net.http.HttpRequest;
+import java.net.http.HttpResponse;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -16,6 +20,8 @@ final class Checks {
     static final int PROXY_PORT = Integer.parseInt(ENDPOINT.split(":")[1]);
     static final String SECRET_ID = told("SDK_SECRET_ID");
     static final String SECRET_KEY = told("SDK_SECRET_KEY");
+    /** With the same key; for the server its requests are a day old. */
+    static final String LATE_ID = told("SDK_LATE_ID");
     static final String TEMPORARY_ID = told("SDK_TEMPORARY_ID");
     static final String TEMPORARY_KEY = told("SDK_TEMPORARY_KEY");
     static final String TEMPORARY_TOKEN = told("SDK_TEMPORARY_TOKEN");
@@ -70,6 +76,15 @@ final class Checks {
             throw error;
         }
         throw new AssertionError("no " + kind.getSimpleName());
+    }
+
+    /** Lets time pass on the server, for the account at WeChat of this program alone. */
+    static void passTime(String span) throws Exception {
+        String body = "{\"credential\": \"" + told("SDK_APPID") + "\", \"advance\": \"" + span + "\"}";
+        HttpRequest request = HttpRequest.newBuilder(URI.create(ORIGIN + "/_qrstack/v1/clock"))
+            .header("Content-Type", "application/json").POST(HttpRequest.BodyPublishers.ofString(body)).build();
+        HttpClient client = HttpClient.newBuilder().proxy(HttpClient.Builder.NO_PROXY).version(HttpClient.Version.HTTP_1_1).build();
+        equal(client.send(request, HttpResponse.BodyHandlers.ofString()).statusCode(), 200);
     }
 
     static Path picture(String name) {

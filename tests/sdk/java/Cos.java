@@ -106,6 +106,8 @@ final class Cos {
             client(new BasicCOSCredentials("AKIDunknown0123456789ABCDEFGHIJKLMN", Checks.SECRET_KEY), config -> { }), text, "0", "200");
         isRefused("a signature that has ended", 403, "AccessDenied", "Request has expired",
             client(USUAL, config -> config.setSignExpired(-3600)), text, "0", "200");
+        isRefused("a signature of yesterday", 403, "AccessDenied", "Request has expired",
+            client(new BasicCOSCredentials(Checks.LATE_ID, Checks.SECRET_KEY), config -> { }), text, "0", "200");
         isRefused("a wrong token", 403, "AccessDenied", "Access Denied.",
             client(new BasicSessionCredentials(Checks.TEMPORARY_ID, Checks.TEMPORARY_KEY, "wrong"), config -> { }), text, "0", "200");
         isRefused("no width", 400, "InvalidArgument", "", client(), text, "0", "0");

@@ -124,6 +124,8 @@ final class Ocr {
             () -> client(WRONG, "ap-guangzhou", profile -> profile.setLanguage(Language.ZH_CN)).QrcodeOCR(qr));
         isRefused("QrcodeOCR: an unknown key", "AuthFailure.SecretIdNotFound", "",
             () -> client(new Credential("AKIDunknown", Checks.SECRET_KEY)).QrcodeOCR(qr));
+        isRefused("QrcodeOCR: a signature of yesterday", "AuthFailure.SignatureExpire", "",
+            () -> client(new Credential(Checks.LATE_ID, Checks.SECRET_KEY)).QrcodeOCR(qr));
         isRefused("QrcodeOCR: a wrong token", "AuthFailure.TokenFailure", "",
             () -> client(new Credential(Checks.TEMPORARY_ID, Checks.TEMPORARY_KEY, "wrong")).QrcodeOCR(qr));
         isRefused("QrcodeOCR: a region without this action", "UnsupportedRegion", "",

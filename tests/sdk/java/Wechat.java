@@ -79,6 +79,16 @@ final class Wechat {
             stale.getWxMpConfigStorage().updateAccessToken("unknown", 7200);
             Checks.equal(stale.getQrcodeService().qrCodeCreateTmpTicket(1, 60).getExpireSeconds(), 60);
         });
+        Checks.check(CODES, "the picture of a code that has ended", () -> {
+            WxMpQrCodeTicket ticket = usual.getQrcodeService().qrCodeCreateTmpTicket(124, 1800);
+            Checks.passTime("1801s");
+            Exception error = Checks.refused(Exception.class, () -> usual.getQrcodeService().qrCodePicture(ticket));
+            Checks.that(error.toString().contains("404"), error);
+        });
+        Checks.check(CODES, "a token that has ended is fetched anew", () -> {
+            Checks.passTime("7201s");
+            Checks.equal(usual.getQrcodeService().qrCodeCreateTmpTicket(1, 60).getExpireSeconds(), 60);
+        });
 
         Checks.check(SCAN, "a QR code in a file", () -> {
             WxImgProcQrCodeResult answer = usual.getImgProcService().qrCode(Checks.picture("qr.jpg").toFile());

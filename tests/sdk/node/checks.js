@@ -4,6 +4,7 @@
 const assert = require('assert/strict');
 const fs = require('fs');
 const path = require('path');
+const fetch = require('node-fetch');
 const HttpsProxyAgent = require('https-proxy-agent');
 
 const told = (name) => {
@@ -15,6 +16,7 @@ const way = told('SDK_WAY');
 const endpoint = told('SDK_ENDPOINT');
 const secretId = told('SDK_SECRET_ID');
 const secretKey = told('SDK_SECRET_KEY');
+const lateId = told('SDK_LATE_ID'); // for the server this one's requests are a day old
 const temporary = { id: told('SDK_TEMPORARY_ID'), key: told('SDK_TEMPORARY_KEY'), token: told('SDK_TEMPORARY_TOKEN') };
 const appId = told('SDK_APPID');
 const appSecret = told('SDK_APPSECRET');
@@ -46,18 +48,11 @@ async function refused(call) {
   assert.fail(`no error, but ${JSON.stringify(answer)}`);
 }
 
-/** While `call` runs, the SDK signs as if it were a day earlier. */
-async function aDayAgo(call) {
-  const { now } = Date;
-  Date.now = () => now() - 86_400_000;
-  const getTime = Date.prototype.getTime;
-  Date.prototype.getTime = function () { return getTime.call(this) - 86_400_000; };
-  try {
-    return await call();
-  } finally {
-    Date.now = now;
-    Date.prototype.getTime = getTime;
-  }
+/** Lets time pass on the server, for the account at WeChat of this program alone. */
+async function passTime(span) {
+  const body = JSON.stringify({ credential: appId, advance: span });
+  const answer = await fetch(`http://${endpoint}/_qrstack/v1/clock`, { method: 'POST', headers: { 'Content-Type': 'application/json' }, body });
+  assert.equal(answer.status, 200, await answer.text());
 }
 
 /** Leaves a picture that the server drew to `tests/sdk/run`, which reads it. */
@@ -67,7 +62,7 @@ function keepDrawn(name, data, text) {
 }
 
 module.exports = {
-  assert, check, refused, aDayAgo, keepDrawn, picture, way, endpoint, secretId, secretKey, temporary, appId, appSecret,
+  assert, check, refused, passTime, keepDrawn, picture, way, endpoint, secretId, secretKey, lateId, temporary, appId, appSecret,
   origin: `http://${endpoint}`,
   bucket: told('SDK_BUCKET'),
   region: told('SDK_REGION'),

@@ -3,7 +3,7 @@
 
 const COS = require('cos-nodejs-sdk-v5');
 const fetch = require('node-fetch');
-const { assert, check, refused, keepDrawn, way, endpoint, origin, secretId, secretKey, temporary, bucket, region, awkwardText, proxyAgent } = require('./checks');
+const { assert, check, refused, keepDrawn, way, endpoint, origin, secretId, secretKey, lateId, temporary, bucket, region, awkwardText, proxyAgent } = require('./checks');
 
 const API = 'COS';
 const TO_THE_SERVER = { endpoint: { Protocol: 'http:', Domain: endpoint }, names: {}, proxy: { Proxy: origin } }[way];
@@ -68,7 +68,10 @@ check(API, 'a wrong key', () => isRefused(403, 'SignatureDoesNotMatch', 'The Sig
 check(API, 'an unknown key', () => isRefused(403, 'InvalidAccessKeyId', 'does not exist in our records',
   () => draw(client({ SecretId: 'AKIDunknown0123456789ABCDEFGHIJKLMN' }))));
 check(API, 'a signature of yesterday', () => isRefused(403, 'AccessDenied', 'Request has expired',
-  () => draw(client({ SystemClockOffset: -86_400_000, CorrectClockSkew: false }))));
+  () => draw(client({ SecretId: lateId, CorrectClockSkew: false }))));
+check(API, 'a signature of yesterday, made anew by the answer\'s clock', async () => {
+  assert((await draw(client({ SecretId: lateId }))).Response.ResultImage);
+});
 check(API, 'a clock of yesterday, set right by the answer', async () => {
   assert((await draw(client({ SystemClockOffset: -86_400_000 }))).Response.ResultImage);
 });

@@ -4,7 +4,7 @@
 const fs = require('fs');
 const fetch = require('node-fetch');
 const { OfficialAccount } = require('node-easywechat');
-const { assert, check, refused, keepDrawn, picture, pictureUrl, way, origin, appId, appSecret, proxyAgent } = require('./checks');
+const { assert, check, refused, passTime, keepDrawn, picture, pictureUrl, way, origin, appId, appSecret, proxyAgent } = require('./checks');
 
 const CODES = 'WeChat codes';
 const SCAN = 'WeChat scan';
@@ -73,3 +73,9 @@ check(SCAN, 'no code in the picture', async () => assert.deepEqual((await scan('
 check(SCAN, 'no picture', () => isRefused(101002, 'invalid image data', scan('text.png')));
 check(SCAN, 'an address that cannot be reached', () => isRefused(101000, 'invalid image url', scan(null, { img_url: 'http://127.0.0.1:9/qr.png' })));
 check(SCAN, 'nothing', () => isRefused(41005, 'media data missing', scan(null)));
+check(CODES, 'a token that has ended', async () => {
+  const app = account();
+  await create({ action_name: 'QR' }, app);
+  await passTime('7201s');
+  await isRefused(42001, 'access_token expired', create({ action_name: 'QR' }, app));
+});

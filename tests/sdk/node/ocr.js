@@ -2,7 +2,7 @@
 // tencentcloud-sdk-nodejs-ocr: QrcodeOCR, and QueryBarCode by its generic request. This SDK takes `http_proxy` for its proxy.
 
 const { ocr } = require('tencentcloud-sdk-nodejs-ocr');
-const { assert, check, refused, aDayAgo, pictureBase64, pictureUrl, way, endpoint, secretId, secretKey, temporary } = require('./checks');
+const { assert, check, refused, pictureBase64, pictureUrl, way, endpoint, secretId, secretKey, lateId, temporary } = require('./checks');
 
 const API = 'Tencent OCR';
 const TO_THE_SERVER = way === 'endpoint' ? { endpoint, protocol: 'http://' } : {};
@@ -66,7 +66,7 @@ check(API, 'QrcodeOCR: a wrong key, told in Chinese', () => isRefused('AuthFailu
 check(API, 'QrcodeOCR: an unknown key', () => isRefused('AuthFailure.SecretIdNotFound', 'SecretId is not found', () => client({ id: 'AKIDunknown' }).QrcodeOCR(qr)));
 check(API, 'QrcodeOCR: a wrong token', () => isRefused('AuthFailure.TokenFailure', '',
   () => client({ id: temporary.id, key: temporary.key, token: 'wrong' }).QrcodeOCR(qr)));
-check(API, 'QrcodeOCR: a signature of yesterday', () => isRefused('AuthFailure.SignatureExpire', 'signature is expired', () => aDayAgo(() => client().QrcodeOCR(qr))));
+check(API, 'QrcodeOCR: a signature of yesterday', () => isRefused('AuthFailure.SignatureExpire', 'signature is expired', () => client({ id: lateId }).QrcodeOCR(qr)));
 check(API, 'QrcodeOCR: without a signature', () => isRefused('AuthFailure.InvalidAuthorization', '',
   () => client().request('QrcodeOCR', qr, { skipSign: true })));
 check(API, 'QrcodeOCR: a region without this action', () => isRefused('UnsupportedRegion', '', () => client({ region: 'ap-shanghai' }).QrcodeOCR(qr)));

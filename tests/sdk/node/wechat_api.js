@@ -3,7 +3,7 @@
 
 const { promisify } = require('util');
 const fetch = require('node-fetch');
-const { assert, check, refused, keepDrawn, way, endpoint, origin, appId, appSecret, proxyAgent } = require('./checks');
+const { assert, check, refused, passTime, keepDrawn, way, endpoint, origin, appId, appSecret, proxyAgent } = require('./checks');
 
 const API = 'WeChat codes';
 const name = process.argv[2];
@@ -62,4 +62,11 @@ check(API, 'a token that is not in force', async () => {
   // The older one asks again with the same token, the newer one fetches a token first.
   if (name === 'wechat-api') await isRefused(40001, 'invalid credential', () => stale.createTmpQRCode(1, 60));
   else assert((await stale.createTmpQRCode(1, 60)).ticket);
+});
+check(API, 'a code and a token that have ended', async () => {
+  const { ticket } = await api.createTmpQRCode(2, 60);
+  await passTime('7201s');
+  assert.equal((await fetch(api.showQRCodeURL(ticket), { agent: proxyAgent })).status, 404);
+  if (name === 'wechat-api') await isRefused(42001, 'access_token expired', () => api.createTmpQRCode(2, 60));
+  else assert((await api.createTmpQRCode(2, 60)).ticket);
 });

@@ -65,8 +65,8 @@ with check(API, "a wrong key"):
 with check(API, "an unknown key"):
     is_refused(403, "InvalidAccessKeyId", "does not exist in our records", draw, client("AKIDunknown0123456789ABCDEFGHIJKLMN"))
 
-with check(API, "a signature of yesterday"), a_day_ago():
-    is_refused(403, "AccessDenied", "Request has expired", draw, client())
+with check(API, "a signature of yesterday"):
+    is_refused(403, "AccessDenied", "Request has expired", draw, client(LATE_ID))
 
 with check(API, "a wrong token"):
     key_id, key, _ = TEMPORARY

@@ -111,8 +111,11 @@ with check(API, "QrcodeOCR: an unknown key"):
 with check(API, "QrcodeOCR: a wrong token"):
     is_refused("AuthFailure.TokenFailure", "token", read, client(key=(*TEMPORARY[:2], "wrong")), **QR)
 
-with check(API, "QrcodeOCR: a signature of yesterday"), a_day_ago():
-    is_refused("AuthFailure.SignatureExpire", "签名过期", read, client(), **QR)
+with check(API, "QrcodeOCR: a signature of yesterday"):
+    is_refused("AuthFailure.SignatureExpire", "签名过期", read, client(key=(LATE_ID, SECRET_KEY)), **QR)
+
+with check(API, "QrcodeOCR: a signature of yesterday and HmacSHA256"):
+    is_refused("AuthFailure.SignatureExpire", "签名过期", read, client(key=(LATE_ID, SECRET_KEY), signMethod="HmacSHA256"), **QR)
 
 with check(API, "QrcodeOCR: a region without this action"):
     is_refused("UnsupportedRegion", "", read, client(region="ap-shanghai"), **QR)

@@ -38,5 +38,8 @@ with check(API, "QrcodeOCR: a field picked by its filter"):
 with check(API, "QrcodeOCR: no code in the picture"):
     is_refused("FailedOperation.ImageNoText", "图片中未检测到文本", read("--ImageBase64", picture_base64("blank.png")))
 
+with check(API, "QrcodeOCR: a signature of yesterday"):
+    is_refused("AuthFailure.SignatureExpire", "签名过期", read("--ImageUrl", "x", TENCENTCLOUD_SECRET_ID=LATE_ID))
+
 with check(API, "QrcodeOCR: a wrong key"):
     is_refused("AuthFailure.SignatureFailure", "签名验证失败", read("--ImageUrl", "x", TENCENTCLOUD_SECRET_KEY="wrong"))

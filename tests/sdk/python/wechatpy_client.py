@@ -120,3 +120,20 @@ with check(SCAN, "nothing"):
 
 with check(SCAN, "a token that is not in force"):
     is_refused(40001, "invalid credential", scan, client(auto_retry=False), params={"access_token": "unknown"}, files={"img": picture("qr.png")})
+
+if WAY != "endpoint":
+    with check(CODES, "the picture of a code that has ended"):
+        answer = made("QR_SCENE", 1800, {"scene_id": 125}, expire_seconds=1800)
+        pass_time("1801s")
+        equal(by.qrcode.show(answer).status_code, 404)
+
+with check(CODES, "a token that has ended"):
+    old = client(auto_retry=False)
+    old.fetch_access_token()
+    pass_time("7201s")
+    is_refused(42001, "access_token expired", old.qrcode.create, {"action_name": "QR_SCENE"})
+
+with check(CODES, "a token that has ended is fetched anew"):
+    by.fetch_access_token()
+    pass_time("7201s")
+    assert by.qrcode.create({"action_name": "QR_SCENE", "action_info": {"scene": {"scene_id": 1}}})["ticket"]

@@ -1,5 +1,7 @@
 """werobot: tokens, codes with parameters, and reading a picture by its generic call. Its addresses are constants."""
 
+import time
+
 from werobot.client import Client, ClientException
 
 from checks import *
@@ -53,3 +55,9 @@ with check(SCAN, "a QR code in a file"):
 with check(SCAN, "no picture in a file"):
     with open(PICTURES / "text.png", "rb") as file:
         is_refused("101002: ", by.post, "https://api.weixin.qq.com/cv/img/qrcode", files={"img": file})
+
+with check(CODES, "a code and a token that have ended"):
+    ticket = by.create_qrcode({"action_name": "QR_SCENE", "action_info": {"scene": {"scene_id": 8}}})["ticket"]
+    pass_time("7201s")
+    equal(by.show_qrcode(ticket).status_code, 404)
+    is_refused("42001: access_token expired", by.create_qrcode, {})

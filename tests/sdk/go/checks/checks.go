@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"net/http"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -16,9 +17,11 @@ import (
 const AwkwardText = `你好 世界+a&b=c/d?e#f%~!*'()<>"`
 
 var (
-	Way                          = told("SDK_WAY")
-	Endpoint                     = told("SDK_ENDPOINT")
-	Origin                       = "http://" + Endpoint
+	Way      = told("SDK_WAY")
+	Endpoint = told("SDK_ENDPOINT")
+	Origin   = "http://" + Endpoint
+	// LateID has the same key; for the server its requests are a day old.
+	LateID                       = told("SDK_LATE_ID")
 	SecretID, SecretKey          = told("SDK_SECRET_ID"), told("SDK_SECRET_KEY")
 	TemporaryID, TemporaryKey    = told("SDK_TEMPORARY_ID"), told("SDK_TEMPORARY_KEY")
 	TemporaryToken               = told("SDK_TEMPORARY_TOKEN")
@@ -81,6 +84,14 @@ func Refused[E error](err error) E {
 		panic(fmt.Sprintf("no %T, but %v", expected, err))
 	}
 	return expected
+}
+
+// PassTime lets time pass on the server, for the account at WeChat of this program alone.
+func PassTime(span string) {
+	body := fmt.Sprintf(`{"credential": %q, "advance": %q}`, AppID, span)
+	answer := Got(http.Post(Origin+"/_qrstack/v1/clock", "application/json", strings.NewReader(body)))
+	Must(answer.Body.Close())
+	Equal(answer.StatusCode, 200)
 }
 
 // Picture is the path of a picture.

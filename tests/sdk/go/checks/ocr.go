@@ -92,6 +92,7 @@ func OCR(call Call, refusal Refusal, forms bool) {
 		map[string]any{"ImageBase64": strings.Repeat("A", 3_145_732)})
 	isRefused("QrcodeOCR: a wrong key", "AuthFailure.SignatureFailure", "", Arrangement{Key: "wrong"}, "QrcodeOCR", qr)
 	isRefused("QrcodeOCR: an unknown key", "AuthFailure.SecretIdNotFound", "", Arrangement{ID: "AKIDunknown"}, "QrcodeOCR", qr)
+	isRefused("QrcodeOCR: a signature of yesterday", "AuthFailure.SignatureExpire", "", Arrangement{ID: LateID}, "QrcodeOCR", qr)
 	isRefused("QrcodeOCR: a wrong token", "AuthFailure.TokenFailure", "",
 		Arrangement{ID: TemporaryID, Key: TemporaryKey, Token: "wrong"}, "QrcodeOCR", qr)
 	isRefused("QrcodeOCR: a region without this action", "UnsupportedRegion", "", Arrangement{Region: "ap-shanghai"}, "QrcodeOCR", qr)

@@ -106,6 +106,8 @@ func main() {
 		client(&cos.AuthorizationTransport{SecretID: SecretID, SecretKey: "wrong"}), text, 0, 200)
 	isRefused("an unknown key", 403, "InvalidAccessKeyId", "does not exist in our records",
 		client(&cos.AuthorizationTransport{SecretID: "AKIDunknown0123456789ABCDEFGHIJKLMN", SecretKey: SecretKey}), text, 0, 200)
+	isRefused("a signature of yesterday", 403, "AccessDenied", "Request has expired",
+		client(&cos.AuthorizationTransport{SecretID: LateID, SecretKey: SecretKey}), text, 0, 200)
 	isRefused("a wrong token", 403, "AccessDenied", "Access Denied.",
 		client(&cos.AuthorizationTransport{SecretID: TemporaryID, SecretKey: TemporaryKey, SessionToken: "wrong"}), text, 0, 200)
 	isRefused("no width", 400, "InvalidArgument", "", usual(), text, 0, 0)

@@ -103,6 +103,19 @@ func main() {
 	isRefused("a scene too large", "40053", func() error { _, err := usual.GetBasic().GetQRTicket(basic.NewLimitQrRequest(100001)); return err })
 	isRefused("an unknown action", "40052", func() error { _, err := usual.GetBasic().GetQRTicket(&basic.Request{ActionName: "QR"}); return err })
 
+	isRefused("a token that has ended", "42001", func() error {
+		PassTime("7201s")
+		_, err := usual.GetBasic().GetQRTicket(basic.NewLimitQrRequest(1))
+		return err
+	})
+	usual = account(AppID, AppSecret, false)
+	Check(codes, "the picture of a code that has ended", func() {
+		ticket := Got(usual.GetBasic().GetQRTicket(basic.NewTmpQrRequest(30*time.Minute, 124)))
+		PassTime("1801s")
+		answer, _ := shown(ticket)
+		Equal(answer.StatusCode, 404)
+	})
+
 	Check(scan, "a QR code in a file", func() {
 		answer := scanned("qr.jpg", "")
 		Equal([]any{answer.ErrCode, answer.ErrMsg, answer.ImgSize.W, answer.ImgSize.H}, []any{int64(0), "ok", 300, 300})

@@ -4,6 +4,7 @@
 //! | module | holds |
 //! |---|---|
 //! | [`cli`] | one file a subcommand |
+//! | [`emulator`] | a whole server inside a Rust test |
 //! | [`server`] | puts the house together; the only module that names providers |
 //! | [`providers`] | the doors: one folder a vendor, each with the same rooms |
 //! | [`shared`] | the handle that every provider gets |
@@ -17,13 +18,14 @@
 //! | [`config`] | every setting once |
 //! | [`codec`] | the workshop |
 //!
-//! Dependencies point one way: `cli → server → providers → shared → { work, fetch, store, metrics, clock, config }`, and
+//! Dependencies point one way: `{ cli, emulator } → server → providers → shared → { work, fetch, store, metrics, clock, config }`, and
 //! providers use `codec`, `intake` and `signing` directly. No provider knows another.
 
 pub mod cli;
 pub mod clock;
 pub mod codec;
 pub mod config;
+pub mod emulator;
 pub mod fetch;
 pub mod intake;
 pub mod metrics;
@@ -34,3 +36,5 @@ pub mod shared;
 pub mod signing;
 pub mod store;
 pub mod work;
+
+pub use emulator::{Emulator, EmulatorError};

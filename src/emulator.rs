@@ -4,6 +4,7 @@
 //! written to disk. To be read first: [`Emulator::start`].
 
 mod lab;
+mod own;
 
 use std::collections::BTreeMap;
 use std::io;
@@ -21,6 +22,8 @@ use crate::faults;
 use crate::journal::Journal;
 use crate::server::{self, App, StartError};
 use crate::store::{OpenError, Store};
+
+pub use own::{Fresh, Scope, Time};
 
 /// A running server. It stops when the handle is dropped; [`Emulator::stop`] lets requests under way finish first.
 ///

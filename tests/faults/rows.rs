@@ -20,7 +20,6 @@ pub enum Standing {
 
 use Standing::{By, Elsewhere, Here};
 
-const TARGET: &str = "belongs to the control API, journal and callbacks, which are not built yet";
 const DROP_IN: &str = "belongs to TLS, HTTP/2 and the proxy, which are not built yet";
 const RELOAD: &str = "needs settings that change while the server runs; they are read once, at the start";
 const SQLITE: &str = "needs a second kind of store, and SQLite is the only one";

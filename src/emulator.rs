@@ -185,6 +185,18 @@ impl Emulator {
         self.app.shared.journal()
     }
 
+    /// Time and sockets are the server's runtime's, whichever the caller has.
+    async fn on_its_runtime<T: Send + 'static>(&self, job: impl Future<Output = T> + Send + 'static) -> T {
+        match self.runtime.spawn(job).await {
+            Ok(done) => done,
+            Err(error) => match error.try_into_panic() {
+                Ok(panic) => std::panic::resume_unwind(panic),
+                // The runtime ends with the handle, and the handle is here.
+                Err(error) => unreachable!("{error}"),
+            },
+        }
+    }
+
     /// Ends the server once requests under way have finished, within `drain_timeout`.
     pub async fn stop(mut self) {
         self.stop.cancel();

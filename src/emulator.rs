@@ -4,6 +4,7 @@
 //! written to disk. To be read first: [`Emulator::start`].
 
 mod lab;
+mod own;
 
 use std::collections::BTreeMap;
 use std::io;
@@ -22,6 +23,8 @@ use crate::journal::Journal;
 use crate::server::{self, App, StartError};
 use crate::store::{OpenError, Store};
 use crate::tls::export;
+
+pub use own::{Fresh, Scope, Time};
 
 /// A running server. It stops when the handle is dropped; [`Emulator::stop`] lets requests under way finish first.
 ///
@@ -194,6 +197,18 @@ impl Emulator {
     /// The last requests and their answers: to be looked at, waited for, counted.
     pub fn journal(&self) -> &Journal {
         self.app.shared.journal()
+    }
+
+    /// Time and sockets are the server's runtime's, whichever the caller has.
+    async fn on_its_runtime<T: Send + 'static>(&self, job: impl Future<Output = T> + Send + 'static) -> T {
+        match self.runtime.spawn(job).await {
+            Ok(done) => done,
+            Err(error) => match error.try_into_panic() {
+                Ok(panic) => std::panic::resume_unwind(panic),
+                // The runtime ends with the handle, and the handle is here.
+                Err(error) => unreachable!("{error}"),
+            },
+        }
     }
 
     /// Ends the server once requests under way have finished, within `drain_timeout`.

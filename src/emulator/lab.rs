@@ -86,16 +86,4 @@ impl Emulator {
     fn simulator(&self) -> Result<Arc<dyn Simulator>, ScanError> {
         self.app.simulators.first().cloned().ok_or(ScanError::NoSuchCode)
     }
-
-    /// Time and sockets are the server's runtime's, whichever the caller has.
-    async fn on_its_runtime<T: Send + 'static>(&self, job: impl Future<Output = T> + Send + 'static) -> T {
-        match self.runtime.spawn(job).await {
-            Ok(done) => done,
-            Err(error) => match error.try_into_panic() {
-                Ok(panic) => std::panic::resume_unwind(panic),
-                // The runtime ends with the handle, and the handle is here.
-                Err(error) => unreachable!("{error}"),
-            },
-        }
-    }
 }

@@ -8,6 +8,8 @@ use thiserror::Error;
 use crate::clock::{Clock, Ids};
 use crate::codec::{Budget, Kinds, Limits, LoadError};
 use crate::config::Config;
+use crate::credentials::Credentials;
+use crate::explain::Explanation;
 use crate::fetch::Fetch;
 use crate::intake::Intake;
 use crate::metrics::{Metrics, Read};
@@ -33,6 +35,8 @@ pub struct Parts {
     pub store: Store,
     /// What is counted.
     pub metrics: Metrics,
+    /// Who may call.
+    pub credentials: Credentials,
     /// The time.
     pub clock: Clock,
     /// Randomness.
@@ -50,18 +54,44 @@ pub enum DecodeError {
     Work(#[from] WorkError),
 }
 
-/// What the request log says of an answer beyond its status; providers put it into the answer's extensions.
+/// What log, metrics and journal know of an answer beyond its bytes; providers put it into the answer's extensions.
 #[derive(Clone, Debug)]
 pub struct Outcome {
     /// The vendor's own code, or `ok`.
     pub code: Cow<'static, str>,
     /// The vendor's name of the operation, where the answer knows better than the path.
     pub operation: Option<&'static str>,
+    /// The id of the credential that the request named, whether or not it was the caller's.
+    pub credential: Option<Arc<str>>,
+    /// Why the signature was refused, if it was.
+    pub explanation: Option<Arc<Explanation>>,
 }
 
 impl Outcome {
     /// The code of every success.
     pub const OK: &str = "ok";
+
+    /// An answer with `code`, of which nothing else is known.
+    pub fn new(code: impl Into<Cow<'static, str>>) -> Self {
+        Self { code: code.into(), operation: None, credential: None, explanation: None }
+    }
+
+    /// A success, of which nothing else is known.
+    pub fn ok() -> Self {
+        Self::new(Self::OK)
+    }
+
+    /// The same, of an operation that the path does not tell.
+    #[must_use]
+    pub fn of(self, operation: Option<&'static str>) -> Self {
+        Self { operation, ..self }
+    }
+
+    /// The same, for a request that named `credential`.
+    #[must_use]
+    pub fn by(self, credential: Option<Arc<str>>) -> Self {
+        Self { credential, ..self }
+    }
 }
 
 impl Shared {
@@ -100,9 +130,24 @@ impl Shared {
         &self.0.metrics
     }
 
+    /// Who may call.
+    pub fn credentials(&self) -> &Credentials {
+        &self.0.credentials
+    }
+
     /// The time.
     pub fn clock(&self) -> &Clock {
         &self.0.clock
+    }
+
+    /// The time of whoever asks: the server's where nobody is named.
+    pub fn clock_of(&self, credential: Option<&str>) -> Clock {
+        credential.map_or_else(|| self.0.clock.clone(), |credential| self.0.clock.of(credential))
+    }
+
+    /// The randomness of whoever asks: the server's where nobody is named.
+    pub fn ids_of(&self, credential: Option<&str>) -> Ids {
+        credential.map_or_else(|| self.0.ids.clone(), |credential| self.0.ids.of(credential))
     }
 
     /// Randomness.

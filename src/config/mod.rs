@@ -138,6 +138,10 @@ settings! {
     trusted_proxies: Vec<IpNet> = "",
     /// Errors to answer once a request is authenticated, or before where they are about that: `operation=code,…`.
     force_error: Vec<ForcedError> = "",
+    /// Whether the control API under `/_qrstack/v1/` is there, for tests: clock, credentials, faults, journal.
+    control: bool = "true",
+    /// Token that the control API asks for, as `Authorization: Bearer …`; needed where others can reach the address.
+    control_token: Secret = "",
     /// What is logged: `error`, `warn`, `info`, `debug`, `trace`, or `module=level,…`.
     log: LogFilter = "info",
     /// How it is logged: `auto` (text on a terminal, JSON elsewhere), `text` or `json`.

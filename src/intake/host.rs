@@ -11,6 +11,10 @@ use crate::config::Config;
 #[derive(Clone, Copy, Debug)]
 pub struct Peer(pub SocketAddr);
 
+/// The address that the listener of the connection is bound to; the listener puts it into the request's extensions.
+#[derive(Clone, Copy, Debug)]
+pub struct Bound(pub SocketAddr);
+
 /// The hosts that a signature may name, likeliest first, each once: `Host` as sent, then without its port; the
 /// authority of an absolute target; `X-Forwarded-Host`, from trusted proxies alone; the configured public hosts.
 ///

@@ -28,7 +28,8 @@ use crate::config::Config;
 use crate::domains::Domain;
 use crate::fetch::StandIn;
 use crate::shared::Shared;
-use crate::store::Migration;
+use crate::state::Forget;
+use crate::store::{Migration, Table};
 
 /// What `server` needs to know of a vendor before any door is open.
 #[derive(Clone, Copy)]
@@ -41,6 +42,8 @@ pub struct Vendor {
     pub places: fn(&Config, &str) -> Vec<String>,
     /// Steps of the vendor's own tables.
     pub migrations: &'static [Migration],
+    /// Those of its tables that hold what requests have left: reset and snapshots are about them.
+    pub tables: &'static [Table],
     /// Every code that each operation can be forced to answer with: operation and codes.
     pub forceable: fn() -> Vec<(&'static str, Vec<String>)>,
     /// Codes of answers to requests outside every operation, which therefore none can be forced to.
@@ -53,6 +56,8 @@ pub struct Vendor {
     pub claim: fn(&Parts) -> Option<Claim>,
     /// How the vendor knows its own forms, if it takes any on paths without a route.
     pub form: Option<Form>,
+    /// `paths` and `components` of the OpenAPI document of the emulated APIs.
+    pub openapi: &'static str,
     /// Names of headers in its answers that have other capitals than one after each hyphen, as the vendor spells them.
     pub header_names: &'static [&'static str],
     /// Opens the door.
@@ -89,6 +94,8 @@ pub struct Door {
     pub elsewhere: Router,
     /// The operation that a request asks for, for the log.
     pub operation: fn(&Parts) -> &'static str,
+    /// Forgets what the door has in memory of requests, if it has anything.
+    pub forget: Option<Forget>,
     /// The vendor's answer where we failed: a handler panicked or took too long.
     pub defect: fn(&Shared) -> Response,
 }

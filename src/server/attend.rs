@@ -21,8 +21,10 @@ pub(super) const OURS: &str = "qrstack";
 /// Who answers what nobody owns.
 pub(super) const NOBODYS: &str = "none";
 /// The statuses of those two and of the listener, who have no codes: what the metrics say instead.
-pub(super) const STATUSES: [&str; 13] =
-    ["200", "400", "403", "404", "405", "408", "414", "431", "500", "501", "503", "505", "508"];
+pub(super) const STATUSES: [&str; 20] = [
+    "200", "201", "204", "400", "401", "403", "404", "405", "408", "409", "413", "414", "415", "422", "431", "500",
+    "501", "503", "505", "508",
+];
 
 /// When a request began, where somebody looked at it before its attendant.
 #[derive(Clone, Copy)]
@@ -80,10 +82,11 @@ impl Attendant {
     }
 
     fn finish(&self, operation: &'static str, method: &Method, started: Instant, mut answer: Response) -> Response {
-        if !answer.headers().contains_key(DATE)
-            && let Ok(date) = HeaderValue::from_str(&self.shared.clock().http_date())
-        {
-            answer.headers_mut().insert(DATE, date);
+        if !answer.headers().contains_key(DATE) {
+            let credential = answer.extensions().get::<Outcome>().and_then(|outcome| outcome.credential.as_deref());
+            if let Ok(date) = HeaderValue::from_str(&self.shared.clock_of(credential).http_date()) {
+                answer.headers_mut().insert(DATE, date);
+            }
         }
         let (outcome, status, elapsed) = (answer.extensions().get::<Outcome>(), answer.status(), started.elapsed());
         let operation = outcome.and_then(|outcome| outcome.operation).unwrap_or(operation);

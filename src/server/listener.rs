@@ -31,7 +31,7 @@ use super::connection::{self, Connection, Deadlines, Transport};
 use super::proxy::{self, Route, Speech};
 use super::{App, Gate, handshake, spelling};
 use crate::config::Config;
-use crate::intake::Peer;
+use crate::intake::{Bound, Peer};
 use crate::metrics::Metrics;
 use crate::tls::Tls;
 
@@ -40,11 +40,11 @@ const NO_ROOM: Duration = Duration::from_millis(50);
 
 /// Bound listeners that do not accept yet.
 pub struct Listener {
-    plain: Bound,
-    tls: Option<Bound>,
+    plain: Socket,
+    tls: Option<Socket>,
 }
 
-struct Bound {
+struct Socket {
     inner: TcpListener,
     address: SocketAddr,
 }
@@ -54,10 +54,10 @@ struct Bound {
 /// # Errors
 /// The system's, where the address cannot be had.
 pub async fn bind(address: SocketAddr) -> io::Result<Listener> {
-    Ok(Listener { plain: Bound::new(address).await?, tls: None })
+    Ok(Listener { plain: Socket::new(address).await?, tls: None })
 }
 
-impl Bound {
+impl Socket {
     async fn new(address: SocketAddr) -> io::Result<Self> {
         let inner = TcpListener::bind(address).await?;
         let address = inner.local_addr()?;
@@ -71,7 +71,7 @@ impl Listener {
     /// # Errors
     /// As [`bind`].
     pub async fn and_tls(self, address: SocketAddr) -> io::Result<Self> {
-        Ok(Self { tls: Some(Bound::new(address).await?), ..self })
+        Ok(Self { tls: Some(Socket::new(address).await?), ..self })
     }
 
     /// The address with the real port.
@@ -81,7 +81,7 @@ impl Listener {
 
     /// The address where TLS is spoken, with the real port.
     pub fn tls_address(&self) -> Option<SocketAddr> {
-        self.tls.as_ref().map(|bound| bound.address)
+        self.tls.as_ref().map(|socket| socket.address)
     }
 
     /// Serves `app` until `stop`: then `readyz` says no, after `drain_delay` nobody new is let in, and requests under way
@@ -96,13 +96,13 @@ impl Listener {
         };
         let secure = async {
             match (&self.tls, &house.tls) {
-                (Some(bound), Some(tls)) => house.accept(&bound.inner, Some(tls)).await,
+                (Some(socket), Some(tls)) => house.accept(socket, Some(tls)).await,
                 _ => std::future::pending().await,
             }
         };
         tokio::select! {
             () = until => {}
-            () = house.accept(&self.plain.inner, None) => {}
+            () = house.accept(&self.plain, None) => {}
             () = secure => {}
         }
         drop(self);
@@ -188,13 +188,14 @@ impl House {
     }
 
     /// Takes connections for ever, with TLS on them where that is given.
-    async fn accept(self: &Arc<Self>, listener: &TcpListener, tls: Option<&Tls>) {
+    async fn accept(self: &Arc<Self>, socket: &Socket, tls: Option<&Tls>) {
+        let bound = Bound(socket.address);
         loop {
-            let (stream, peer, place) = self.next(listener).await;
+            let (stream, peer, place) = self.next(&socket.inner).await;
             // Small answers are not held back for more to come.
             let _ = stream.set_nodelay(true);
             let ours = stream.local_addr().ok().map(|address| address.ip().to_canonical());
-            let visitor = Visitor { peer, ours, is_tunnelled: false, _place: Arc::new(place) };
+            let visitor = Visitor { peer, bound, ours, is_tunnelled: false, _place: Arc::new(place) };
             match tls {
                 None => self.tasks.spawn(Arc::clone(self).converse(stream, visitor)),
                 Some(tls) => self.tasks.spawn(Arc::clone(self).greet(stream, visitor, tls.clone())),
@@ -225,7 +226,7 @@ impl House {
             let answer = match link.refusal() {
                 Some(refusal) => Either::Left(ready(Ok(refuse(refusal.answer(), visitor.peer, &self.metrics)))),
                 None => match self.route(request, &visitor) {
-                    Ok(request) => Either::Right(ask(self.router.clone(), request, visitor.peer)),
+                    Ok(request) => Either::Right(ask(self.router.clone(), request, visitor.peer, visitor.bound)),
                     Err(answer) => Either::Left(ready(Ok(answer))),
                 },
             };
@@ -311,6 +312,7 @@ impl House {
 #[derive(Clone)]
 struct Visitor {
     peer: SocketAddr,
+    bound: Bound,
     /// The address of ours that it reached.
     ours: Option<IpAddr>,
     /// Whether it came through a tunnel, where there is no other.
@@ -319,9 +321,10 @@ struct Visitor {
     _place: Arc<OwnedSemaphorePermit>,
 }
 
-fn ask(router: Router, request: Request<Incoming>, peer: SocketAddr) -> Oneshot<Router, Request> {
+fn ask(router: Router, request: Request<Incoming>, peer: SocketAddr, bound: Bound) -> Oneshot<Router, Request> {
     let mut request = request.map(Body::new);
     request.extensions_mut().insert(Peer(peer));
+    request.extensions_mut().insert(bound);
     router.oneshot(request)
 }
 

@@ -30,12 +30,15 @@ use root::{Elsewhere, Root};
 use crate::clock::{Clock, Ids};
 use crate::codec::PEAK_BYTES_PER_PIXEL;
 use crate::config::{Config, Mistake, ReadIsolation};
+use crate::control;
+use crate::credentials::Credentials;
 use crate::domains::Domain;
 use crate::fetch::{Fetch, FetchError, Setup, StandIn};
 use crate::intake::Intake;
 use crate::metrics::Metrics;
 use crate::providers::{self, Vendor};
 use crate::shared::{Outcome, Parts, Shared};
+use crate::state::State;
 use crate::store::{Access, Migration, OpenError, Store};
 use crate::tls::{Authority, Keeper, Tls, TlsError};
 use crate::work::{Launch, LaunchError, Work, Workers};
@@ -74,6 +77,8 @@ fn join(mistakes: &[Mistake]) -> String {
 pub struct App {
     /// What it runs on.
     pub shared: Shared,
+    /// What requests have left behind.
+    pub state: State,
     /// What it answers.
     pub router: Router,
     /// Whether it takes requests.
@@ -170,6 +175,7 @@ pub fn open_with(work: Work, config: Config, store: Store, clock: Clock, ids: Id
         work,
         store,
         metrics,
+        credentials: Credentials::new(&config),
         clock,
         ids,
         config,
@@ -177,7 +183,7 @@ pub fn open_with(work: Work, config: Config, store: Store, clock: Clock, ids: Id
 
     let gate = Gate::default();
     let mut router = health::routes(shared.clone(), gate.clone());
-    let (mut elsewhere, mut doors) = (Vec::new(), Vec::new());
+    let (mut elsewhere, mut doors, mut forget) = (Vec::new(), Vec::new(), Vec::new());
     for vendor in VENDORS {
         let door = (vendor.open)(&shared);
         let attendant =
@@ -185,9 +191,19 @@ pub fn open_with(work: Work, config: Config, store: Store, clock: Clock, ids: Id
         doors.push(attend(door.routes.clone().fallback_service(door.elsewhere.clone()), attendant.clone()));
         router = router.merge(attend(door.routes, attendant.clone()));
         elsewhere.push(Elsewhere { vendor, router: attend(door.elsewhere, attendant.clone()), attendant });
+        forget.extend(door.forget);
     }
+    let tables = VENDORS.iter().flat_map(|vendor| vendor.tables).copied().collect();
+    let state = State::new(shared.clone(), tables, forget);
+    let control = Attendant {
+        vendor: attend::OURS,
+        operation: |_| "control",
+        defect: |_| control::defect(),
+        shared: shared.clone(),
+    };
+    router = router.merge(attend(control::routes(&shared, &state, VENDORS), control));
     let house = router.fallback_service(Root::new(elsewhere, shared.clone()));
-    Ok(App { router: Router::new().fallback_service(Front::new(doors, house)), shared, gate, tls: None })
+    Ok(App { state, router: Router::new().fallback_service(Front::new(doors, house)), shared, gate, tls: None })
 }
 
 /// Every code that the answers of each vendor can carry, and those of our own pages.

@@ -6,6 +6,7 @@
 mod changes;
 mod error;
 mod memory;
+mod tables;
 
 use std::fs::File;
 use std::path::Path;
@@ -20,6 +21,7 @@ use sqlx::{Connection, SqlSafeStr};
 pub use changes::{Change, Made, Outcome};
 pub use error::OpenError;
 pub use memory::{Moment, Recent};
+pub use tables::{Column, Kind, Rows, Table};
 
 use changes::Changes;
 use memory::Memory;
@@ -84,6 +86,7 @@ pub struct Store {
     writer: SqlitePool,
     changes: Changes,
     memory: Memory,
+    folder: Option<Arc<Path>>,
     /// Held until the last clone is gone.
     _lock: Option<Arc<File>>,
 }
@@ -116,7 +119,7 @@ impl Store {
             // A group of changes touches as many pages as it has rows, wherever their keys lie.
             options.pragma("cache_size", "-16384").pragma("wal_autocheckpoint", "4096"),
         );
-        let store = Self::new(pool, writer, lock);
+        let store = Self::new(pool, writer, Some(folder.into()), lock);
         store.migrate(&path, migrations).await?;
         Ok(store)
     }
@@ -131,13 +134,13 @@ impl Store {
         let options = SqlitePoolOptions::new().max_connections(1).idle_timeout(None).max_lifetime(None);
         let pool = options.connect_with(SqliteConnectOptions::new().in_memory(true)).await;
         let pool = pool.map_err(|source| OpenError::Database { path: path.to_owned(), source })?;
-        let store = Self::new(pool.clone(), pool, None);
+        let store = Self::new(pool.clone(), pool, None, None);
         store.migrate(path, migrations).await?;
         Ok(store)
     }
 
-    fn new(pool: SqlitePool, writer: SqlitePool, lock: Option<Arc<File>>) -> Self {
-        Self { changes: Changes::start(writer.clone()), pool, writer, memory: Memory::default(), _lock: lock }
+    fn new(pool: SqlitePool, writer: SqlitePool, folder: Option<Arc<Path>>, lock: Option<Arc<File>>) -> Self {
+        Self { changes: Changes::start(writer.clone()), pool, writer, memory: Memory::default(), folder, _lock: lock }
     }
 
     /// Makes a change, together with those of others that come at the same time, and gives what came of it once it is in
@@ -158,6 +161,11 @@ impl Store {
     /// this once they are in the store.
     pub fn forget(&self) {
         self.memory.forget();
+    }
+
+    /// The folder that the store is in; `None` where it touches no disk.
+    pub fn folder(&self) -> Option<&Path> {
+        self.folder.as_deref()
     }
 
     /// The connections, for a provider's queries.

@@ -1,6 +1,7 @@
 //! Everything over HTTP, against the router in this process: one file a provider.
 
 mod cli_im;
+mod control;
 mod readme;
 mod replay;
 mod server;

@@ -1,12 +1,15 @@
 //! The bearer key. It is checked before the body is read.
 
-use axum::extract::FromRequestParts;
+use axum::extract::{FromRequestParts, Request, State};
+use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
+use axum::middleware::Next;
+use axum::response::Response;
 
 use super::error::Error;
-use crate::config::{Auth, Config};
-use crate::shared::Shared;
+use crate::config::Auth;
+use crate::shared::{Outcome, Shared};
 
 /// Proof that the request carries a key that counts, and that no failure is forced.
 pub(super) struct ApiKey;
@@ -15,27 +18,41 @@ impl FromRequestParts<Shared> for ApiKey {
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, shared: &Shared) -> Result<Self, Error> {
-        let header = parts.headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
         let config = shared.config();
         let forced = Error::forced(config);
         if let Some(error) = forced.filter(|error| error.is_authentication()) {
             return Err(error);
         }
-        check(config, header)?;
+        let is_known = parts.extensions.get::<Known>().is_some();
+        match (config.auth, presented(&parts.headers)) {
+            (Auth::Open, _) | (Auth::Accept, Some(_)) => {}
+            (Auth::Verify | Auth::Accept, None) => return Err(Error::NoKey),
+            (Auth::Verify, Some(_)) if is_known => {}
+            (Auth::Verify, Some(_)) => return Err(Error::UnknownKey),
+        }
         forced.map_or(Ok(Self), Err)
     }
 }
 
-fn check(config: &Config, header: Option<&str>) -> Result<(), Error> {
-    match (config.auth, header.and_then(bearer)) {
-        (Auth::Open, _) | (Auth::Accept, Some(_)) => Ok(()),
-        (Auth::Verify | Auth::Accept, None) => Err(Error::NoKey),
-        (Auth::Verify, Some(key)) => {
-            // Every key is compared, so that the time does not tell how many there are before the right one.
-            let known = config.cli_im_keys.iter().fold(false, |found, known| found | known.matches(key));
-            if known { Ok(()) } else { Err(Error::UnknownKey) }
-        }
+/// Marks a request whose key somebody has.
+#[derive(Clone)]
+struct Known;
+
+/// Finds out whose key a request carries, for [`ApiKey`] and for what is known of the answer.
+pub(super) async fn identify(State(shared): State<Shared>, mut request: Request, next: Next) -> Response {
+    let id = presented(request.headers()).and_then(|key| shared.credentials().api_key(key));
+    if id.is_some() {
+        request.extensions_mut().insert(Known);
     }
+    let mut response = next.run(request).await;
+    if let Some(outcome) = response.extensions_mut().get_mut::<Outcome>() {
+        outcome.credential = id;
+    }
+    response
+}
+
+fn presented(headers: &HeaderMap) -> Option<&str> {
+    bearer(headers.get(AUTHORIZATION)?.to_str().ok()?)
 }
 
 /// The key in a bearer header; the scheme in any case, spaces around the key do not count.

@@ -1,7 +1,5 @@
 //! Every failure of cli.im, in one table, and the extractor whose failures are these.
 
-use std::borrow::Cow;
-
 use axum::extract::{FromRequest, Request};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
@@ -129,7 +127,7 @@ impl IntoResponse for Error {
     fn into_response(self) -> Response {
         let (status, code, message) = self.table();
         let mut response = (status, Envelope { code, message, data: None }).into_response();
-        response.extensions_mut().insert(Outcome { code: Cow::Owned(code.to_string()), operation: None });
+        response.extensions_mut().insert(Outcome::new(code.to_string()));
         response
     }
 }

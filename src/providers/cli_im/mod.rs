@@ -43,10 +43,12 @@ pub const VENDOR: Vendor = Vendor {
     domains: &[Domain::new("open.cli.im")],
     places: |_, _| Vec::new(),
     migrations: &[],
+    tables: &[],
     forceable: error::forceable,
     codes_elsewhere: &[],
     stand_ins,
     examples: &[example::SCAN_URL],
+    openapi: include_str!("openapi.json"),
     claim,
     form: None,
     header_names: &[],
@@ -63,6 +65,7 @@ fn open(shared: &Shared) -> Door {
         routes: routes::routes(shared.clone()),
         elsewhere: routes::elsewhere(),
         operation: |_: &Parts| SCAN_URL,
+        forget: None,
         defect: |_| error::defect(),
     }
 }

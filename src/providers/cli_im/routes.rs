@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::State;
+use axum::middleware;
 use axum::routing::post;
 
-use super::auth::ApiKey;
+use super::auth::{self, ApiKey};
 use super::error::{Body, Error};
 use super::wire::{self, Reply};
 use crate::codec::Kinds;
@@ -18,7 +19,11 @@ const PICTURE: FetchLimits = FetchLimits { redirects: 5, total: Duration::from_s
 
 pub(super) fn routes(shared: Shared) -> Router {
     let scan_url = || post(scan_url).fallback(async || Error::MethodNotAllowed);
-    Router::new().route("/api/v1/qrcode/scan_url", scan_url()).route("/qrcode/scan_url", scan_url()).with_state(shared)
+    Router::new()
+        .route("/api/v1/qrcode/scan_url", scan_url())
+        .route("/qrcode/scan_url", scan_url())
+        .layer(middleware::from_fn_with_state(shared.clone(), auth::identify))
+        .with_state(shared)
 }
 
 pub(super) fn elsewhere() -> Router {

@@ -58,10 +58,12 @@ pub const VENDOR: Vendor = Vendor {
     domains: DOMAINS,
     places,
     migrations: &[],
+    tables: &[],
     forceable: error::forceable,
     codes_elsewhere: &[],
     stand_ins: HashMap::new,
     examples: &[example::QRCODE_GENERATE],
+    openapi: include_str!("openapi.json"),
     claim,
     form: None,
     header_names: &["x-cos-request-id", "x-ci-request-id", "x-cos-trace-id"],
@@ -98,7 +100,13 @@ fn is_cos_host(host: &str) -> bool {
 
 fn open(shared: &Shared) -> Door {
     // COS has no paths of its own: a path is an object's name, and what the query says decides.
-    Door { routes: Router::new(), elsewhere: routes::elsewhere(shared.clone()), operation, defect: routes::defect }
+    Door {
+        routes: Router::new(),
+        elsewhere: routes::elsewhere(shared.clone()),
+        operation,
+        forget: None,
+        defect: routes::defect,
+    }
 }
 
 fn operation(parts: &Parts) -> &'static str {

@@ -23,7 +23,7 @@ pub(super) fn defect(shared: &Shared) -> Response {
 async fn answer(State(shared): State<Shared>, request: Request) -> Response {
     // No operation reads a body.
     let (parts, _) = request.into_parts();
-    let frame = Frame::new(&shared, &parts);
+    let frame = Frame::new(&shared, &parts, auth::named(&parts));
     match qrcode_generate(&shared, &parts).await {
         Ok(picture) => frame.success(&picture),
         Err(error) => frame.failure(&error),
@@ -37,7 +37,7 @@ async fn answer(State(shared): State<Shared>, request: Request) -> Response {
 async fn qrcode_generate(shared: &Shared, parts: &Parts) -> Result<Vec<u8>, Error> {
     let target = Target::parse(&parts.uri)?;
     let process = target.ci_process().ok_or(Error::NotImplemented)?;
-    check_bucket(parts, shared.config())?;
+    check_bucket(parts, shared)?;
     let ours = process == QRCODE_GENERATE;
     if ours && !matches!(parts.method, Method::GET | Method::HEAD) {
         return Err(Error::MethodNotAllowed);

@@ -32,10 +32,13 @@ mod routes;
 mod wire;
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use axum::Router;
 use axum::http::Method;
 use axum::http::request::Parts;
+
+use pace::Pace;
 
 use crate::domains::Domain;
 use crate::intake::{self, query};
@@ -54,10 +57,12 @@ pub const VENDOR: Vendor = Vendor {
     // Recorded: where SDKs go on after failures.
     places: |_, _| vec!["ap-guangzhou".to_owned()],
     migrations: catalog::MIGRATIONS,
+    tables: &[],
     forceable: error::forceable,
     codes_elsewhere: &[],
     stand_ins: HashMap::new,
     examples: &[example::QRCODE_OCR, example::QUERY_BAR_CODE],
+    openapi: include_str!("openapi.json"),
     claim,
     form: Some(Form { max_bytes: MAX_BODY, is_mine: received::has_action }),
     header_names: &["X-TC-RequestId", "X-TC-TraceId"],
@@ -76,11 +81,15 @@ fn claim(parts: &Parts) -> Option<Claim> {
 }
 
 fn open(shared: &Shared) -> Door {
+    let pace = Arc::<Pace>::default();
     Door {
         // The vendor has one path, `/`, and shares it: who owns a request is decided by what it carries.
         routes: Router::new(),
-        elsewhere: routes::routes(shared.clone()),
+        elsewhere: routes::routes(shared.clone(), Arc::clone(&pace)),
         operation: received::operation,
+        forget: Some(Arc::new(move |credentials| {
+            pace.forget(|secret_id| credentials.is_none_or(|meant| meant.iter().any(|id| id.as_ref() == secret_id)));
+        })),
         defect: |shared| wire::Frame::bare(shared).close(Err(error::Error::InternalError)),
     }
 }

@@ -35,8 +35,8 @@ struct Ocr {
     pace: Arc<Pace>,
 }
 
-pub(super) fn routes(shared: Shared) -> Router {
-    Router::new().fallback(gateway).with_state(Ocr { shared, pace: Arc::default() })
+pub(super) fn routes(shared: Shared, pace: Arc<Pace>) -> Router {
+    Router::new().fallback(gateway).with_state(Ocr { shared, pace })
 }
 
 /// Any path and method: the request says itself what it wants.
@@ -53,6 +53,7 @@ async fn answer(ocr: &Ocr, frame: &mut Frame, request: Request) -> Result<Answer
     let received = Received::take(request, shared.intake()).await?;
     let bytes = received.body.len();
     frame.language = received.language();
+    frame.credential = auth::named(&received).map(Arc::from);
     let action = received.action()?;
     frame.action = Some(action);
 
@@ -65,7 +66,8 @@ async fn answer(ocr: &Ocr, frame: &mut Frame, request: Request) -> Result<Answer
         move || auth::check(&received, &shared).map(str::to_owned).map(|secret_id| (received, secret_id))
     };
     let (received, secret_id) = shared.intake().aside(bytes, check).await?;
-    ocr.pace.count(&secret_id, action, shared.clock().unix_seconds(), config.ocr_rate_limit)?;
+    let now = shared.clock().of(&secret_id).unix_seconds();
+    ocr.pace.count(&secret_id, action, now, config.ocr_rate_limit)?;
     forced.map_or(Ok(()), Err)?;
     action.check_region(received.common("Region"), received.region_name(), config)?;
 

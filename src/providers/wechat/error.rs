@@ -249,12 +249,12 @@ impl Error {
     ///
     /// Documented: the rid on the getRidInfo page, whose first group is the call's time. Assumed: the other two are
     /// random.
-    pub(super) fn answer(self, shared: &Shared) -> Response {
+    pub(super) fn answer(self, shared: &Shared, credential: Option<&str>) -> Response {
         let (errcode, text) = (self.table().0, self.text());
-        let (seconds, ids) = (shared.clock().unix_seconds() as u32, shared.ids());
+        let (seconds, ids) = (shared.clock_of(credential).unix_seconds() as u32, shared.ids_of(credential));
         let errmsg = format!("{text} rid: {seconds:08x}-{:08x}-{:08x}", ids.number(), ids.number());
         let mut response = wire::json(&wire::Failure { errcode, errmsg });
-        response.extensions_mut().insert(Outcome { code: errcode.to_string().into(), operation: None });
+        response.extensions_mut().insert(Outcome::new(errcode.to_string()));
         response
     }
 }
@@ -282,7 +282,7 @@ pub(super) fn forceable() -> Vec<(&'static str, Vec<String>)> {
 }
 
 pub(super) fn defect(shared: &Shared) -> Response {
-    Error::System.answer(shared)
+    Error::System.answer(shared, None)
 }
 
 impl From<FetchError> for Error {

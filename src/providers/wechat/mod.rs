@@ -53,10 +53,12 @@ pub const VENDOR: Vendor = Vendor {
     domains: DOMAINS,
     places: |_, _| Vec::new(),
     migrations: store::MIGRATIONS,
+    tables: store::TABLES,
     forceable: error::forceable,
     codes_elsewhere: &[error::INVALID_URL],
     stand_ins: HashMap::new,
     examples: &[example::SCAN, example::CREATE],
+    openapi: include_str!("openapi.json"),
     claim,
     form: None,
     // Documented: the page's example of `showqrcode`.
@@ -74,6 +76,7 @@ fn open(shared: &Shared) -> Door {
         routes: routes::routes(shared.clone()),
         elsewhere: routes::elsewhere(shared.clone()),
         operation: |parts: &Parts| Operation::of(parts.uri.path()).map_or("unknown", Operation::name),
+        forget: None,
         defect: error::defect,
     }
 }

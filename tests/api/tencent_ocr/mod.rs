@@ -1,6 +1,6 @@
 //! Tencent Cloud OCR over HTTP.
 
-mod client;
+pub mod client;
 mod errors;
 mod limits;
 

@@ -93,9 +93,9 @@ pub(super) fn check_shape(received: &Received) -> Result<(Authorization<'_>, i64
 /// Key, time, signature, token; gives the key's id.
 pub(super) fn verify<'a>(received: &'a Received, shared: &Shared) -> Result<&'a str, Error> {
     let authorization = parsed(received)?;
-    let mut signed = known(shared.config(), authorization.secret_id)?;
+    let mut signed = known(shared, authorization.secret_id)?;
     let (sent_timestamp, timestamp) = moment(received)?;
-    check_time(timestamp, shared.clock().unix_seconds())?;
+    check_time(timestamp, shared.clock().of(authorization.secret_id).unix_seconds())?;
 
     let request = Request::of(received, &authorization);
     let strings: Vec<String> = request

@@ -70,9 +70,9 @@ pub(super) fn check_shape(pairs: &Pairs) -> Result<Shape<'_>, Error> {
 pub(super) fn verify<'a>(received: &Received, pairs: &'a Pairs, shared: &Shared) -> Result<&'a str, Error> {
     let config = shared.config();
     let secret_id = query::first(pairs, "SecretId").filter(|id| !id.is_empty());
-    let mut signed = known(config, secret_id.ok_or(Error::MissingParameter("SecretId".into()))?)?;
+    let mut signed = known(shared, secret_id.ok_or(Error::MissingParameter("SecretId".into()))?)?;
     let shape = check_shape(pairs)?;
-    check_time(shape.timestamp, shared.clock().unix_seconds())?;
+    check_time(shape.timestamp, shared.clock().of(shape.secret_id).unix_seconds())?;
     if config.ocr_strict && received.parts.method == Method::POST && received.body.len() > MAX_SIGNED {
         return Err(Error::SignatureOverSize);
     }

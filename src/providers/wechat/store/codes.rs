@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use sqlx::{QueryBuilder, Sqlite, SqliteConnection};
 
 use super::rows::{Drawn, insert, pieces};
-use crate::clock::Ids;
+use crate::clock::{Fork, Ids};
 use crate::providers::wechat::error::Error;
 use crate::providers::wechat::ticket;
 use crate::providers::wechat::wire::Scene;
@@ -22,6 +22,21 @@ pub(in super::super) struct Made {
     pub(in super::super) code: String,
 }
 
+/// A code that somebody wants to see.
+pub(in super::super) struct Shown {
+    pub(in super::super) code: String,
+    /// Whose it is.
+    pub(in super::super) appid: String,
+    expires_at: Option<i64>,
+}
+
+impl Shown {
+    /// Whether the code has expired at `now`.
+    pub(in super::super) fn has_ended(&self, now: i64) -> bool {
+        self.expires_at.is_some_and(|end| end <= now)
+    }
+}
+
 /// A code that lives `seconds`; each call makes another.
 pub(in super::super) async fn temporary(
     shared: &Shared,
@@ -29,8 +44,8 @@ pub(in super::super) async fn temporary(
     scene: Scene,
     seconds: u32,
 ) -> Result<Made, Error> {
-    let now = shared.clock().unix_seconds();
-    shared.store().change(Temporary { shared: shared.clone(), now, appid, scene, seconds }).await
+    let (now, draws) = (shared.clock().of(&appid).unix_seconds(), shared.ids().of(&appid).fork());
+    shared.store().change(Temporary { shared: shared.clone(), now, draws, appid, scene, seconds }).await
 }
 
 /// The one permanent code of a scene, made where it is not there yet.
@@ -38,14 +53,15 @@ pub(in super::super) async fn temporary(
 /// # Errors
 /// [`Error::CodeCount`] where the account has all it may have.
 pub(in super::super) async fn permanent(shared: &Shared, appid: String, scene: Scene) -> Result<Made, Error> {
-    let now = shared.clock().unix_seconds();
-    shared.store().change(Permanent { shared: shared.clone(), now, appid, scene }).await
+    let (now, draws) = (shared.clock().of(&appid).unix_seconds(), shared.ids().of(&appid).fork());
+    shared.store().change(Permanent { shared: shared.clone(), now, draws, appid, scene }).await
 }
 
 /// Adds a temporary code.
 struct Temporary {
     shared: Shared,
     now: i64,
+    draws: Fork,
     appid: String,
     scene: Scene,
     seconds: u32,
@@ -58,13 +74,15 @@ impl store::Change for Temporary {
     const OUTLASTS_POWER: bool = true;
 
     async fn make(changes: &[Self], connection: &mut SqliteConnection) -> store::Made<Self> {
-        let now = changes.iter().map(|change| change.now).min().unwrap_or_default();
-        let forgotten = sqlx::query("DELETE FROM wechat_codes WHERE expires_at < $1").bind(now - MEMORY);
-        forgotten.execute(&mut *connection).await?;
-        let ids = changes[0].shared.ids();
-        let draw = |change: &Self| Row::draw(ids, &change.appid, &change.scene, change.now, change.seconds);
+        // Of a time that was moved, what is long over may come again.
+        if changes[0].shared.clock().is_untouched() {
+            let now = changes.iter().map(|change| change.now).min().unwrap_or_default();
+            let forgotten = sqlx::query("DELETE FROM wechat_codes WHERE expires_at < $1").bind(now - MEMORY);
+            forgotten.execute(&mut *connection).await?;
+        }
+        let draw = |change: &Self| Row::draw(change.draws, &change.appid, &change.scene, change.now, change.seconds);
         let mut rows: Vec<_> = changes.iter().map(draw).collect();
-        insert(connection, ids, &mut rows).await?;
+        insert(connection, &mut rows).await?;
         Ok(rows.into_iter().map(|row| Ok(row.made)).collect())
     }
 }
@@ -73,6 +91,7 @@ impl store::Change for Temporary {
 struct Permanent {
     shared: Shared,
     now: i64,
+    draws: Fork,
     appid: String,
     scene: Scene,
 }
@@ -125,12 +144,12 @@ impl store::Change for Permanent {
                 } else {
                     (*all, *new) = (*all + 1, *new + 1);
                     added.insert(place, rows.len());
-                    rows.push(Row::draw(shared.ids(), &change.appid, &change.scene, change.now, 0));
+                    rows.push(Row::draw(change.draws, &change.appid, &change.scene, change.now, 0));
                     Source::Row(rows.len() - 1)
                 }
             });
         }
-        insert(connection, shared.ids(), &mut rows).await?;
+        insert(connection, &mut rows).await?;
         for (appid, (_, new)) in counts {
             add_to_count(connection, appid, new).await?;
         }
@@ -184,24 +203,23 @@ async fn add_to_count(connection: &mut SqliteConnection, appid: &str, new: i64) 
     Ok(())
 }
 
-/// The code of a ticket that has not expired.
-pub(in super::super) async fn of_ticket(shared: &Shared, ticket: &str) -> Result<Option<String>, Error> {
+/// The code of a ticket, expired or not.
+pub(in super::super) async fn of_ticket(shared: &Shared, ticket: &str) -> Result<Option<Shown>, Error> {
     // No store but SQLite takes a NUL, and no ticket has one.
     if ticket.contains('\0') {
         return Ok(None);
     }
-    let code = sqlx::query_scalar(
-        "SELECT code FROM wechat_codes WHERE ticket = $1 AND (expires_at IS NULL OR expires_at > $2)",
-    )
-    .bind(ticket)
-    .bind(shared.clock().unix_seconds())
-    .fetch_optional(shared.store().pool())
-    .await?;
-    Ok(code)
+    let row: Option<(String, String, Option<i64>)> =
+        sqlx::query_as("SELECT code, appid, expires_at FROM wechat_codes WHERE ticket = $1")
+            .bind(ticket)
+            .fetch_optional(shared.store().pool())
+            .await?;
+    Ok(row.map(|(code, appid, expires_at)| Shown { code, appid, expires_at }))
 }
 
 /// A row of `wechat_codes`.
 struct Row {
+    ids: Ids,
     made: Made,
     appid: String,
     scene: Scene,
@@ -211,9 +229,10 @@ struct Row {
 }
 
 impl Row {
-    fn draw(ids: &Ids, appid: &str, scene: &Scene, created_at: i64, seconds: u32) -> Self {
-        let made = Made::draw(ids, scene, created_at, seconds);
-        Self { made, appid: appid.to_owned(), scene: scene.clone(), created_at, seconds }
+    fn draw(draws: Fork, appid: &str, scene: &Scene, created_at: i64, seconds: u32) -> Self {
+        let ids = draws.ids();
+        let made = Made::draw(&ids, scene, created_at, seconds);
+        Self { ids, made, appid: appid.to_owned(), scene: scene.clone(), created_at, seconds }
     }
 }
 
@@ -236,7 +255,7 @@ impl Drawn for Row {
         query
     }
 
-    fn draw_again(&mut self, ids: &Ids) {
-        self.made = Made::draw(ids, &self.scene, self.created_at, self.seconds);
+    fn draw_again(&mut self) {
+        self.made = Made::draw(&self.ids, &self.scene, self.created_at, self.seconds);
     }
 }

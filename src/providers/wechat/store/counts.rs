@@ -13,17 +13,17 @@ const BEIJING: i64 = 8 * 3600;
 /// Counts a call of `/cgi-bin/token`.
 pub(in super::super) async fn token(shared: &Shared, appid: &str) -> Result<(), Error> {
     let limit = shared.config().wechat_token_daily_limit;
-    count(shared.store().pool(), appid, "token/day", day(shared), limit, Error::TokenQuota).await
+    count(shared.store().pool(), appid, "token/day", day(shared, appid), limit, Error::TokenQuota).await
 }
 
 /// Counts a call of `/cgi-bin/stable_token`.
 pub(in super::super) async fn stable_token(shared: &Shared, appid: &str) -> Result<(), Error> {
     let (pool, config) = (shared.store().pool(), shared.config());
-    let minute = shared.clock().unix_seconds().div_euclid(60);
+    let minute = shared.clock().of(appid).unix_seconds().div_euclid(60);
     let limit = config.wechat_stable_token_minute_limit;
     count(pool, appid, "stable_token/minute", minute, limit, Error::MinuteQuota).await?;
     let limit = config.wechat_stable_token_daily_limit;
-    count(pool, appid, "stable_token/day", day(shared), limit, Error::DailyQuota).await
+    count(pool, appid, "stable_token/day", day(shared, appid), limit, Error::DailyQuota).await
 }
 
 /// Counts a forced refresh, within the transaction that does it; whether it is granted.
@@ -33,17 +33,17 @@ pub(super) async fn force_refresh(
     appid: &str,
 ) -> Result<bool, sqlx::Error> {
     let limit = shared.config().wechat_force_refresh_daily_limit;
-    is_granted(change, appid, "force_refresh/day", day(shared), limit).await
+    is_granted(change, appid, "force_refresh/day", day(shared, appid), limit).await
 }
 
 /// Counts a call of `/cgi-bin/qrcode/create`.
 pub(in super::super) async fn create(shared: &Shared, appid: &str) -> Result<(), Error> {
     let limit = shared.config().wechat_create_daily_limit;
-    count(shared.store().pool(), appid, "qrcode/create/day", day(shared), limit, Error::DailyQuota).await
+    count(shared.store().pool(), appid, "qrcode/create/day", day(shared, appid), limit, Error::DailyQuota).await
 }
 
-fn day(shared: &Shared) -> i64 {
-    (shared.clock().unix_seconds() + BEIJING).div_euclid(86_400)
+fn day(shared: &Shared, appid: &str) -> i64 {
+    (shared.clock().of(appid).unix_seconds() + BEIJING).div_euclid(86_400)
 }
 
 /// Counts a call in `period`, and refuses it past `limit`; 0 is no limit.

@@ -8,11 +8,11 @@ pub(super) mod counts;
 mod rows;
 pub(super) mod tokens;
 
-use crate::store::Migration;
+use crate::store::{Column, Kind, Migration, Table};
 
-pub(super) const MIGRATIONS: &[Migration] = &[TABLES, CURRENT_TOKENS];
+pub(super) const MIGRATIONS: &[Migration] = &[FIRST, CURRENT_TOKENS];
 
-const TABLES: Migration = Migration {
+const FIRST: Migration = Migration {
     version: 2_026_112_131,
     about: "WeChat accounts, tokens, codes and counted calls",
     // Moments are Unix seconds. `expires_at` of a code is null where it never expires.
@@ -61,4 +61,45 @@ const CURRENT_TOKENS: Migration = Migration {
         DROP INDEX wechat_tokens_of_account;
         CREATE INDEX wechat_tokens_current ON wechat_tokens (appid, kind, expires_at) WHERE superseded_at IS NULL;
     ",
+};
+
+/// What requests have left. An account owns its rows by its AppID.
+pub(super) const TABLES: &[Table] = {
+    use Kind::{Integer, OptionalInteger, Text};
+    &[
+        Table { name: "wechat_accounts", columns: &[Column("appid", Text), Column("permanent_codes", Integer)] },
+        Table {
+            name: "wechat_tokens",
+            columns: &[
+                Column("appid", Text),
+                Column("token", Text),
+                Column("kind", Text),
+                Column("forced", Integer),
+                Column("issued_at", Integer),
+                Column("expires_at", Integer),
+                Column("superseded_at", OptionalInteger),
+            ],
+        },
+        Table {
+            name: "wechat_codes",
+            columns: &[
+                Column("appid", Text),
+                Column("ticket", Text),
+                Column("code", Text),
+                Column("action", Text),
+                Column("scene", Text),
+                Column("created_at", Integer),
+                Column("expires_at", OptionalInteger),
+            ],
+        },
+        Table {
+            name: "wechat_counts",
+            columns: &[
+                Column("appid", Text),
+                Column("calls_of", Text),
+                Column("period", Integer),
+                Column("calls", Integer),
+            ],
+        },
+    ]
 };

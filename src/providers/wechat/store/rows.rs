@@ -4,8 +4,6 @@ use std::ops::Range;
 
 use sqlx::{QueryBuilder, Sqlite, SqliteConnection};
 
-use crate::clock::Ids;
-
 /// Rows in a statement. Few sizes, so that every statement is prepared once.
 const SIZES: [usize; 4] = [64, 16, 4, 1];
 
@@ -18,18 +16,14 @@ pub(super) trait Drawn: Sized {
     fn insertion(rows: &[Self]) -> QueryBuilder<Sqlite>;
 
     /// Draws another key, where this one is taken.
-    fn draw_again(&mut self, ids: &Ids);
+    fn draw_again(&mut self);
 }
 
 /// Adds `rows`. Where a key is taken, it is another afterwards.
 ///
 /// # Errors
 /// The store's; also where there seems to be no free key.
-pub(super) async fn insert<R: Drawn>(
-    connection: &mut SqliteConnection,
-    ids: &Ids,
-    rows: &mut [R],
-) -> Result<(), sqlx::Error> {
+pub(super) async fn insert<R: Drawn>(connection: &mut SqliteConnection, rows: &mut [R]) -> Result<(), sqlx::Error> {
     for piece in pieces(rows.len()) {
         let rows = &mut rows[piece];
         match R::insertion(rows).build().execute(&mut *connection).await {
@@ -37,7 +31,7 @@ pub(super) async fn insert<R: Drawn>(
             // Nothing of the statement stays.
             Err(error) if is_taken(&error) => {
                 for row in rows {
-                    insert_one(connection, ids, row).await?;
+                    insert_one(connection, row).await?;
                 }
             }
             Err(error) => return Err(error),
@@ -46,13 +40,13 @@ pub(super) async fn insert<R: Drawn>(
     Ok(())
 }
 
-async fn insert_one<R: Drawn>(connection: &mut SqliteConnection, ids: &Ids, row: &mut R) -> Result<(), sqlx::Error> {
+async fn insert_one<R: Drawn>(connection: &mut SqliteConnection, row: &mut R) -> Result<(), sqlx::Error> {
     let mut draws = 1;
     loop {
         match R::insertion(std::slice::from_ref(row)).build().execute(&mut *connection).await {
             Err(error) if is_taken(&error) && draws < DRAWS => {
                 draws += 1;
-                row.draw_again(ids);
+                row.draw_again();
             }
             added => return added.map(drop),
         }

@@ -9,7 +9,7 @@ use sqlx::{Executor, QueryBuilder, Sqlite, SqliteConnection};
 
 use super::counts;
 use super::rows::{Drawn, insert};
-use crate::clock::Ids;
+use crate::clock::{Fork, Ids};
 use crate::providers::wechat::error::Error;
 use crate::providers::wechat::ticket::URL_SAFE;
 use crate::shared::Shared;
@@ -76,7 +76,7 @@ pub(in super::super) async fn find(shared: &Shared, token: &str) -> Result<Optio
     }
     let kept = shared.store().memory::<Kept>();
     // One that ended long ago may be forgotten by the store.
-    let remembered = |known: &Known| known.expires_at >= shared.clock().unix_seconds() - MEMORY;
+    let remembered = |known: &Known| known.expires_at >= shared.clock().of(&known.appid).unix_seconds() - MEMORY;
     if let Some(known) = kept.known.get(token).filter(remembered) {
         return Ok(Some(known));
     }
@@ -95,14 +95,14 @@ pub(in super::super) async fn find(shared: &Shared, token: &str) -> Result<Optio
 
 /// `/cgi-bin/token`: a new token; the one before counts five minutes more, or to its end if that comes first.
 pub(in super::super) async fn issue(shared: &Shared, appid: String) -> Result<Issued, Error> {
-    let now = shared.clock().unix_seconds();
-    let given = shared.store().change(Issue { shared: shared.clone(), now, appid }).await?;
+    let (now, draws) = (shared.clock().of(&appid).unix_seconds(), shared.ids().of(&appid).fork());
+    let given = shared.store().change(Issue { shared: shared.clone(), now, draws, appid }).await?;
     Ok(Issued { token: given.row.token, expires_in: LIFE })
 }
 
 /// `/cgi-bin/stable_token`: the account's stable token, renewed where it is time or where `force` asks for it.
 pub(in super::super) async fn stable(shared: &Shared, appid: String, force: bool) -> Result<Issued, Error> {
-    let (now, kept) = (shared.clock().unix_seconds(), shared.store().memory::<Kept>());
+    let (now, kept) = (shared.clock().of(&appid).unix_seconds(), shared.store().memory::<Kept>());
     let current = match kept.stable.get(&appid) {
         Some(current) => Some(current),
         None => {
@@ -116,7 +116,10 @@ pub(in super::super) async fn stable(shared: &Shared, appid: String, force: bool
     };
     let current = match current {
         Some(current) if current.serves(force, now) => current,
-        _ => shared.store().change(Renew { shared: shared.clone(), now, appid, force }).await?.into_stable(),
+        _ => {
+            let draws = shared.ids().of(&appid).fork();
+            shared.store().change(Renew { shared: shared.clone(), now, draws, appid, force }).await?.into_stable()
+        }
     };
     Ok(Issued { expires_in: current.left(now), token: current.token })
 }
@@ -125,6 +128,7 @@ pub(in super::super) async fn stable(shared: &Shared, appid: String, force: bool
 struct Issue {
     shared: Shared,
     now: i64,
+    draws: Fork,
     appid: String,
 }
 
@@ -153,10 +157,9 @@ impl Change for Issue {
     const OUTLASTS_POWER: bool = false;
 
     async fn make(changes: &[Self], connection: &mut SqliteConnection) -> Made<Self> {
-        let ids = changes[0].shared.ids();
         let mut rows: Vec<Row> = Vec::with_capacity(changes.len());
         let mut superseded = Vec::with_capacity(changes.len());
-        for Self { now, appid, .. } in changes {
+        for Self { now, draws, appid, .. } in changes {
             let end = now + OVERLAP;
             // Of several for one account, each supersedes the one before.
             superseded.push(match rows.iter_mut().rfind(|row| row.appid == *appid) {
@@ -166,10 +169,11 @@ impl Change for Issue {
                 }
                 None => supersede(connection, appid, PLAIN, *now, end).await?,
             });
-            rows.push(Row::draw(ids, appid, PLAIN, false, *now));
+            rows.push(Row::draw(*draws, appid, PLAIN, false, *now));
         }
-        forget_ended(connection, changes.iter().map(|change| change.now).min().unwrap_or_default()).await?;
-        insert(connection, ids, &mut rows).await?;
+        let now = changes.iter().map(|change| change.now).min().unwrap_or_default();
+        forget_ended(connection, &changes[0].shared, now).await?;
+        insert(connection, &mut rows).await?;
         Ok(rows.into_iter().zip(superseded).map(|(row, superseded)| Ok(Given { row, superseded })).collect())
     }
 
@@ -183,6 +187,7 @@ impl Change for Issue {
 struct Renew {
     shared: Shared,
     now: i64,
+    draws: Fork,
     appid: String,
     force: bool,
 }
@@ -205,7 +210,7 @@ impl Renewed {
 
 impl Renew {
     async fn make_one(&self, connection: &mut SqliteConnection) -> Result<Outcome<Self>, sqlx::Error> {
-        let Self { shared, now, appid, force } = self;
+        let Self { shared, now, draws, appid, force } = self;
         let current = current(&mut *connection, appid, *now).await?;
         if let Some(current) = current.filter(|current| current.serves(*force, *now)) {
             return Ok(Ok(Renewed::Before(current)));
@@ -217,9 +222,9 @@ impl Renew {
             }
             superseded = supersede(connection, appid, STABLE, *now, *now).await?;
         }
-        forget_ended(connection, *now).await?;
-        let mut row = [Row::draw(shared.ids(), appid, STABLE, *force, *now)];
-        insert(connection, shared.ids(), &mut row).await?;
+        forget_ended(connection, shared, *now).await?;
+        let mut row = [Row::draw(*draws, appid, STABLE, *force, *now)];
+        insert(connection, &mut row).await?;
         let [row] = row;
         Ok(Ok(Renewed::Now(Given { row, superseded })))
     }
@@ -266,7 +271,9 @@ impl Stable {
 
     /// Whether a caller gets this one, so that none is made.
     fn serves(&self, force: bool, now: i64) -> bool {
-        if force { self.forced && now - self.issued_at < PAUSE } else { self.left(now) > OVERLAP }
+        // Where the time went back, one may be from a moment that is still to come.
+        let is_issued = self.issued_at <= now;
+        is_issued && if force { self.forced && now - self.issued_at < PAUSE } else { self.left(now) > OVERLAP }
     }
 }
 
@@ -285,7 +292,7 @@ async fn current<'a>(
 ) -> Result<Option<Stable>, sqlx::Error> {
     let row: Option<(String, bool, i64, i64)> = sqlx::query_as(
         "SELECT token, forced, issued_at, expires_at FROM wechat_tokens
-         WHERE appid = $1 AND kind = $2 AND expires_at > $3 AND superseded_at IS NULL
+         WHERE appid = $1 AND kind = $2 AND expires_at > $3 AND issued_at <= $3 AND superseded_at IS NULL
          ORDER BY expires_at DESC LIMIT 1",
     )
     .bind(appid)
@@ -316,8 +323,11 @@ async fn supersede(
     .await
 }
 
-/// Forgets the tokens that ended long ago.
-async fn forget_ended(change: &mut SqliteConnection, now: i64) -> Result<(), sqlx::Error> {
+/// Forgets the tokens that ended long ago. Of a time that was moved, what is long over may come again.
+async fn forget_ended(change: &mut SqliteConnection, shared: &Shared, now: i64) -> Result<(), sqlx::Error> {
+    if !shared.clock().is_untouched() {
+        return Ok(());
+    }
     sqlx::query("DELETE FROM wechat_tokens WHERE expires_at < $1").bind(now - MEMORY).execute(change).await?;
     Ok(())
 }
@@ -325,6 +335,7 @@ async fn forget_ended(change: &mut SqliteConnection, now: i64) -> Result<(), sql
 /// A row of `wechat_tokens`.
 #[derive(Clone)]
 struct Row {
+    ids: Ids,
     token: String,
     appid: String,
     kind: &'static str,
@@ -335,9 +346,10 @@ struct Row {
 }
 
 impl Row {
-    fn draw(ids: &Ids, appid: &str, kind: &'static str, forced: bool, now: i64) -> Self {
-        let (token, appid) = (draw(ids), appid.to_owned());
-        Self { token, appid, kind, forced, issued_at: now, expires_at: now + LIFE, superseded_at: None }
+    fn draw(draws: Fork, appid: &str, kind: &'static str, forced: bool, now: i64) -> Self {
+        let (ids, appid) = (draws.ids(), appid.to_owned());
+        let token = draw(&ids);
+        Self { ids, token, appid, kind, forced, issued_at: now, expires_at: now + LIFE, superseded_at: None }
     }
 }
 
@@ -353,8 +365,8 @@ impl Drawn for Row {
         query
     }
 
-    fn draw_again(&mut self, ids: &Ids) {
-        self.token = draw(ids);
+    fn draw_again(&mut self) {
+        self.token = draw(&self.ids);
     }
 }
 

@@ -100,7 +100,10 @@ async fn an_expired_certificate_and_a_foreign_authority_are_refused_by_clients()
     let listening = Listening::start(Server::start().await.app().with_tls(tls)).await;
     let expired = greet(listening.tls, "open.cli.im", &authority, ALL_VERSIONS).await.expect_err("expired");
     assert!(matches!(dislike(&expired), Some(CertificateError::ExpiredContext { .. })), "{expired}");
-    let (_, foreign) = minted(&Clock::system());
+    listening.end().await;
+
+    let ((tls, _), (_, foreign)) = (minted(&Clock::system()), minted(&Clock::system()));
+    let listening = Listening::start(Server::start().await.app().with_tls(tls)).await;
     let unknown = greet(listening.tls, "open.cli.im", &foreign, ALL_VERSIONS).await.expect_err("foreign");
     assert_eq!(dislike(&unknown), Some(&CertificateError::UnknownIssuer));
     listening.end().await;

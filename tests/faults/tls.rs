@@ -46,7 +46,7 @@ fn authority(program: &Program) -> CertificateDer<'static> {
     CertificateDer::from_pem_slice(&answer.body).expect("a certificate")
 }
 
-fn client(trusted: &CertificateDer<'static>, protocols: &[&str]) -> Arc<ClientConfig> {
+pub fn client(trusted: &CertificateDer<'static>, protocols: &[&str]) -> Arc<ClientConfig> {
     let mut roots = RootCertStore::empty();
     roots.add(trusted.clone()).expect("a certificate");
     let ring = Arc::new(rustls::crypto::ring::default_provider());

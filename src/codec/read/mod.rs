@@ -237,6 +237,7 @@ impl Stages {
         if self.wanting() {
             self.qr(&layer.block().inverted(), layer, Effort::Flat);
         }
+        let places = &places.likely();
         if self.wanting() && (self.finders > 0 || !places.is_empty()) {
             let sharp = layer.sharpened();
             self.located(&sharp, places, 7);

@@ -496,7 +496,7 @@ fn path(shapes: &Shapes, drawing: usize) -> (f32, Vec<(i32, i32)>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::codec::read::linear::edges::{Cut, cut};
+    use crate::codec::read::linear::edges::Cut;
 
     /// A line across an EAN-13 symbol, modules of `module` pixels, bars wider by `growth` modules, blurred by a bell
     /// curve of `blur` modules.
@@ -523,9 +523,7 @@ mod tests {
                 200.0 - 150.0 * kernel.iter().zip(-reach..).map(weigh).sum::<f32>() / kernel.iter().sum::<f32>()
             })
             .collect();
-        let mut runs = Runs::default();
-        cut(&profile, Cut::Extrema, &mut runs);
-        runs
+        Runs::of(profile, Cut::Extrema)
     }
 
     fn read(runs: &Runs) -> Vec<(Kind, Vec<u8>)> {
@@ -562,8 +560,7 @@ mod tests {
                 even.grey(length * (t - 0.25 * (t - t * t)))
             })
             .collect();
-        let mut runs = Runs::default();
-        cut(&profile, Cut::Extrema, &mut runs);
+        let runs = Runs::of(profile, Cut::Extrema);
         assert_eq!(read(&runs), [(Kind::Ean13, b"9784872348880".to_vec())]);
     }
 

@@ -56,6 +56,14 @@ impl Runs {
         self.profile[low] * (1.0 - part) + self.profile[(low + 1).min(last)] * part
     }
 
+    /// A line and its runs.
+    #[cfg(test)]
+    pub(super) fn of(profile: Vec<f32>, how: Cut) -> Self {
+        let mut runs = Self { profile, ..Self::default() };
+        cut(how, &mut runs);
+        runs
+    }
+
     fn close(&mut self) {
         self.widths.clear();
         self.widths.extend(self.edges.windows(2).map(|e| e[1] - e[0]));
@@ -77,18 +85,16 @@ pub(super) enum Cut {
 const EXTREMA: (f32, f32) = (0.20, 9.0);
 const FAINT: (f32, f32) = (0.10, 4.0);
 
-/// Cuts `profile`; `runs` is empty afterwards if there are no bars.
-pub(super) fn cut(profile: &[f32], how: Cut, runs: &mut Runs) {
+/// Cuts the profile of `runs`; there are none afterwards if there are no bars.
+pub(super) fn cut(how: Cut, runs: &mut Runs) {
     runs.edges.clear();
-    runs.length = profile.len() as f32;
+    runs.length = runs.profile.len() as f32;
     match how {
-        Cut::Extrema => by_extrema(profile, EXTREMA, &mut runs.edges),
-        Cut::Faint => by_extrema(profile, FAINT, &mut runs.edges),
-        Cut::Level => by_level(profile, &mut runs.edges),
+        Cut::Extrema => by_extrema(&runs.profile, EXTREMA, &mut runs.edges),
+        Cut::Faint => by_extrema(&runs.profile, FAINT, &mut runs.edges),
+        Cut::Level => by_level(&runs.profile, &mut runs.edges),
     }
     runs.close();
-    runs.profile.clear();
-    runs.profile.extend_from_slice(profile);
 }
 
 fn by_extrema(profile: &[f32], (depth, noise): (f32, f32), edges: &mut Vec<f32>) {
@@ -224,8 +230,7 @@ mod tests {
     fn edges_are_measured_to_a_fraction_of_a_pixel() {
         let widths = [10.0, 2.25, 2.5, 4.75, 2.0, 7.5, 3.0, 2.0, 10.0];
         for how in [Cut::Extrema, Cut::Faint, Cut::Level] {
-            let mut runs = Runs::default();
-            cut(&profile(&widths, 4), how, &mut runs);
+            let runs = Runs::of(profile(&widths, 4), how);
             assert_eq!(runs.widths.len(), 7, "{how:?} finds every bar");
             for (found, drawn) in runs.widths.iter().zip(&widths[1..8]) {
                 assert!(
@@ -238,8 +243,7 @@ mod tests {
 
     #[test]
     fn a_bar_cut_by_the_end_of_the_picture_begins_there() {
-        let mut runs = Runs::default();
-        cut(&[20.0, 20.0, 200.0, 200.0, 20.0, 20.0], Cut::Extrema, &mut runs);
+        let runs = Runs::of(vec![20.0, 20.0, 200.0, 200.0, 20.0, 20.0], Cut::Extrema);
         assert_eq!(runs.edges, [0.0, 2.0, 4.0, 6.0]);
     }
 }

@@ -71,10 +71,10 @@ const LEAST_CONTRAST: f32 = 24.0;
 const FEWEST_RUNS: usize = 20;
 
 /// Least likeness of lines across a place for it to be read at all, and for the dearer tries. What is parallel by chance
-/// (grass, print, noise) differs from line to line: of the places of pictures without a symbol half are below the first
-/// and two thirds below the second; those of a symbol were never below 0.65 and 0.77.
-const ALIKE: f32 = 0.55;
-const LIKELY: f32 = 0.65;
+/// (grass, print, noise) differs from line to line: of the places of pictures without a symbol a third is below the first
+/// and half are below the second; the least of a symbol that was read is 0.83.
+const ALIKE: f32 = 0.7;
+const LIKELY: f32 = 0.8;
 
 /// Places of a picture that look like bars, at any angle, with how like the lines across them are.
 #[derive(Clone, Debug, Default)]
@@ -83,7 +83,7 @@ pub(super) struct Places(Vec<(Frame, f32)>);
 impl Places {
     /// Looks for them.
     pub(super) fn find(luma: &Luma) -> Self {
-        let (mut runs, mut other) = (Runs::default(), Vec::new());
+        let (mut runs, mut other, mut another) = (Runs::default(), Vec::new(), Vec::new());
         let judged = locate::regions(luma).into_iter().filter_map(|frame| {
             // Many things have parallel edges; a symbol has many of them in a row, and the same on every line.
             frame.take(luma, frame.lines() / 2, 3, &mut runs.profile);
@@ -91,11 +91,7 @@ impl Places {
             if runs.widths.len() < FEWEST_RUNS {
                 return None;
             }
-            let beside = [3, 5].map(|eighths| {
-                frame.take(luma, frame.lines() * eighths / 8, 3, &mut other);
-                likeness(&runs.profile, &other)
-            });
-            let likeness = beside[0].max(beside[1]);
+            let likeness = sameness(luma, &frame, &mut other, &mut another);
             (likeness >= ALIKE).then_some((frame, likeness))
         });
         Self(judged.collect())
@@ -118,6 +114,19 @@ impl Places {
     fn frames(&self) -> impl Iterator<Item = &Frame> {
         self.0.iter().map(|(frame, _)| frame)
     }
+}
+
+/// How like lines at a small distance are, at the height of the place where they are most alike: a symbol may lie in a
+/// part of it, and stand askew.
+fn sameness(luma: &Luma, frame: &Frame, one: &mut Vec<f32>, other: &mut Vec<f32>) -> f32 {
+    let distance = (frame.lines() / 10).clamp(4, 12);
+    let mut at = |tenths: u32| {
+        let first = (frame.lines() * tenths / 10).saturating_sub(distance / 2);
+        frame.take(luma, first, 2, one);
+        frame.take(luma, first + distance, 2, other);
+        likeness(one, other)
+    };
+    [1, 3, 5, 7, 9].map(&mut at).into_iter().fold(-1.0, f32::max)
 }
 
 /// Pixels that bars may be shifted by from one line to another.

@@ -176,9 +176,10 @@ fn by_level(profile: &[f32], edges: &mut Vec<f32>) {
     let reach = REACH.min(n / 2).max(1);
     let mut sum: f32 = profile[..reach].iter().sum();
     let mut count = reach as f32;
-    let mut dark = false;
+    let (mut dark, mut share) = (false, 1.0 / count);
     let (mut before, mut before_level) = (profile[0], profile[0]);
     for (i, &v) in profile.iter().enumerate() {
+        // Away from the ends of the line the window has one width.
         if i + reach < n {
             sum += profile[i + reach];
             count += 1.0;
@@ -187,9 +188,12 @@ fn by_level(profile: &[f32], edges: &mut Vec<f32>) {
             sum -= profile[i - reach - 1];
             count -= 1.0;
         }
-        let level = sum / count;
+        if i <= reach || i + reach >= n {
+            share = 1.0 / count;
+        }
+        let level = sum * share;
         // A dead band keeps paper grain from becoming bars.
-        let is_dark = if dark { v < level + 3.0 } else { v < level - 3.0 };
+        let is_dark = v < if dark { level + 3.0 } else { level - 3.0 };
         if is_dark != dark {
             let place = if i == 0 {
                 0.0

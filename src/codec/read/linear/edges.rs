@@ -97,6 +97,7 @@ pub(super) fn cut(how: Cut, runs: &mut Runs) {
     runs.close();
 }
 
+#[inline(never)]
 fn by_extrema(profile: &[f32], (depth, noise): (f32, f32), edges: &mut Vec<f32>) {
     let Some(&first) = profile.first() else { return };
     let (mut low, mut high) = ((first, 0), (first, 0)); // candidates for the next dip and peak: value and place
@@ -168,6 +169,8 @@ fn crossing(profile: &[f32], from: (f32, usize), to: (f32, usize)) -> f32 {
 /// Half the width of the neighbourhood, in pixels: wide enough for a bar code's wide spaces, narrow enough for shadows.
 const REACH: usize = 24;
 
+// Not inlined: among the decoders around it the loop would not keep its values in registers.
+#[inline(never)]
 fn by_level(profile: &[f32], edges: &mut Vec<f32>) {
     let n = profile.len();
     if n < 3 {
@@ -175,39 +178,48 @@ fn by_level(profile: &[f32], edges: &mut Vec<f32>) {
     }
     let reach = REACH.min(n / 2).max(1);
     let mut sum: f32 = profile[..reach].iter().sum();
-    let mut count = reach as f32;
-    let (mut dark, mut share) = (false, 1.0 / count);
-    let (mut before, mut before_level) = (profile[0], profile[0]);
-    for (i, &v) in profile.iter().enumerate() {
-        // Away from the ends of the line the window has one width.
-        if i + reach < n {
-            sum += profile[i + reach];
-            count += 1.0;
-        }
-        if i > reach {
-            sum -= profile[i - reach - 1];
-            count -= 1.0;
-        }
-        if i <= reach || i + reach >= n {
-            share = 1.0 / count;
-        }
-        let level = sum * share;
-        // A dead band keeps paper grain from becoming bars.
-        let is_dark = v < if dark { level + 3.0 } else { level - 3.0 };
-        if is_dark != dark {
-            let place = if i == 0 {
-                0.0
-            } else {
-                let (a, b) = (before - before_level, v - level);
-                i as f32 - 0.5 + if (b - a).abs() > 1e-3 { (-a / (b - a)).clamp(0.0, 1.0) } else { 0.5 }
-            };
-            edges.push(place);
-            dark = is_dark;
-        }
-        (before, before_level) = (v, level);
+    let mut side = Side { dark: false, value: profile[0], level: profile[0] };
+    let width = |i: usize| ((i + reach).min(n - 1) + 1 - i.saturating_sub(reach)) as f32;
+    let full = reach + 1..(n - reach).max(reach + 1);
+    for i in 0..full.start {
+        sum += profile.get(i + reach).copied().unwrap_or(0.0);
+        side.step(i, profile[i], sum / width(i), edges);
     }
-    if dark {
+    // Away from the ends of the line the window has one width.
+    let share = 1.0 / width(full.start);
+    let windows = profile.iter().skip(full.start + reach).zip(profile);
+    for ((i, &value), (entering, leaving)) in full.clone().zip(&profile[full.clone()]).zip(windows) {
+        sum += entering - leaving;
+        side.step(i, value, sum * share, edges);
+    }
+    for i in full.end..n {
+        sum += profile.get(i + reach).copied().unwrap_or(0.0) - if i > reach { profile[i - reach - 1] } else { 0.0 };
+        side.step(i, profile[i], sum / width(i), edges);
+    }
+    if side.dark {
         edges.push(n as f32);
+    }
+}
+
+/// Which side of the level a line is on, and the pixel before.
+struct Side {
+    dark: bool,
+    value: f32,
+    level: f32,
+}
+
+impl Side {
+    #[inline(always)]
+    fn step(&mut self, i: usize, value: f32, level: f32, edges: &mut Vec<f32>) {
+        // A dead band keeps paper grain from becoming bars.
+        let dark = value < if self.dark { level + 3.0 } else { level - 3.0 };
+        if dark != self.dark {
+            let (a, b) = (self.value - self.level, value - level);
+            let part = if (b - a).abs() > 1e-3 { (-a / (b - a)).clamp(0.0, 1.0) } else { 0.5 };
+            edges.push(if i == 0 { 0.0 } else { i as f32 - 0.5 + part });
+            self.dark = dark;
+        }
+        (self.value, self.level) = (value, level);
     }
 }
 

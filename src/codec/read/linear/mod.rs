@@ -483,6 +483,7 @@ fn decode(runs: &Runs, i: usize) -> Option<Decoded> {
         .or_else(|| code128::decode(runs, i))
         .or_else(|| code93::decode(runs, i))
         .or_else(|| telepen::decode(runs, i))
+        .or_else(|| databar::limited::decode(runs, i))
         .or_else(|| code39::decode(runs, i))
         .or_else(|| codabar::decode(runs, i))
         .or_else(|| itf::decode(runs, i))

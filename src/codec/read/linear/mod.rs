@@ -83,18 +83,8 @@ pub(super) struct Places(Vec<(Frame, f32)>);
 impl Places {
     /// Looks for them.
     pub(super) fn find(luma: &Luma) -> Self {
-        let (mut runs, mut other, mut another) = (Runs::default(), Vec::new(), Vec::new());
-        let judged = locate::regions(luma).into_iter().filter_map(|frame| {
-            // Many things have parallel edges; a symbol has many of them in a row, and the same on every line.
-            frame.take(luma, frame.lines() / 2, 3, &mut runs.profile);
-            cut(Cut::Extrema, &mut runs);
-            if runs.widths.len() < FEWEST_RUNS {
-                return None;
-            }
-            let likeness = sameness(luma, &frame, &mut other, &mut another);
-            (likeness >= ALIKE).then_some((frame, likeness))
-        });
-        Self(judged.collect())
+        let (mut runs, mut beside) = (Runs::default(), Vec::new());
+        Self(locate::regions(luma).iter().filter_map(|frame| judged(luma, frame, &mut runs, &mut beside)).collect())
     }
 
     /// Those that leave little doubt.
@@ -116,17 +106,35 @@ impl Places {
     }
 }
 
-/// How like lines at a small distance are, at the height of the place where they are most alike: a symbol may lie in a
-/// part of it, and stand askew.
-fn sameness(luma: &Luma, frame: &Frame, one: &mut Vec<f32>, other: &mut Vec<f32>) -> f32 {
+/// Heights at which a place is judged, at how many of them it must look like a symbol, and a likeness for which one is
+/// enough.
+const HEIGHTS: u32 = 8;
+const FEWEST_HEIGHTS: u32 = 2;
+const CLEAR: f32 = 0.93;
+
+/// The part of a place that looks like a symbol, and how much so. Many things have parallel edges; a symbol has many of
+/// them in a row, and the same on lines close to each other. It may lie in a part of the place, and stand askew in it.
+fn judged(luma: &Luma, frame: &Frame, runs: &mut Runs, beside: &mut Vec<f32>) -> Option<(Frame, f32)> {
     let distance = (frame.lines() / 10).clamp(4, 12);
-    let mut at = |tenths: u32| {
-        let first = (frame.lines() * tenths / 10).saturating_sub(distance / 2);
-        frame.take(luma, first, 2, one);
-        frame.take(luma, first + distance, 2, other);
-        likeness(one, other)
-    };
-    [1, 3, 5, 7, 9].map(&mut at).into_iter().fold(-1.0, f32::max)
+    let (mut best, mut count, mut heights) = (-1.0f32, 0, None);
+    for height in 0..HEIGHTS {
+        let first = (frame.lines() * (2 * height + 1) / (2 * HEIGHTS)).saturating_sub(distance / 2);
+        frame.take(luma, first, 2, &mut runs.profile);
+        cut(Cut::Extrema, runs);
+        if runs.widths.len() < FEWEST_RUNS {
+            continue;
+        }
+        frame.take(luma, first + distance, 2, beside);
+        let likeness = likeness(&runs.profile, beside);
+        if likeness >= ALIKE {
+            heights = Some((heights.map_or(height, |(lowest, _)| lowest), height));
+            (best, count) = (best.max(likeness), count + 1);
+        }
+    }
+    // With the height beside on both sides, since nothing is known between.
+    let (lowest, highest) = heights.filter(|_| count >= FEWEST_HEIGHTS || best >= CLEAR)?;
+    let (from, to) = (lowest.saturating_sub(1), (highest + 2).min(HEIGHTS));
+    Some((frame.band(frame.lines() * from / HEIGHTS, frame.lines() * to / HEIGHTS), best))
 }
 
 /// Pixels that bars may be shifted by from one line to another.
@@ -366,6 +374,14 @@ impl<'a> Scan<'a> {
                 );
             }
         }
+        for (first, last) in self.pool.doubtful() {
+            let (first, last) = (first as u32, last as u32);
+            asked.extend(
+                (first.saturating_sub(step - 1)..(last + step).min(self.lines()))
+                    .filter(|l| l % step != step / 2)
+                    .take(24),
+            );
+        }
         for line in asked.into_iter().take(200) {
             self.read_line(line);
         }
@@ -399,7 +415,7 @@ impl<'a> Scan<'a> {
             taken.push(candidate);
         }
         symbols.extend(taken.into_iter().map(|c| self.symbol(c)));
-        let extents = self.pool.symbols(2);
+        let extents = self.pool.symbols();
         symbols.extend(extents.into_iter().filter(|s| self.kinds.contains(s.kind)).map(|s| Symbol {
             kind: s.kind,
             bytes: s.text.clone().into_bytes(),

@@ -114,6 +114,10 @@ pub(super) struct Symbol {
     pub(super) extent: Extent,
 }
 
+/// Lines on which each pair of a symbol must have been seen: the check of the omnidirectional one is the weaker.
+const OMNI_LINES: u32 = 3;
+const EXPANDED_LINES: u32 = 2;
+
 /// All pairs of one sweep over a picture.
 #[derive(Default)]
 pub(super) struct Pool {
@@ -206,16 +210,29 @@ impl Pool {
         self.pairs.is_empty()
     }
 
-    /// The symbols that the pool makes up; every pair must have been seen on `least` lines.
-    pub(super) fn symbols(&self, least: u32) -> Vec<Symbol> {
+    /// Pairs of a family that were seen on `least` lines, the most often seen first.
+    fn pairs(&self, family: Family, odd: bool, least: u32) -> Vec<&Pair> {
+        let mut list: Vec<&Pair> =
+            self.pairs.iter().filter(|p| p.family == family && p.odd == odd && p.votes >= least).collect();
+        list.sort_by_key(|p| std::cmp::Reverse(p.votes));
+        list
+    }
+
+    /// First and last lines of pairs that make up a symbol but were not seen often enough for it.
+    pub(super) fn doubtful(&self) -> Vec<(f32, f32)> {
+        let (left, right) = (self.pairs(Family::Omni, true, 1), self.pairs(Family::Omni, false, 1));
+        let both = left.iter().flat_map(|l| right.iter().map(move |r| (l, r)));
+        both.filter(|(l, r)| l.votes.min(r.votes) < OMNI_LINES && omni_checks(l, r) && adjacent(&l.extent, &r.extent))
+            .flat_map(|(l, r)| [l.extent, r.extent])
+            .map(|extent| (extent.first_line, extent.last_line))
+            .collect()
+    }
+
+    /// The symbols that the pool makes up.
+    pub(super) fn symbols(&self) -> Vec<Symbol> {
         let mut found = Vec::new();
-        let pairs = |family, odd| {
-            let mut list: Vec<&Pair> =
-                self.pairs.iter().filter(|p| p.family == family && p.odd == odd && p.votes >= least).collect();
-            list.sort_by_key(|p| std::cmp::Reverse(p.votes));
-            list
-        };
-        let (odd, even) = (pairs(Family::Expanded, true), pairs(Family::Expanded, false));
+        let pairs = |odd| self.pairs(Family::Expanded, odd, EXPANDED_LINES);
+        let (odd, even) = (pairs(true), pairs(false));
         // Longer symbols first: a short sequence may be a part of a long one.
         for sequence in SEQUENCES.iter().rev() {
             if let Some(symbol) = expanded_symbol(sequence, &odd, &even) {
@@ -224,7 +241,8 @@ impl Pool {
             }
         }
         // The omnidirectional check is weak, and a part of an expanded symbol looks like such a pair.
-        let (left, right) = (pairs(Family::Omni, true), pairs(Family::Omni, false));
+        let pairs = |odd| self.pairs(Family::Omni, odd, OMNI_LINES);
+        let (left, right) = (pairs(true), pairs(false));
         let expanded: Vec<Extent> = found.iter().map(|s: &Symbol| s.extent).collect();
         for l in &left {
             let fits = |r: &&&Pair| omni_checks(l, r) && adjacent(&l.extent, &r.extent);

@@ -251,6 +251,11 @@ impl Stages {
                 self.qr(sharp.block(), &sharp, Effort::Bent);
             }
         }
+        // Bars of two pixels that blur has nearly joined.
+        if longest <= MEDIUM && !places.is_empty() && self.wanting() {
+            let sharp = layer.enlarged(2.0).sharpened();
+            self.located(&sharp, &places.scaled(2.0), 7);
+        }
         if (small || longest <= MEDIUM && self.eyes + self.guards > 0) && self.wanting() {
             self.enlarged(layer, small);
         }

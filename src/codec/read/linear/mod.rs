@@ -415,7 +415,7 @@ impl<'a> Scan<'a> {
             taken.push(candidate);
         }
         symbols.extend(taken.into_iter().map(|c| self.symbol(c)));
-        let extents = self.pool.symbols();
+        let extents = self.pool.symbols(self.thickness as f32);
         symbols.extend(extents.into_iter().filter(|s| self.kinds.contains(s.kind)).map(|s| Symbol {
             kind: s.kind,
             bytes: s.text.clone().into_bytes(),

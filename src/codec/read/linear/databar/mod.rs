@@ -228,8 +228,8 @@ impl Pool {
             .collect()
     }
 
-    /// The symbols that the pool makes up.
-    pub(super) fn symbols(&self) -> Vec<Symbol> {
+    /// The symbols that the pool makes up. Lines nearer to each other than `thickness` show the same pixels.
+    pub(super) fn symbols(&self, thickness: f32) -> Vec<Symbol> {
         let mut found = Vec::new();
         let pairs = |odd| self.pairs(Family::Expanded, odd, EXPANDED_LINES);
         let (odd, even) = (pairs(true), pairs(false));
@@ -241,7 +241,8 @@ impl Pool {
             }
         }
         // The omnidirectional check is weak, and a part of an expanded symbol looks like such a pair.
-        let pairs = |odd| self.pairs(Family::Omni, odd, OMNI_LINES);
+        let apart = |p: &&Pair| p.extent.last_line - p.extent.first_line >= thickness;
+        let pairs = |odd| self.pairs(Family::Omni, odd, OMNI_LINES).into_iter().filter(apart).collect::<Vec<_>>();
         let (left, right) = (pairs(true), pairs(false));
         let expanded: Vec<Extent> = found.iter().map(|s: &Symbol| s.extent).collect();
         for l in &left {

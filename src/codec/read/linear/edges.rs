@@ -209,7 +209,7 @@ struct Side {
 }
 
 impl Side {
-    #[inline(always)]
+    #[inline]
     fn step(&mut self, i: usize, value: f32, level: f32, edges: &mut Vec<f32>) {
         // A dead band keeps paper grain from becoming bars.
         let dark = value < if self.dark { level + 3.0 } else { level - 3.0 };

@@ -279,7 +279,9 @@ impl<'a> Scan<'a> {
 
     /// Whether a line lies within a symbol that enough lines have read.
     fn settled(&self, line: u32) -> bool {
-        self.candidates.iter().any(|c| c.lines.len() >= 2 * needed(c.kind) && between(c, line as f32 + 0.5))
+        self.candidates
+            .iter()
+            .any(|c| c.lines.len() >= 2 * needed(c.kind, c.bytes.len()) && between(c, line as f32 + 0.5))
     }
 
     /// Reads line `line`: all symbols on it go to the candidates.
@@ -364,7 +366,7 @@ impl<'a> Scan<'a> {
     fn ask_neighbours(&mut self, step: u32) {
         let mut asked = std::collections::BTreeSet::new();
         for candidate in &self.candidates {
-            if candidate.lines.len() >= 2 * needed(candidate.kind) {
+            if candidate.lines.len() >= 2 * needed(candidate.kind, candidate.bytes.len()) {
                 continue;
             }
             for &(line, ..) in &candidate.lines {
@@ -394,7 +396,7 @@ impl<'a> Scan<'a> {
         candidates.sort_by(|a, b| b.lines.len().cmp(&a.lines.len()).then(a.error.total_cmp(&b.error)));
         let mut taken: Vec<&Candidate> = Vec::new();
         for candidate in &candidates {
-            if candidate.lines.len() < needed(candidate.kind).min(self.lines() as usize) {
+            if candidate.lines.len() < needed(candidate.kind, candidate.bytes.len()).min(self.lines() as usize) {
                 continue;
             }
             let disputed = taken.iter().any(|other| {
@@ -426,7 +428,7 @@ impl<'a> Scan<'a> {
                 s.extent.backwards,
             )),
         }));
-        let films = self.tracks.symbols(needed(Kind::DxFilmEdge)).into_iter();
+        let films = self.tracks.symbols(needed(Kind::DxFilmEdge, 0)).into_iter();
         symbols.extend(films.filter(|_| self.kinds.contains(Kind::DxFilmEdge)).map(|s| Symbol {
             kind: Kind::DxFilmEdge,
             bytes: s.text.clone().into_bytes(),
@@ -472,8 +474,9 @@ fn between(candidate: &Candidate, line: f32) -> bool {
 }
 
 /// How many lines must agree: the weaker a symbology's own check, the more.
-fn needed(kind: Kind) -> usize {
+fn needed(kind: Kind, length: usize) -> usize {
     match kind {
+        Kind::Itf if length < itf::SHORT => 8,
         Kind::Code128 | Kind::Code93 | Kind::Ean13 | Kind::UpcA | Kind::Telepen => 2,
         Kind::Itf | Kind::Codabar | Kind::UpcE => 4,
         Kind::Ean8

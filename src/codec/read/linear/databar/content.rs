@@ -7,9 +7,9 @@
 /// What separates fields.
 const GS: u8 = 0x1D;
 
-/// Bits, the first one at `at`.
-struct Bits {
-    bits: Vec<bool>,
+/// Bits, the next one at `at`.
+struct Reader<'a> {
+    bits: &'a [bool],
     at: usize,
     after_gs: AfterGs,
 }
@@ -23,7 +23,7 @@ enum AfterGs {
     Letters,
 }
 
-impl Bits {
+impl Reader<'_> {
     fn left(&self) -> usize {
         self.bits.len().saturating_sub(self.at)
     }
@@ -43,68 +43,109 @@ impl Bits {
 /// The text of data characters of twelve bits, the check character left out.
 pub(super) fn text(characters: impl Iterator<Item = u32>) -> Option<String> {
     let bits: Vec<bool> = characters.flat_map(|value| (0..12).rev().map(move |k| value >> k & 1 == 1)).collect();
-    let read = |after_gs| element_string(Bits { bits: bits.clone(), at: 0, after_gs });
+    let read = |after_gs| element_string(&mut Reader { bits: &bits, at: 0, after_gs });
     let sound = |text: &Vec<u8>| text.split(|&b| b == GS).skip(1).all(begins_with_identifier);
     let text = read(AfterGs::Digits).filter(sound).or_else(|| read(AfterGs::Letters).filter(sound))?;
     String::from_utf8(text).ok()
 }
 
-/// Whether a field begins as an application identifier and what belongs to it do (GS1 General Specifications, figure
-/// 3.2-1): by its first two digits, and by their number where it is fixed.
+/// The largest second digit of application identifiers by their first (GS1 General Specifications, section 3.2).
+const SECOND_DIGITS: [Option<u8>; 10] =
+    [Some(b'4'), Some(b'7'), Some(b'5'), Some(b'9'), Some(b'3'), None, None, Some(b'2'), Some(b'2'), Some(b'9')];
+
+/// Whether a field begins as an application identifier and what belongs to it do: by the first two digits, and by the
+/// number of digits where it is fixed.
 fn begins_with_identifier(field: &[u8]) -> bool {
     let digits = field.iter().take_while(|b| b.is_ascii_digit()).count();
-    let least = match field {
-        [b'0', b'0', ..] => 20,
-        [b'0', b'1'..=b'3', ..] => 16,
-        [b'1', b'1'..=b'7', ..] => 8,
-        [b'1' | b'9', ..] | [b'2', b'0'..=b'5', ..] | [b'3', b'0'..=b'7' | b'9', ..] => 2,
-        [b'4', b'0'..=b'3', ..] | [b'7', b'0'..=b'2', ..] | [b'8', b'0'..=b'2', ..] => 2,
-        _ => return false,
+    let [first @ b'0'..=b'9', second, _, ..] = *field else { return false };
+    let least = match (first, second) {
+        (b'0', b'0') => 20,
+        (b'0', b'1'..=b'3') => 16,
+        (b'1', b'1'..=b'7') => 8,
+        _ => 2,
     };
-    field.len() > 2 && digits >= least
+    digits >= least && SECOND_DIGITS[usize::from(first - b'0')].is_some_and(|largest| second <= largest)
 }
 
-fn element_string(mut bits: Bits) -> Option<Vec<u8>> {
+/// How a symbol begins.
+#[derive(Clone, Copy)]
+enum Method {
+    /// Any GTIN and what comes behind it.
+    Gtin,
+    /// General purpose data alone.
+    General,
+    /// A GTIN that begins with 9, and a weight in grams.
+    Grams,
+    /// The same in hundredths or thousandths of a pound.
+    Pounds,
+    /// The same with a price.
+    Price,
+    /// The same with a price and its currency.
+    PriceInCurrency,
+    /// The same with a weight and a date.
+    Dated,
+}
+
+/// The bits of each method: their number and their value.
+const METHODS: [(usize, u32, Method); 7] = [
+    (1, 0b1, Method::Gtin),
+    (2, 0b00, Method::General),
+    (4, 0b0100, Method::Grams),
+    (4, 0b0101, Method::Pounds),
+    (5, 0b0_1100, Method::Price),
+    (5, 0b0_1101, Method::PriceInCurrency),
+    (4, 0b0111, Method::Dated),
+];
+
+fn element_string(bits: &mut Reader<'_>) -> Option<Vec<u8>> {
     bits.take(1)?; // whether a two-dimensional component belongs to it
+    let &(length, _, method) = METHODS.iter().find(|(length, value, _)| bits.peek(*length) == Some(*value))?;
+    bits.take(length)?;
     let mut text = Vec::new();
-    if bits.take(1)? == 1 {
-        bits.take(2)?; // how long the symbol is, which its finders say, too
-        let first = bits.take(4)?;
-        gtin(&mut bits, first, &mut text)?;
-        general(&mut bits, &mut text)?;
-    } else if bits.take(1)? == 0 {
-        bits.take(2)?;
-        general(&mut bits, &mut text)?;
-    } else if bits.take(1)? == 0 {
-        let pounds = bits.take(1)? == 1;
-        gtin(&mut bits, 9, &mut text)?;
-        let weight = bits.take(15)?;
-        text.extend(
-            match (pounds, weight) {
-                (false, _) => format!("3103{weight:06}"),
-                (true, ..10_000) => format!("3202{weight:06}"),
-                (true, _) => format!("3203{:06}", weight - 10_000),
+    match method {
+        Method::Gtin => {
+            bits.take(2)?; // how long the symbol is, which its finders say, too
+            let first = bits.take(4)?;
+            gtin(bits, first, &mut text)?;
+            general(bits, &mut text)?;
+        }
+        Method::General => {
+            bits.take(2)?;
+            general(bits, &mut text)?;
+        }
+        Method::Grams => {
+            gtin(bits, 9, &mut text)?;
+            text.extend(format!("3103{:06}", bits.take(15)?).bytes());
+        }
+        Method::Pounds => {
+            gtin(bits, 9, &mut text)?;
+            let weight = bits.take(15)?;
+            let (identifier, weight) = if weight < 10_000 { (3202, weight) } else { (3203, weight - 10_000) };
+            text.extend(format!("{identifier}{weight:06}").bytes());
+        }
+        Method::Price => {
+            bits.take(2)?;
+            gtin(bits, 9, &mut text)?;
+            text.extend(format!("392{}", bits.take(2)?).bytes());
+            general(bits, &mut text)?;
+        }
+        Method::PriceInCurrency => {
+            bits.take(2)?;
+            gtin(bits, 9, &mut text)?;
+            text.extend(format!("393{}{:03}", bits.take(2)?, bits.take(10)?).bytes());
+            general(bits, &mut text)?;
+        }
+        Method::Dated => {
+            let variant = bits.take(3)? as usize;
+            gtin(bits, 9, &mut text)?;
+            let (weight, date) = (bits.take(20)?, bits.take(16)?);
+            let unit = if variant.is_multiple_of(2) { 310 } else { 320 };
+            text.extend(format!("{unit}{}{:06}", weight / 100_000, weight % 100_000).bytes());
+            if date < NO_DATE {
+                let identifier = [11, 13, 15, 17][variant / 2];
+                let (year, month, day) = (date / 32 / 12, date / 32 % 12 + 1, date % 32);
+                text.extend(format!("{identifier}{year:02}{month:02}{day:02}").bytes());
             }
-            .bytes(),
-        );
-    } else if bits.take(1)? == 0 {
-        let with_currency = bits.take(1)? == 1;
-        bits.take(2)?;
-        gtin(&mut bits, 9, &mut text)?;
-        let digit = bits.take(2)?;
-        let identifier = if with_currency { format!("393{digit}{:03}", bits.take(10)?) } else { format!("392{digit}") };
-        text.extend(identifier.bytes());
-        general(&mut bits, &mut text)?;
-    } else {
-        let variant = bits.take(3)? as usize;
-        gtin(&mut bits, 9, &mut text)?;
-        let (weight, date) = (bits.take(20)?, bits.take(16)?);
-        let unit = if variant.is_multiple_of(2) { 310 } else { 320 };
-        text.extend(format!("{unit}{}{:06}", weight / 100_000, weight % 100_000).bytes());
-        let identifier = [11, 13, 15, 17][variant / 2];
-        if date < NO_DATE {
-            let (year, month, day) = (date / 32 / 12, date / 32 % 12 + 1, date % 32);
-            text.extend(format!("{identifier}{year:02}{month:02}{day:02}").bytes());
         }
     }
     let length = text.iter().rposition(|&b| b != GS)? + 1;
@@ -116,22 +157,20 @@ fn element_string(mut bits: Bits) -> Option<Vec<u8>> {
 const NO_DATE: u32 = 38_400;
 
 /// AI 01 and a GTIN whose first digit is known: twelve digits in 40 bits, and the check digit.
-fn gtin(bits: &mut Bits, first: u32, text: &mut Vec<u8>) -> Option<()> {
-    let mut digits = first.to_string();
+fn gtin(bits: &mut Reader<'_>, first: u32, text: &mut Vec<u8>) -> Option<()> {
+    let mut digits = vec![b'0' + u8::try_from(first).ok().filter(|&d| d < 10)?];
     for _ in 0..4 {
-        digits += &format!("{:03}", bits.take(10)?);
-    }
-    if digits.len() != 13 {
-        return None;
+        let three = bits.take(10).filter(|&three| three < 1000)?;
+        digits.extend(format!("{three:03}").bytes());
     }
     text.extend(b"01");
-    text.extend(digits.bytes());
-    text.push(b'0' + super::check_digit(digits.as_bytes()));
+    text.extend(&digits);
+    text.push(b'0' + super::check_digit(&digits));
     Some(())
 }
 
 /// The modes of general purpose data.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum Mode {
     /// Two digits, or a digit and a separator, in seven bits.
     Numeric,
@@ -139,34 +178,30 @@ enum Mode {
     Alphanumeric,
     /// The same, and small letters in seven bits and punctuation in eight.
     Iso646,
+    /// What is left is too short for a character.
+    End,
 }
 
 /// Punctuation of the third mode, from 232 on.
 const PUNCTUATION: &[u8; 21] = b"!\"%&'()*+,-./:;<=>?_ ";
 
-/// The rest of the bits; what is too short for a character at the end is padding.
-fn general(bits: &mut Bits, text: &mut Vec<u8>) -> Option<()> {
+/// The rest of the bits.
+fn general(bits: &mut Reader<'_>, text: &mut Vec<u8>) -> Option<()> {
     let mut mode = Mode::Numeric;
-    while let Some(next) = match mode {
-        Mode::Numeric => numeric(bits, text)?,
-        Mode::Alphanumeric | Mode::Iso646 => alphanumeric(bits, text, mode)?,
-    } {
-        mode = next;
+    while mode != Mode::End {
+        mode = if mode == Mode::Numeric { numeric(bits, text)? } else { alphanumeric(bits, text, mode)? };
     }
     Some(())
 }
 
-/// One step in the first mode; gives the mode of the next, or `None` at the end.
-fn numeric(bits: &mut Bits, text: &mut Vec<u8>) -> Option<Option<Mode>> {
-    if bits.left() < 4 {
-        return Some(None);
-    }
+/// One step in the first mode; gives the mode of the next.
+fn numeric(bits: &mut Reader<'_>, text: &mut Vec<u8>) -> Option<Mode> {
     if bits.left() < 7 {
         // A last digit, if there is one.
-        if let digit @ 1..=10 = bits.take(4)? {
+        if let Some(digit @ 1..=10) = bits.take(4) {
             text.push(b'0' + digit as u8 - 1);
         }
-        return Some(None);
+        return Some(Mode::End);
     }
     if bits.peek(4)? == 0 {
         // An identifier begins with digits.
@@ -174,51 +209,46 @@ fn numeric(bits: &mut Bits, text: &mut Vec<u8>) -> Option<Option<Mode>> {
             return None;
         }
         bits.take(4)?;
-        return Some(Some(Mode::Alphanumeric));
+        return Some(Mode::Alphanumeric);
     }
     let pair = bits.take(7)? - 8;
     text.extend([pair / 11, pair % 11].map(|digit| if digit == 10 { GS } else { b'0' + digit as u8 }));
-    Some(Some(Mode::Numeric))
+    Some(Mode::Numeric)
 }
 
 /// One step in the other modes.
-fn alphanumeric(bits: &mut Bits, text: &mut Vec<u8>, mode: Mode) -> Option<Option<Mode>> {
-    let small = matches!(mode, Mode::Iso646);
+fn alphanumeric(bits: &mut Reader<'_>, text: &mut Vec<u8>, mode: Mode) -> Option<Mode> {
+    let small = mode == Mode::Iso646;
     if bits.peek(3) == Some(0) {
         bits.take(3)?;
-        return Some(Some(Mode::Numeric));
+        return Some(Mode::Numeric);
     }
-    let Some(five) = bits.peek(5) else { return Some(None) };
-    if let 4..=15 = five {
-        bits.take(5)?;
-        return Some(Some(match five {
-            4 => {
-                if small {
-                    Mode::Alphanumeric
-                } else {
-                    Mode::Iso646
-                }
-            }
-            15 => {
-                text.push(GS);
-                if bits.after_gs == AfterGs::Digits { Mode::Numeric } else { mode }
-            }
-            _ => {
-                text.push(b'0' + five as u8 - 5);
-                mode
-            }
-        }));
+    let Some(five) = bits.peek(5) else { return Some(Mode::End) };
+    match five {
+        4 => {
+            bits.take(5)?;
+            return Some(if small { Mode::Alphanumeric } else { Mode::Iso646 });
+        }
+        5..=14 => {
+            bits.take(5)?;
+            text.push(b'0' + five as u8 - 5);
+            return Some(mode);
+        }
+        15 => {
+            bits.take(5)?;
+            text.push(GS);
+            return Some(if bits.after_gs == AfterGs::Digits { Mode::Numeric } else { mode });
+        }
+        _ => {}
     }
-    let (count, known) = match (small, five) {
-        (false, _) => (6, five >= 16),
-        (true, ..29) => (7, five >= 16),
-        (true, _) => (8, true),
+    let count = match (small, five) {
+        (false, _) => 6,
+        (true, ..29) => 7,
+        (true, _) => 8,
     };
-    let Some(value) = bits.peek(count) else { return Some(None) };
-    bits.take(count)?;
+    let Some(value) = bits.take(count) else { return Some(Mode::End) };
     let value = value as u8;
     text.push(match (count, value) {
-        _ if !known => return None,
         (6, 32..=57) => value - 32 + b'A',
         (6, 58..=62) => b"*,-./"[usize::from(value) - 58],
         (7, 64..=89) => value - 64 + b'A',
@@ -226,7 +256,7 @@ fn alphanumeric(bits: &mut Bits, text: &mut Vec<u8>, mode: Mode) -> Option<Optio
         (8, 232..=252) => PUNCTUATION[usize::from(value) - 232],
         _ => return None,
     });
-    Some(Some(mode))
+    Some(mode)
 }
 
 #[cfg(test)]

@@ -186,7 +186,7 @@ impl Emulator {
         let credential = spec.credential.as_deref();
         let named = credential.and_then(|name| self.app.shared.credentials().named(name));
         let members = named.unwrap_or_else(|| credential.into_iter().map(Into::into).collect());
-        self.app.shared.faults().add(spec, members)
+        self.app.shared.faults().add(spec, &members)
     }
 
     /// The rules that make requests fail, and all failures that there are.

@@ -221,13 +221,13 @@ impl House {
     async fn converse<T: Transport>(self: Arc<Self>, stream: T, visitor: Visitor) {
         let connection = Connection::new(stream, self.deadlines, Arc::clone(&self.crowd));
         let link = connection.link();
-        let service = hyper::service::service_fn(|request: Request<Incoming>| {
+        let service = hyper::service::service_fn(|mut request: Request<Incoming>| {
             let (gate, spelling, link) = (self.gate.clone(), self.spelling.clone(), Arc::clone(&link));
             let answer = match link.refusal() {
                 Some(refusal) => Either::Left(ready(Ok(refuse(refusal.answer(), visitor.peer, &self.metrics)))),
-                None => match self.route(request, &visitor) {
-                    Ok(request) => Either::Right(ask(self.router.clone(), request, visitor.peer, visitor.bound)),
-                    Err(answer) => Either::Left(ready(Ok(answer))),
+                None => match self.divert(&mut request, &visitor) {
+                    Some(answer) => Either::Left(ready(Ok(answer))),
+                    None => Either::Right(ask(self.router.clone(), request, visitor.peer, visitor.bound)),
                 },
             };
             async move {
@@ -262,24 +262,21 @@ impl House {
         }
     }
 
-    /// Lets a request that is for us go on, opens tunnels, and answers everything else that is meant for a proxy.
-    fn route(
-        self: &Arc<Self>,
-        mut request: Request<Incoming>,
-        visitor: &Visitor,
-    ) -> Result<Request<Incoming>, Response> {
-        match proxy::route(&request, visitor.ours, &self.public_hosts) {
-            Route::Here => Ok(request),
-            Route::Tunnel(_) if visitor.is_tunnelled => Err(self.refuse(proxy::NESTED, visitor)),
-            Route::Tunnel(Speech::Tls) if self.tls.is_none() => Err(self.refuse(proxy::NO_TLS, visitor)),
+    /// Opens tunnels, and answers everything else that is meant for another server; nothing where a request is for us.
+    fn divert(self: &Arc<Self>, request: &mut Request<Incoming>, visitor: &Visitor) -> Option<Response> {
+        let refused = match proxy::route(request, visitor.ours, &self.public_hosts) {
+            Route::Here => return None,
+            Route::Tunnel(_) if visitor.is_tunnelled => proxy::NESTED,
+            Route::Tunnel(Speech::Tls) if self.tls.is_none() => proxy::NO_TLS,
             Route::Tunnel(speech) => {
-                let upgrade = hyper::upgrade::on(&mut request);
+                let upgrade = hyper::upgrade::on(request);
                 let visitor = Visitor { is_tunnelled: true, ..visitor.clone() };
                 self.tasks.spawn(Arc::clone(self).tunnel(upgrade, speech, visitor));
-                Err(StatusCode::OK.into_response())
+                return Some(StatusCode::OK.into_response());
             }
-            Route::Refused(why) => Err(self.refuse(why, visitor)),
-        }
+            Route::Refused(why) => why,
+        };
+        Some(self.refuse(refused, visitor))
     }
 
     fn refuse(&self, why: &'static str, visitor: &Visitor) -> Response {

@@ -125,6 +125,11 @@ impl Credentials {
         self.read(|registry| registry.key_pairs.get(secret_id).cloned().unwrap_or_default())
     }
 
+    /// At most `limit` key pairs, whichever, to look for the one that a client meant.
+    pub fn some_key_pairs(&self, limit: usize) -> Vec<Arc<TencentCredential>> {
+        self.read(|registry| registry.key_pairs.values().flatten().take(limit).cloned().collect())
+    }
+
     /// The application with this AppID.
     pub fn app(&self, appid: &str) -> Option<Arc<WechatApp>> {
         self.read(|registry| registry.apps.get(appid).cloned())

@@ -3,20 +3,28 @@
 //! It runs on threads of its own, so that a test may use a blocking client, or an async one on any runtime. Nothing is
 //! written to disk. To be read first: [`Emulator::start`].
 
+mod lab;
+mod own;
+
 use std::collections::BTreeMap;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::thread::JoinHandle;
 
 use thiserror::Error;
+use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::{Clock, Ids};
 use crate::config::{Config, Mistake, Raw};
+use crate::faults;
+use crate::journal::Journal;
 use crate::server::{self, App, StartError};
 use crate::store::{OpenError, Store};
 use crate::tls::export;
+
+pub use own::{Fresh, Scope, Time};
 
 /// A running server. It stops when the handle is dropped; [`Emulator::stop`] lets requests under way finish first.
 ///
@@ -57,6 +65,7 @@ pub struct Emulator {
     /// Ends everything at once.
     end: CancellationToken,
     server: Option<JoinHandle<()>>,
+    runtime: Handle,
 }
 
 /// What an [`Emulator`] starts with.
@@ -158,6 +167,50 @@ impl Emulator {
         }
     }
 
+    /// Makes requests fail as `spec` says; a rule for a credential may name any, or a set of them.
+    ///
+    /// ```
+    /// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+    /// use qrstack::faults::Spec;
+    /// let emulator = qrstack::Emulator::start().await;
+    /// // The next two codes are refused for the day's quota, then creating works.
+    /// emulator.fail(Spec::sequence(&["45009", "45009"])?.of("qrcode/create"))?;
+    /// // Half of all pictures are read two seconds late.
+    /// emulator.fail(Spec::fault("latency=2s")?.of("QrcodeOCR").with_probability(0.5))?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(()) }).unwrap();
+    /// ```
+    ///
+    /// # Errors
+    /// Where the rule could never strike.
+    pub fn fail(&self, spec: faults::Spec) -> Result<faults::View, faults::Refused> {
+        let credential = spec.credential.as_deref();
+        let named = credential.and_then(|name| self.app.shared.credentials().named(name));
+        let members = named.unwrap_or_else(|| credential.into_iter().map(Into::into).collect());
+        self.app.shared.faults().add(spec, members)
+    }
+
+    /// The rules that make requests fail, and all failures that there are.
+    pub fn faults(&self) -> &faults::Faults {
+        self.app.shared.faults()
+    }
+
+    /// The last requests and their answers: to be looked at, waited for, counted.
+    pub fn journal(&self) -> &Journal {
+        self.app.shared.journal()
+    }
+
+    /// Time and sockets are the server's runtime's, whichever the caller has.
+    async fn on_its_runtime<T: Send + 'static>(&self, job: impl Future<Output = T> + Send + 'static) -> T {
+        match self.runtime.spawn(job).await {
+            Ok(done) => done,
+            Err(error) => match error.try_into_panic() {
+                Ok(panic) => std::panic::resume_unwind(panic),
+                // The runtime ends with the handle, and the handle is here.
+                Err(error) => unreachable!("{error}"),
+            },
+        }
+    }
+
     /// Ends the server once requests under way have finished, within `drain_timeout`.
     pub async fn stop(mut self) {
         self.stop.cancel();
@@ -215,6 +268,7 @@ impl Builder {
             .thread_name("qrstack-emulator")
             .enable_all()
             .build()?;
+        let handle = runtime.handle().clone();
         let (stop, end) = (CancellationToken::new(), CancellationToken::new());
         let (told, started) = oneshot::channel();
         let (stopping, ending) = (stop.clone(), end.clone());
@@ -230,7 +284,16 @@ impl Builder {
         })?;
         let started = started.await.map_err(|_| io::Error::other("the emulator's thread ended"))?;
         let Started { address, tls_address, app } = started?;
-        Ok(Emulator { address, tls_address, url: format!("http://{address}"), app, stop, end, server: Some(server) })
+        Ok(Emulator {
+            address,
+            tls_address,
+            url: format!("http://{address}"),
+            app,
+            stop,
+            end,
+            server: Some(server),
+            runtime: handle,
+        })
     }
 }
 

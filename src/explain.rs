@@ -7,7 +7,14 @@
 use std::fmt::Write;
 use std::ops::Range;
 
+use axum::body::Bytes;
+use axum::http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
+use axum::http::request::Parts;
 use serde::Serialize;
+
+use crate::clock::Clock;
+use crate::config::{Config, TencentCredential};
+use crate::credentials::Credentials;
 
 /// What is known of a signed request.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -61,6 +68,98 @@ pub struct Mistake {
     pub name: &'static str,
     /// What happened and what to do, in a sentence.
     pub about: String,
+}
+
+/// An explanation, and whose signature it is about.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Explained {
+    /// The vendor.
+    pub provider: &'static str,
+    /// What is known.
+    #[serde(flatten)]
+    pub explanation: Explanation,
+}
+
+/// Head and body of a request as it is on the wire. Lines may end in a line feed alone. Bytes past `Content-Length` do not
+/// count; without it, all that is there is the body.
+///
+/// # Errors
+/// Why it is no request, in a sentence.
+pub fn request(raw: &[u8]) -> Result<(Parts, Bytes), String> {
+    let mut headers = [httparse::EMPTY_HEADER; 128];
+    let mut head = httparse::Request::new(&mut headers);
+    let start = raw.len() - raw.trim_ascii_start().len();
+    let raw = &raw[start..];
+    let length = match head.parse(raw) {
+        Ok(httparse::Status::Complete(length)) => length,
+        Ok(httparse::Status::Partial) => {
+            return Err("the request ends before its head does: an empty line ends it".to_owned());
+        }
+        Err(error) => return Err(format!("this is no HTTP/1.1 request: {error}")),
+    };
+    let mut request =
+        axum::http::Request::builder().method(head.method.unwrap_or_default()).uri(head.path.unwrap_or_default());
+    for header in head.headers.iter() {
+        request = request.header(header.name, header.value);
+    }
+    let (parts, ()) = request.body(()).map_err(|error| format!("this is no HTTP/1.1 request: {error}"))?.into_parts();
+    if parts.headers.contains_key(TRANSFER_ENCODING) {
+        return Err("the body is in chunks; send it as a whole, with Content-Length".to_owned());
+    }
+    let rest = &raw[length..];
+    let body = match parts.headers.get(CONTENT_LENGTH) {
+        None => rest,
+        Some(announced) => {
+            let announced = announced.to_str().ok().and_then(|text| text.trim().parse::<usize>().ok());
+            let announced = announced.ok_or("Content-Length is no number")?;
+            rest.get(..announced)
+                .ok_or_else(|| format!("the body has {} bytes, Content-Length says {announced}", rest.len()))?
+        }
+    };
+    Ok((parts, Bytes::copy_from_slice(body)))
+}
+
+/// What explanations are made from, beside the request.
+pub struct Context<'a> {
+    /// The settings.
+    pub config: &'a Config,
+    /// Who there is.
+    pub credentials: &'a Credentials,
+    /// The time.
+    pub clock: &'a Clock,
+}
+
+/// Other key pairs that are tried for a signature.
+const OTHER_KEYS: usize = 64;
+
+impl Context<'_> {
+    /// Why a key's id is nobody's.
+    pub fn unknown_key(&self, id: &str) -> Mistake {
+        let pairs = self.credentials.some_key_pairs(OTHER_KEYS);
+        // All are compared, so that the time does not tell which one it is.
+        if pairs.iter().fold(false, |found, pair| found | pair.key.matches(id)) {
+            return Mistake::new("swapped_id_and_key", "the secret key was sent as the key's id; swap the two");
+        }
+        if !self.credentials.key_pairs(id.trim()).is_empty() {
+            return Mistake::new("id_with_space", "the key's id has white space around it; trim it");
+        }
+        let about = "no key has this id; QRSTACK_TENCENT_CREDENTIALS names those that there are, and \
+                     POST /_qrstack/v1/credentials makes new ones";
+        Mistake::new("unknown_key", about)
+    }
+
+    /// Keys that a client may have used in place of the one of `credential`, each with what happened.
+    pub fn other_keys(&self, credential: &TencentCredential) -> Vec<(String, Mistake)> {
+        let own = credential.key.expose();
+        let mut keys = spoilt_keys(own);
+        let swapped = "the request was signed with the key's id in place of the secret key; swap the two";
+        keys.push((credential.id.clone(), Mistake::new("swapped_id_and_key", swapped)));
+        for pair in self.credentials.some_key_pairs(OTHER_KEYS).iter().filter(|pair| !pair.key.matches(own)) {
+            let about = format!("the request was signed with the secret key of {}", pair.id);
+            keys.push((pair.key.expose().to_owned(), Mistake::new("other_key", about)));
+        }
+        keys
+    }
 }
 
 impl Mistake {
@@ -139,7 +238,7 @@ pub fn skewed_clock(sent: i64, now: i64, window: i64) -> Option<Mistake> {
 }
 
 /// The ways in which a secret key is often spoilt on its way into a client: the key as it is then used, and the mistake.
-pub fn spoilt_keys(key: &str) -> Vec<(String, Mistake)> {
+fn spoilt_keys(key: &str) -> Vec<(String, Mistake)> {
     let newline = "the key was used with a line break behind it, as files and shells add one; trim it";
     let space = "the key was used with a space around it; trim it";
     let quotes = "the key was used with quotation marks around it; take them away";
@@ -357,6 +456,27 @@ mod tests {
         let raw: Vec<_> =
             json_spellings(r#"{"a":"\u4e2d\ud83d\ude00 \\u4e2d \u0026"}"#).into_iter().map(|(text, _)| text).collect();
         assert!(raw.iter().any(|text| text == r#"{"a":"中😀 \\u4e2d \u0026"}"#), "{raw:?}");
+    }
+
+    #[test]
+    fn a_request_is_taken_apart_as_it_stands() {
+        let (parts, body) =
+            request(b"\nPOST /a?b=c+d HTTP/1.1\nHost: h:1\nContent-Length: 2\n\nabcd\n").expect("whole");
+        assert_eq!((parts.method.as_str(), parts.uri.to_string().as_str()), ("POST", "/a?b=c+d"));
+        assert_eq!((parts.headers["host"].as_bytes(), body.as_ref()), (&b"h:1"[..], &b"ab"[..]));
+        let (_, body) = request(b"GET / HTTP/1.1\r\nHost: h\r\n\r\nrest").expect("whole");
+        assert_eq!(body.as_ref(), b"rest");
+        for raw in [
+            &b""[..],
+            b"GET",
+            b"GET / HTTP/1.1\r\nHost: h\r\n",
+            b"hello world",
+            b"POST / HTTP/1.1\nContent-Length: 9\n\nab",
+            b"POST / HTTP/1.1\nContent-Length: x\n\nab",
+            b"POST / HTTP/1.1\nTransfer-Encoding: chunked\n\n0\n\n",
+        ] {
+            assert!(request(raw).is_err(), "{}", String::from_utf8_lossy(raw));
+        }
     }
 
     #[test]

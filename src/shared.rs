@@ -3,17 +3,21 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
+use axum::response::Response;
 use thiserror::Error;
 
 use crate::clock::{Clock, Ids};
 use crate::codec::{Budget, Kinds, Limits, LoadError};
 use crate::config::Config;
 use crate::credentials::Credentials;
-use crate::explain::Explanation;
+use crate::explain::{self, Explanation};
+use crate::faults::{Asked, Faults, Phase};
 use crate::fetch::Fetch;
 use crate::intake::Intake;
+use crate::journal::Journal;
 use crate::metrics::{Metrics, Read};
 use crate::store::Store;
+use crate::underway;
 pub use crate::work::Decoded;
 use crate::work::{Done, Task, Work, WorkError};
 
@@ -37,6 +41,10 @@ pub struct Parts {
     pub metrics: Metrics,
     /// Who may call.
     pub credentials: Credentials,
+    /// Failures on demand.
+    pub faults: Faults,
+    /// The last requests and their answers.
+    pub journal: Journal,
     /// The time.
     pub clock: Clock,
     /// Randomness.
@@ -87,6 +95,14 @@ impl Outcome {
         Self { operation, ..self }
     }
 
+    /// Tells the outcome of `answer` why the signature was refused, if anything is wrong with it.
+    pub fn explain(answer: &mut Response, explanation: Option<Explanation>) {
+        let outcome = answer.extensions_mut().get_mut::<Self>();
+        if let (Some(outcome), Some(explanation)) = (outcome, explanation.filter(|explanation| !explanation.right)) {
+            outcome.explanation = Some(Arc::new(explanation));
+        }
+    }
+
     /// The same, for a request that named `credential`.
     #[must_use]
     pub fn by(self, credential: Option<Arc<str>>) -> Self {
@@ -135,6 +151,27 @@ impl Shared {
         &self.0.credentials
     }
 
+    /// Failures on demand.
+    pub fn faults(&self) -> &Faults {
+        &self.0.faults
+    }
+
+    /// The last requests and their answers.
+    pub fn journal(&self) -> &Journal {
+        &self.0.journal
+    }
+
+    /// The code that a request is to be answered with, if a fault strikes it at this phase. What shall happen to its
+    /// answer besides is noted, and so is what it is about.
+    pub fn fault(&self, asked: Asked<'_>, phase: Phase<'_>) -> Option<String> {
+        if let Phase::Read(texts) = phase {
+            underway::about(texts);
+        }
+        let plan = self.0.faults.strike(asked, phase, &self.0.ids)?;
+        underway::planned(&plan);
+        plan.code
+    }
+
     /// The time.
     pub fn clock(&self) -> &Clock {
         &self.0.clock
@@ -153,6 +190,11 @@ impl Shared {
     /// Randomness.
     pub fn ids(&self) -> &Ids {
         &self.0.ids
+    }
+
+    /// What explanations of signatures are made from.
+    pub fn explaining(&self) -> explain::Context<'_> {
+        explain::Context { config: &self.0.config, credentials: &self.0.credentials, clock: &self.0.clock }
     }
 
     /// The limits of pictures that hold for all vendors.

@@ -12,7 +12,7 @@ use rustls::pki_types::CertificateDer;
 use super::settings::SettingsArguments;
 use super::{ca, example};
 use crate::config::Config;
-use crate::providers::shell_word;
+use crate::shell;
 use crate::tls::export;
 
 /// The folder of the files, within the data folder.
@@ -71,7 +71,7 @@ impl Shell {
     /// Sets one variable, for this shell and what it starts.
     fn line(self, name: &str, value: &str) -> String {
         match self {
-            Self::Sh => format!("export {name}={}", shell_word(value)),
+            Self::Sh => format!("export {name}={}", shell::word(value)),
             Self::Fish => format!("set -gx {name} '{}'", value.replace('\\', r"\\").replace('\'', r"\'")),
             Self::Power => format!("$env:{name} = '{}'", value.replace('\'', "''")),
         }

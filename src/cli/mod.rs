@@ -8,6 +8,7 @@ mod doctor;
 mod encode;
 mod env;
 mod example;
+mod explain;
 mod healthcheck;
 mod hosts;
 mod logging;
@@ -51,6 +52,8 @@ enum Command {
     Env(env::Arguments),
     /// Look at names, trust, clock and ports as a client has them; exit 1 where something is wrong, with the line that mends it.
     Doctor(doctor::Arguments),
+    /// Read a signed request from standard input and say why its signature is refused; exit 0 if it is right.
+    Explain(explain::Arguments),
     /// Ask a running server whether it is ready; exit 0 if it is.
     Healthcheck(healthcheck::Arguments),
     /// Fill the catalogue of QueryBarCode, or write it out.
@@ -77,6 +80,7 @@ pub fn run(arguments: Arguments) -> ExitCode {
         Some(Command::Hosts(arguments)) => hosts::run(&arguments),
         Some(Command::Env(arguments)) => env::run(&arguments),
         Some(Command::Doctor(arguments)) => doctor::run(&arguments),
+        Some(Command::Explain(arguments)) => explain::run(&arguments),
         Some(Command::Healthcheck(arguments)) => healthcheck::run(&arguments),
         Some(Command::Products(arguments)) => products::run(&arguments),
         Some(Command::Decode(arguments)) => decode::run(&arguments),

@@ -49,6 +49,15 @@ pub(super) async fn check(State(shared): State<Shared>, request: Request, next: 
     Ok(response)
 }
 
+/// Whether a request may do what the API does, with a token if one was given; of its own pages, which cannot send headers.
+pub(super) fn may(config: &Config, parts: &Parts, token: Option<&str>) -> bool {
+    if config.control_token.expose().is_empty() {
+        is_loopback(parts)
+    } else {
+        token.is_some_and(|token| config.control_token.matches(token))
+    }
+}
+
 /// Whether a request comes from a web page of somebody else: by its origin, or by a host that is none of ours.
 pub fn is_foreign(parts: &Parts, config: &Config) -> bool {
     is_cross_site(parts) || !is_own_host(parts, config)

@@ -105,7 +105,7 @@ fn view(control: &Control, credential: Option<String>) -> Result<Json<View>, Err
 }
 
 /// A moment: RFC 3339, or Unix seconds.
-struct Moment(Timestamp);
+pub(super) struct Moment(pub(super) Timestamp);
 
 impl<'de> Deserialize<'de> for Moment {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {

@@ -70,6 +70,11 @@ impl Error {
         Self::new(StatusCode::UNAUTHORIZED, "unauthorized", message)
     }
 
+    /// There is no room just now.
+    pub(super) fn busy(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "overloaded", message)
+    }
+
     /// Our own fault.
     pub(super) fn defect() -> Self {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "failed", "this server failed; its log says why")

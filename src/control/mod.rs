@@ -8,6 +8,8 @@
 //! | `body.rs` | JSON bodies and queries, refused where they hold what nobody asked for |
 //! | `error.rs` | the one shape of every failure |
 //! | `openapi.rs` | the OpenAPI documents: of this API, and of the emulated ones |
+//! | `page.rs` | the page of a code, the one thing that is not under the API's own paths |
+//! | `live.rs` | the page that follows the journal |
 //! | `scope.rs` | what `credential` means |
 //! | `clock.rs`, `credentials.rs`, `state.rs` … | an area each |
 //!
@@ -20,7 +22,14 @@ mod body;
 mod clock;
 mod credentials;
 mod error;
+mod explain;
+mod faults;
+mod journal;
+mod live;
 mod openapi;
+mod page;
+mod pictures;
+mod scan;
 mod scope;
 mod state;
 
@@ -32,12 +41,15 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get};
 
 pub use access::is_foreign;
+pub use pictures::picture_path;
 
 use area::Area;
 use error::Error;
 use openapi::Documents;
 
+use crate::clock::Ids;
 use crate::providers::Vendor;
+use crate::providers::simulator::Simulators;
 use crate::shared::Shared;
 use crate::state::State;
 
@@ -45,6 +57,8 @@ use crate::state::State;
 pub const BASE: &str = "/_qrstack/v1";
 /// Where the description of the emulated APIs is.
 const EMULATED: &str = "/_qrstack/openapi/emulated.json";
+/// Where the page is that follows the journal.
+const JOURNAL: &str = "/_qrstack/journal";
 
 /// What the handlers share.
 #[derive(Clone)]
@@ -52,18 +66,39 @@ struct Control {
     shared: Shared,
     state: State,
     documents: Arc<Documents>,
+    simulators: Simulators,
+    vendors: &'static [Vendor],
+    /// What the forms of pages are known by; another one after each start.
+    page_key: Arc<[u8; 32]>,
 }
 
 /// Everything that there is, an area a line.
 fn areas() -> Vec<Area> {
-    vec![clock::area(), credentials::area(), state::area()]
+    vec![
+        clock::area(),
+        credentials::area(),
+        explain::area(),
+        faults::area(),
+        journal::area(),
+        pictures::area(),
+        scan::area(),
+        state::area(),
+    ]
 }
 
 /// The control API on `shared`, and the OpenAPI documents.
-pub fn routes(shared: &Shared, state: &State, vendors: &[Vendor]) -> Router {
+pub fn routes(shared: &Shared, state: &State, vendors: &'static [Vendor], simulators: &Simulators) -> Router {
     let areas = areas();
     let documents = Arc::new(Documents::new(&areas, vendors));
-    let control = Control { shared: shared.clone(), state: state.clone(), documents };
+    let control = Control {
+        shared: shared.clone(),
+        state: state.clone(),
+        documents,
+        simulators: Arc::clone(simulators),
+        vendors,
+        // Not from the server's ids: nobody may guess it even where answers are to be reproduced.
+        page_key: Arc::new(Ids::system().bytes()),
+    };
     let nowhere = async || Error::no_such_path();
     let own = areas
         .into_iter()
@@ -74,7 +109,9 @@ pub fn routes(shared: &Shared, state: &State, vendors: &[Vendor]) -> Router {
         .route(&format!("{BASE}/"), any(nowhere))
         .route(&format!("{BASE}/{{*path}}"), any(nowhere))
         .layer(middleware::from_fn_with_state(shared.clone(), access::check));
-    own.route(EMULATED, get(openapi::emulated)).with_state(control)
+    let own = own.route(EMULATED, get(openapi::emulated)).merge(page::routes());
+    let own = if shared.config().control { own.route(JOURNAL, get(live::page)) } else { own };
+    own.with_state(control)
 }
 
 /// The answer where a handler panicked or took too long.

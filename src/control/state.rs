@@ -66,9 +66,11 @@ impl From<RestoreError> for Error {
             }
             RestoreError::Store(error) => error.into(),
             RestoreError::Sets(error) => error.into(),
-            RestoreError::Version(_) | RestoreError::Rows(_) | RestoreError::Clock(_) | RestoreError::Field(_) => {
-                Self::invalid(error.to_string())
-            }
+            RestoreError::Version(_)
+            | RestoreError::Rows(_)
+            | RestoreError::Clock(_)
+            | RestoreError::Faults(_)
+            | RestoreError::Field(_) => Self::invalid(error.to_string()),
         }
     }
 }

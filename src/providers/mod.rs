@@ -9,14 +9,18 @@
 //! | `error.rs` | every answer the vendor can give, in one table |
 //! | `example.rs` | freshly signed commands for `qrstack example` |
 //!
+//! `simulator.rs` is what a vendor's app does on a user's phone, in words that no vendor owns.
+//!
 //! To read first: `cli_im`, the smallest.
 
 pub mod cli_im;
+pub mod simulator;
 pub mod tencent_cos;
 pub mod tencent_ocr;
 pub mod wechat;
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use axum::Router;
 use axum::http::request::Parts;
@@ -26,6 +30,8 @@ use url::Url;
 use crate::clock::{Clock, Ids};
 use crate::config::Config;
 use crate::domains::Domain;
+use crate::explain::{self, Context, Explained, Explanation};
+use crate::faults::Failures;
 use crate::fetch::StandIn;
 use crate::shared::Shared;
 use crate::state::Forget;
@@ -44,10 +50,13 @@ pub struct Vendor {
     pub migrations: &'static [Migration],
     /// Those of its tables that hold what requests have left: reset and snapshots are about them.
     pub tables: &'static [Table],
-    /// Every code that each operation can be forced to answer with: operation and codes.
-    pub forceable: fn() -> Vec<(&'static str, Vec<String>)>,
-    /// Codes of answers to requests outside every operation, which therefore none can be forced to.
+    /// What each operation can fail with, by the vendor's own table.
+    pub failures: fn() -> Vec<Failures>,
+    /// Codes of answers to requests outside every operation, which no fault gives.
     pub codes_elsewhere: &'static [&'static str],
+    /// Why the signature of a request was refused, of which it gets head and body; `None` where it carries no signature of
+    /// the vendor's.
+    pub explain: fn(&Parts, &[u8], &Context<'_>) -> Option<Explanation>,
     /// Pictures of the vendor's own samples, which are answered without the network.
     pub stand_ins: fn() -> HashMap<Url, StandIn>,
     /// Commands for `qrstack example`.
@@ -98,6 +107,20 @@ pub struct Door {
     pub forget: Option<Forget>,
     /// The vendor's answer where we failed: a handler panicked or took too long.
     pub defect: fn(&Shared) -> Response,
+    /// Acts as the vendor's app on a user's phone, where it has codes for that.
+    pub simulator: Option<Arc<dyn simulator::Simulator>>,
+}
+
+/// Why the signature of a request is refused, which is here as it is on the wire.
+///
+/// # Errors
+/// Where it is no request, or carries no signature of a vendor's, in a sentence.
+pub fn explain(vendors: &[Vendor], raw: &[u8], context: &Context<'_>) -> Result<Explained, String> {
+    let (parts, body) = explain::request(raw)?;
+    let explained = |vendor: &Vendor| {
+        Some(Explained { provider: vendor.name, explanation: (vendor.explain)(&parts, &body, context)? })
+    };
+    vendors.iter().find_map(explained).ok_or_else(|| "the request carries no signature of a vendor".to_owned())
 }
 
 /// A command that shows one operation at work.
@@ -121,9 +144,4 @@ pub struct ExampleContext<'a> {
     pub clock: &'a Clock,
     /// Nonces.
     pub ids: &'a Ids,
-}
-
-/// `text` as one word of a POSIX shell.
-pub fn shell_word(text: &str) -> String {
-    format!("'{}'", text.replace('\'', r"'\''"))
 }

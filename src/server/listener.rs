@@ -28,6 +28,7 @@ use tower::util::Oneshot;
 
 use super::attend::NOBODYS;
 use super::connection::{self, Connection, Deadlines, Transport};
+use super::damage::Reset;
 use super::proxy::{self, Route, Speech};
 use super::{App, Gate, handshake, spelling};
 use crate::config::Config;
@@ -87,11 +88,13 @@ impl Listener {
     /// Serves `app` until `stop`: then `readyz` says no, after `drain_delay` nobody new is let in, and requests under way
     /// finish within `drain_timeout`.
     pub async fn serve(self, app: App, stop: CancellationToken) {
-        let config = app.shared.config().clone();
+        let (config, journal) = (app.shared.config().clone(), app.shared.journal().clone());
         let house = Arc::new(House::new(app, &config).await);
         let until = async {
             stop.cancelled().await;
             house.gate.stop();
+            // Who follows the journal would follow it for ever.
+            journal.end();
             tokio::time::sleep(config.drain_delay).await;
         };
         let secure = async {
@@ -227,11 +230,14 @@ impl House {
                 Some(refusal) => Either::Left(ready(Ok(refuse(refusal.answer(), visitor.peer, &self.metrics)))),
                 None => match self.divert(&mut request, &visitor) {
                     Some(answer) => Either::Left(ready(Ok(answer))),
-                    None => Either::Right(ask(self.router.clone(), request, visitor.peer, visitor.bound)),
+                    None => Either::Right(ask(self.router.clone(), request, &visitor)),
                 },
             };
             async move {
                 let mut response = answer.await?;
+                if response.extensions().get::<Reset>().is_some() {
+                    link.reset();
+                }
                 if link.is_unread() || gate.is_stopping() {
                     response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
                 }
@@ -309,6 +315,7 @@ impl House {
 #[derive(Clone)]
 struct Visitor {
     peer: SocketAddr,
+    /// What the listener is bound to.
     bound: Bound,
     /// The address of ours that it reached.
     ours: Option<IpAddr>,
@@ -318,10 +325,10 @@ struct Visitor {
     _place: Arc<OwnedSemaphorePermit>,
 }
 
-fn ask(router: Router, request: Request<Incoming>, peer: SocketAddr, bound: Bound) -> Oneshot<Router, Request> {
+fn ask(router: Router, request: Request<Incoming>, visitor: &Visitor) -> Oneshot<Router, Request> {
     let mut request = request.map(Body::new);
-    request.extensions_mut().insert(Peer(peer));
-    request.extensions_mut().insert(bound);
+    request.extensions_mut().insert(Peer(visitor.peer));
+    request.extensions_mut().insert(visitor.bound);
     router.oneshot(request)
 }
 

@@ -9,6 +9,7 @@ use super::RestoreError;
 use crate::clock::{Adjustment, Motion, Scale, Seeding};
 use crate::config::{TencentCredential, WechatApp};
 use crate::credentials::{ApiKey, Set};
+use crate::faults::Saved;
 use crate::secret::Secret;
 use crate::store::Rows;
 
@@ -23,6 +24,8 @@ pub struct Document {
     pub(super) clock: Times,
     pub(super) seeds: Seeds,
     pub(super) sets: Vec<SetSecrets>,
+    #[serde(default)]
+    pub(super) faults: Vec<Saved>,
     pub(super) tables: Rows,
 }
 

@@ -1,6 +1,6 @@
 //! What requests have left behind, as a whole: to be cleared, taken along and put back, for everybody or for a credential
-//! alone. Rows of the vendors' tables, the clock, seeds, and the credentials that were made; what an operator brought in
-//! (settings, products) is no part of it.
+//! alone. Rows of the vendors' tables, the clock, seeds, faults, and the credentials that were made; what an operator
+//! brought in (settings, products) is no part of it. The journal is cleared with the rest, but not taken along.
 
 mod document;
 mod snapshots;
@@ -18,6 +18,8 @@ use snapshots::Snapshots;
 
 use crate::clock::{Ids, Motion, Owned, Seeding, Unreachable};
 use crate::credentials::{AddError, Set};
+use crate::faults::{Refused, Saved};
+use crate::journal::Query;
 use crate::shared::Shared;
 use crate::store::{Rows, Table};
 
@@ -53,6 +55,9 @@ pub enum RestoreError {
     /// Credentials that do not fit beside the settings' ones.
     #[error("sets: {0}")]
     Sets(#[from] AddError),
+    /// A rule that this server cannot have.
+    #[error("faults: {0}")]
+    Faults(#[from] Refused),
     /// The store failed, or rows do not fit beside those of others.
     #[error(transparent)]
     Store(#[from] sqlx::Error),
@@ -73,6 +78,8 @@ impl State {
     pub async fn reset(&self, credentials: Option<&[Arc<str>]>) -> Result<(), sqlx::Error> {
         let Parts { shared, tables, .. } = &*self.0;
         shared.store().replace_rows(tables, credentials, &Rows::new()).await?;
+        shared.faults().clear(credentials);
+        shared.journal().clear(&Query { credential: credentials.map(<[_]>::to_vec), ..Query::default() });
         match credentials {
             None => {
                 shared.clock().reset();
@@ -131,9 +138,10 @@ impl State {
         };
         let (sets, _) = shared.credentials().sets("", usize::MAX);
         let sets = sets.iter().filter(|set| is_meant(&set.id)).map(|set| SetSecrets::from(&**set)).collect();
+        let faults = shared.faults().save(credentials);
         let credentials = credentials.map(|ids| ids.iter().map(ToString::to_string).collect());
         let clock = Times { server, own };
-        Ok(Document { version: Document::VERSION, credentials, clock, seeds, sets, tables })
+        Ok(Document { version: Document::VERSION, credentials, clock, seeds, sets, faults, tables })
     }
 
     /// Puts a state back: everybody's, or what belongs to the credentials that the document is about.
@@ -143,7 +151,8 @@ impl State {
     pub async fn restore(&self, document: Document) -> Result<(), RestoreError> {
         let Parts { shared, tables, .. } = &*self.0;
         let restored = Restored::check(document, tables)?;
-        let Restored { credentials, server, own, seed, seeds, sets, rows } = restored;
+        let Restored { credentials, server, own, seed, seeds, sets, faults, rows } = restored;
+        shared.faults().check(&faults)?;
         let registry = shared.credentials();
         let mut before = Vec::new();
         if credentials.is_none() {
@@ -160,6 +169,7 @@ impl State {
             }
             return Err(error.into());
         }
+        shared.faults().restore(faults, credentials.as_deref())?;
         match &credentials {
             None => {
                 shared.clock().replace_all(server, own);
@@ -220,12 +230,13 @@ struct Restored {
     seed: Option<Seeding>,
     seeds: Vec<Owned>,
     sets: Vec<Set>,
+    faults: Vec<Saved>,
     rows: Rows,
 }
 
 impl Restored {
     fn check(document: Document, tables: &[Table]) -> Result<Self, RestoreError> {
-        let Document { version, credentials, clock, seeds, sets, tables: rows } = document;
+        let Document { version, credentials, clock, seeds, sets, faults, tables: rows } = document;
         if version != Document::VERSION {
             return Err(RestoreError::Version(version));
         }
@@ -252,9 +263,11 @@ impl Restored {
         let sets: Vec<Set> = sets.into_iter().map(Set::from).collect();
         let is_meant = |id: &Arc<str>| credentials.as_ref().is_none_or(|meant| meant.contains(id));
         let others = own.keys().chain(seeds.iter().flat_map(|(ids, _)| ids)).chain(sets.iter().map(|set| &set.id));
-        if !others.into_iter().all(is_meant) {
+        let members = faults.iter().flat_map(|rule| &rule.members).map(|id| Arc::from(id.as_str()));
+        let is_scoped = credentials.is_none() || faults.iter().all(|rule| !rule.members.is_empty());
+        if !is_scoped || !others.into_iter().all(is_meant) || !members.collect::<Vec<_>>().iter().all(is_meant) {
             return Err(RestoreError::Field("credentials: the document is about others as well"));
         }
-        Ok(Self { credentials, server, own, seed, seeds, sets, rows })
+        Ok(Self { credentials, server, own, seed, seeds, sets, faults, rows })
     }
 }

@@ -217,7 +217,7 @@ impl Writer {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Migration, Store};
+    use super::super::{Access, Migration, Store};
     use super::*;
 
     /// A child needs its parent when the transaction is committed, not before.
@@ -282,6 +282,20 @@ mod tests {
         }
     }
 
+    /// Tells how the connection commits: 1 leaves it to the operating system, 2 waits for the disk.
+    struct Patience<const OUTLASTS_POWER: bool>;
+
+    impl<const OUTLASTS_POWER: bool> Change for Patience<OUTLASTS_POWER> {
+        type Done = i64;
+        type Refusal = Refusal;
+        const OUTLASTS_POWER: bool = OUTLASTS_POWER;
+
+        async fn make(changes: &[Self], connection: &mut SqliteConnection) -> Made<Self> {
+            let patience: i64 = sqlx::query_scalar("PRAGMA synchronous").fetch_one(connection).await?;
+            Ok(changes.iter().map(|_| Ok(patience)).collect())
+        }
+    }
+
     /// Hands all changes in before the writer, on the same thread, gets to run: they are one group.
     async fn at_once(store: &Store, changes: Vec<What>) -> Vec<Result<i64, Refusal>> {
         futures_util::future::join_all(changes.into_iter().map(|change| store.change(change))).await
@@ -329,5 +343,18 @@ mod tests {
         assert!(answers.iter().all(|answer| matches!(answer, Err(Refusal::Store))), "{answers:?}");
         assert!(matches!(store.change(What::Add(3)).await, Ok(3)));
         assert_eq!(numbers(&store).await, [3]);
+    }
+
+    #[tokio::test]
+    async fn the_disk_is_waited_for_where_a_change_of_the_group_outlasts_power() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let store = Store::open(folder.path(), &[TABLES], Access::Alone).await.expect("a store");
+        assert!(matches!(store.change(Patience::<false>).await, Ok(1)));
+        assert!(matches!(store.change(Patience::<true>).await, Ok(2)));
+        let both = tokio::join!(store.change(Patience::<false>), store.change(Patience::<true>));
+        assert!(matches!(both, (Ok(2), Ok(2))), "{both:?}");
+        assert!(matches!(store.change(Patience::<false>).await, Ok(1)));
+        assert!(store.change(Orphan).await.is_err());
+        assert!(matches!(store.change(Patience::<true>).await, Ok(2)), "after a failure");
     }
 }

@@ -2,8 +2,13 @@
 
 mod cli_im;
 mod control;
+mod explain;
+mod faults;
+mod journal;
+mod pictures;
 mod readme;
 mod replay;
+mod scan;
 mod server;
 #[allow(dead_code, reason = "tests/faults uses the rest")]
 mod support;

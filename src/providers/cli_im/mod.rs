@@ -44,8 +44,9 @@ pub const VENDOR: Vendor = Vendor {
     places: |_, _| Vec::new(),
     migrations: &[],
     tables: &[],
-    forceable: error::forceable,
+    failures: error::failures,
     codes_elsewhere: &[],
+    explain: |_, _, _| None,
     stand_ins,
     examples: &[example::SCAN_URL],
     openapi: include_str!("openapi.json"),
@@ -67,6 +68,7 @@ fn open(shared: &Shared) -> Door {
         operation: |_: &Parts| SCAN_URL,
         forget: None,
         defect: |_| error::defect(),
+        simulator: None,
     }
 }
 

@@ -11,6 +11,7 @@ use super::auth::{self, ApiKey};
 use super::error::{Body, Error};
 use super::wire::{self, Reply};
 use crate::codec::Kinds;
+use crate::faults::Phase;
 use crate::fetch::FetchLimits;
 use crate::shared::Shared;
 
@@ -33,9 +34,10 @@ pub(super) fn elsewhere() -> Router {
 /// `POST /api/v1/qrcode/scan_url`: reads the QR code behind a public picture address.
 async fn scan_url(
     State(shared): State<Shared>,
-    _key: ApiKey,
+    ApiKey(id): ApiKey,
     Body(request): Body<wire::ScanUrl>,
 ) -> Result<Reply, Error> {
+    Error::strike(&shared, id.as_deref(), Phase::Read(&[&request.url]))?;
     let picture = shared.fetch().image(&request.url, &PICTURE).await?;
     let decoded = shared.decode(picture, shared.limits(), Kinds::QR).await?;
     wire::Scanned::new(&decoded.symbols, shared.config().cli_im_provider).map(Reply)

@@ -59,8 +59,9 @@ pub const VENDOR: Vendor = Vendor {
     places,
     migrations: &[],
     tables: &[],
-    forceable: error::forceable,
+    failures: error::failures,
     codes_elsewhere: &[],
+    explain: auth::explain,
     stand_ins: HashMap::new,
     examples: &[example::QRCODE_GENERATE],
     openapi: include_str!("openapi.json"),
@@ -106,6 +107,7 @@ fn open(shared: &Shared) -> Door {
         operation,
         forget: None,
         defect: routes::defect,
+        simulator: None,
     }
 }
 

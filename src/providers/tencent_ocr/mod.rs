@@ -58,8 +58,9 @@ pub const VENDOR: Vendor = Vendor {
     places: |_, _| vec!["ap-guangzhou".to_owned()],
     migrations: catalog::MIGRATIONS,
     tables: &[],
-    forceable: error::forceable,
+    failures: error::failures,
     codes_elsewhere: &[],
+    explain: auth::explain,
     stand_ins: HashMap::new,
     examples: &[example::QRCODE_OCR, example::QUERY_BAR_CODE],
     openapi: include_str!("openapi.json"),
@@ -91,5 +92,6 @@ fn open(shared: &Shared) -> Door {
             pace.forget(|secret_id| credentials.is_none_or(|meant| meant.iter().any(|id| id.as_ref() == secret_id)));
         })),
         defect: |shared| wire::Frame::bare(shared).close(Err(error::Error::InternalError)),
+        simulator: None,
     }
 }

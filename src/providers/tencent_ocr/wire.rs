@@ -18,6 +18,7 @@ use super::error::{Error, Voice};
 use super::parameters::{Given, Parameters};
 use super::received::Language;
 use crate::codec::{Kind, Symbol};
+use crate::explain::Explanation;
 use crate::shared::{Decoded, Outcome, Shared};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-tc-requestid");
@@ -29,6 +30,8 @@ pub(super) struct Frame {
     trace_id: Option<HeaderValue>,
     pub(super) language: Language,
     pub(super) action: Option<Action>,
+    /// Why the signature is refused, if it is.
+    pub(super) explanation: Option<Explanation>,
     /// The key that the request names.
     pub(super) credential: Option<Arc<str>>,
 }
@@ -36,7 +39,14 @@ pub(super) struct Frame {
 impl Frame {
     /// For a request of which nothing is known.
     pub(super) fn bare(shared: &Shared) -> Self {
-        Self { shared: shared.clone(), trace_id: None, language: Language::Unstated, action: None, credential: None }
+        Self {
+            shared: shared.clone(),
+            trace_id: None,
+            language: Language::Unstated,
+            action: None,
+            explanation: None,
+            credential: None,
+        }
     }
 
     pub(super) fn of(parts: &Parts, shared: &Shared) -> Self {
@@ -79,6 +89,7 @@ impl Frame {
         }
         let outcome = Outcome::new(code).of(self.action.map(Action::name)).by(self.credential);
         response.extensions_mut().insert(outcome);
+        Outcome::explain(&mut response, self.explanation);
         response
     }
 }

@@ -8,10 +8,11 @@ use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 
 use super::Operation;
-use super::error::{Error, Stage};
+use super::error::Error;
 use super::store::{counts, tokens};
 use super::wire::Credentials;
 use crate::config::{Auth, Config};
+use crate::faults::Phase;
 use crate::intake::{Peer, query};
 use crate::shared::Shared;
 
@@ -47,10 +48,13 @@ pub(super) fn identify(
 ) -> Result<String, Error> {
     let config = shared.config();
     let address = peer.map(|peer| peer.0.ip().to_canonical());
-    Error::forced(config, operation, Stage::Authentication).map_err(|error| match error {
-        Error::IpNotAllowed(None) => Error::IpNotAllowed(address),
-        error => error,
-    })?;
+    let strike = |appid: Option<&str>, phase| {
+        Error::strike(shared, operation, appid, phase).map_err(|error| match error {
+            Error::IpNotAllowed(None) => Error::IpNotAllowed(address),
+            error => error,
+        })
+    };
+    strike(None, Phase::Arrived)?;
 
     let appid = match (config.auth, credentials.appid.as_deref()) {
         (_, Some(appid)) => appid,
@@ -74,7 +78,7 @@ pub(super) fn identify(
     if !allowed.is_empty() && !address.is_some_and(|address| allowed.iter().any(|net| net.contains(&address))) {
         return Err(Error::IpNotAllowed(address));
     }
-    Error::forced(config, operation, Stage::Admitted)?;
+    strike(Some(appid), Phase::Admitted)?;
     Ok(appid.to_owned())
 }
 
@@ -87,13 +91,12 @@ impl FromRequestParts<Shared> for Account {
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, shared: &Shared) -> Result<Self, Error> {
-        let config = shared.config();
         let operation = Operation::of(parts.uri.path()).ok_or(Error::InvalidUrl)?;
-        Error::forced(config, operation, Stage::Authentication)?;
+        Error::strike(shared, operation, None, Phase::Arrived)?;
         let caller = parts.extensions.get::<Caller>().cloned().unwrap_or_default();
         let appid = account_of(shared, &caller, presented(parts).as_deref()).await?;
         caller.is(&appid);
-        Error::forced(config, operation, Stage::Admitted)?;
+        Error::strike(shared, operation, Some(&appid), Phase::Admitted)?;
         if operation == Operation::Create {
             counts::create(shared, &appid).await?;
         }

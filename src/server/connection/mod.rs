@@ -97,6 +97,8 @@ pub(super) struct Link {
     refusal: OnceLock<Refusal>,
     /// Whether a body has not arrived as a whole.
     is_unread: AtomicBool,
+    /// Whether the connection ends with a reset, in place of the next answer.
+    is_reset: AtomicBool,
 }
 
 impl Link {
@@ -109,6 +111,11 @@ impl Link {
     /// for.
     pub(super) fn is_unread(&self) -> bool {
         self.is_unread.load(Ordering::Relaxed)
+    }
+
+    /// Ends the connection with a reset as soon as an answer would leave.
+    pub(super) fn reset(&self) {
+        self.is_reset.store(true, Ordering::Relaxed);
     }
 }
 
@@ -183,6 +190,15 @@ impl<T: Transport> Connection<T> {
                 Ok(()) | Err(_) => return Poll::Ready(()),
             }
         }
+    }
+
+    /// Fails where the connection is to be reset.
+    fn check_reset(&self) -> io::Result<()> {
+        if !self.link.is_reset.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        self.stream.abandon();
+        Err(ErrorKind::ConnectionReset.into())
     }
 
     /// What a write came to; while it waits, the clock runs.
@@ -266,6 +282,7 @@ impl<T: Transport> Connection<T> {
 
 impl<T: Transport> AsyncWrite for Connection<T> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        self.check_reset()?;
         let wrote = Pin::new(&mut self.stream).poll_write(cx, bytes);
         self.written(wrote, cx)
     }
@@ -275,6 +292,7 @@ impl<T: Transport> AsyncWrite for Connection<T> {
         cx: &mut Context<'_>,
         pieces: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        self.check_reset()?;
         let wrote = Pin::new(&mut self.stream).poll_write_vectored(cx, pieces);
         self.written(wrote, cx)
     }

@@ -3,6 +3,7 @@
 
 mod authorization;
 mod canonical;
+mod explain;
 
 use std::sync::Arc;
 
@@ -21,6 +22,7 @@ use crate::secret;
 use crate::shared::Shared;
 
 pub(super) use canonical::sign_get;
+pub(super) use explain::explain;
 
 /// Carriers of the token of a temporary key: two headers, and one of the names as a parameter.
 ///

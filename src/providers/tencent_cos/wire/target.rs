@@ -10,6 +10,9 @@ use crate::shared::Shared;
 /// The parameter that says which feature is asked for. Its name counts to the letter.
 pub(in super::super) const CI_PROCESS: &str = "ci-process";
 
+/// The parameter that holds the text to be drawn.
+pub(in super::super) const QRCODE_CONTENT: &str = "qrcode-content";
+
 /// Bytes of a target. 2953 bytes of text are 8859 when escaped; what is longer cannot be drawn anyway.
 const MAX_TARGET: usize = 60_000;
 

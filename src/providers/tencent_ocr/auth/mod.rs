@@ -2,14 +2,18 @@
 //!
 //! How a signature is made is `tc3.rs` and `v1.rs`. Which action is called, and whether it exists, is known before.
 
+mod explain;
 pub(super) mod tc3;
 mod v1;
 
 use std::sync::Arc;
 
+pub(super) use explain::explain;
+
 use super::error::Error;
 use super::received::{Received, Style};
 use crate::config::{Auth, TencentCredential};
+use crate::explain::Explanation;
 use crate::intake::query;
 use crate::secret::is_secret_name;
 use crate::shared::Shared;
@@ -19,6 +23,12 @@ const WINDOW: u64 = 300;
 
 /// Characters of one value that the log shows; pictures come as base64.
 const SHOWN: usize = 256;
+
+/// Why a request that was refused was refused, where anybody can be told.
+pub(super) fn why(received: &Received, shared: &Shared) -> Option<Explanation> {
+    let is_told = shared.config().control && shared.config().auth == Auth::Verify;
+    is_told.then(|| explain(&received.parts, &received.body, &shared.explaining())).flatten()
+}
 
 /// Checks the credentials of a request, as far as the setting `auth` asks for it, and gives the key that it names; empty
 /// where it names none and needs none.

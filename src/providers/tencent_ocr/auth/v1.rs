@@ -37,7 +37,7 @@ impl Method1 {
         }
     }
 
-    fn hmac(self, key: &[u8], message: &[u8]) -> Vec<u8> {
+    pub(super) fn hmac(self, key: &[u8], message: &[u8]) -> Vec<u8> {
         match self {
             Self::Sha1 => hmac_sha1(key, message),
             Self::Sha256 => hmac_sha256(key, message),
@@ -49,9 +49,9 @@ impl Method1 {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Shape<'a> {
     pub(super) secret_id: &'a str,
-    timestamp: i64,
-    method: Method1,
-    signature: &'a str,
+    pub(super) timestamp: i64,
+    pub(super) method: Method1,
+    pub(super) signature: &'a str,
 }
 
 /// What must be there whoever calls.

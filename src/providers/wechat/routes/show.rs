@@ -10,11 +10,12 @@ use jiff::SignedDuration;
 use crate::clock::http_date;
 use crate::codec::encode::{self, Level, QrOptions};
 use crate::codec::render;
+use crate::faults::{Asked, Phase};
 use crate::intake::query;
-use crate::providers::wechat::Operation;
 use crate::providers::wechat::auth::Caller;
-use crate::providers::wechat::store::codes;
+use crate::providers::wechat::store::codes::{self, By};
 use crate::providers::wechat::ticket;
+use crate::providers::wechat::{Operation, VENDOR};
 use crate::shared::{Outcome, Shared};
 
 /// Side of the picture in pixels. Recorded: commonly reported, in no document.
@@ -37,15 +38,23 @@ pub(super) async fn showqrcode(
     method: Method,
     RawQuery(query): RawQuery,
 ) -> Result<Picture, NoPicture> {
-    if shared.config().forced_error(Operation::Show.name()).is_some() || !matches!(method, Method::GET | Method::HEAD) {
+    if !matches!(method, Method::GET | Method::HEAD) {
         return Err(NoPicture(NOT_FOUND));
     }
     let pairs = query::pairs_lossy(&query.unwrap_or_default());
     // Recorded: wechat-api and silenceper put the ticket into the address unescaped, where a plus reads as a space.
     let ticket = query::first(&pairs, "ticket").ok_or(NoPicture(NOT_FOUND))?.replace(' ', "+");
-    let found = codes::of_ticket(&shared, &ticket).await.map_err(|_| NoPicture("-1"))?;
+    let found = codes::find(&shared, By::Ticket(&ticket), None).await.map_err(|_| NoPicture("-1"))?;
+    let appid = found.as_ref().map(|shown| shown.appid.as_str());
+    appid.into_iter().for_each(|appid| caller.is(appid));
+    let scene = found.as_ref().map_or("", |shown| shown.scene.as_str());
+    for phase in [Phase::Arrived, Phase::Admitted, Phase::Read(&[&ticket, scene])] {
+        let asked = Asked { vendor: VENDOR.name, operation: Operation::Show.name(), credential: appid };
+        if shared.fault(asked, phase).is_some() {
+            return Err(NoPicture(NOT_FOUND));
+        }
+    }
     let shown = found.ok_or(NoPicture(NOT_FOUND))?;
-    caller.is(&shown.appid);
     let now = shared.clock().of(&shown.appid).now();
     if shown.has_ended(now.as_second()) {
         return Err(NoPicture(NOT_FOUND));

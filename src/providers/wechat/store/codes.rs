@@ -24,7 +24,10 @@ pub(in super::super) struct Made {
 
 /// A code that somebody wants to see.
 pub(in super::super) struct Shown {
+    pub(in super::super) ticket: String,
     pub(in super::super) code: String,
+    /// As scan events show it.
+    pub(in super::super) scene: String,
     /// Whose it is.
     pub(in super::super) appid: String,
     expires_at: Option<i64>,
@@ -203,18 +206,45 @@ async fn add_to_count(connection: &mut SqliteConnection, appid: &str, new: i64) 
     Ok(())
 }
 
-/// The code of a ticket, expired or not.
-pub(in super::super) async fn of_ticket(shared: &Shared, ticket: &str) -> Result<Option<Shown>, Error> {
-    // No store but SQLite takes a NUL, and no ticket has one.
-    if ticket.contains('\0') {
+/// What a code is looked for by.
+#[derive(Clone, Copy, Debug)]
+pub(in super::super) enum By<'a> {
+    Ticket(&'a str),
+    Code(&'a str),
+    Scene(&'a str),
+}
+
+impl<'a> By<'a> {
+    /// The query, whose second parameter is an account or null, and its first parameter. Of several codes the one that was
+    /// made last.
+    fn query(self) -> (&'static str, &'a str) {
+        macro_rules! by {
+            ($column:literal) => {
+                concat!(
+                    "SELECT ticket, code, appid, scene, expires_at FROM wechat_codes WHERE ",
+                    $column,
+                    " = $1 AND ($2 IS NULL OR appid = $2) ORDER BY created_at DESC, rowid DESC LIMIT 1"
+                )
+            };
+        }
+        match self {
+            Self::Ticket(ticket) => (by!("ticket"), ticket),
+            Self::Code(code) => (by!("code"), code),
+            Self::Scene(scene) => (by!("scene"), scene),
+        }
+    }
+}
+
+/// A code, of `appid` if that is given, expired or not.
+pub(in super::super) async fn find(shared: &Shared, by: By<'_>, appid: Option<&str>) -> Result<Option<Shown>, Error> {
+    let (query, value) = by.query();
+    // No store but SQLite takes a NUL, and nothing that is looked for has one.
+    if value.contains('\0') || appid.is_some_and(|appid| appid.contains('\0')) {
         return Ok(None);
     }
-    let row: Option<(String, String, Option<i64>)> =
-        sqlx::query_as("SELECT code, appid, expires_at FROM wechat_codes WHERE ticket = $1")
-            .bind(ticket)
-            .fetch_optional(shared.store().pool())
-            .await?;
-    Ok(row.map(|(code, appid, expires_at)| Shown { code, appid, expires_at }))
+    let row: Option<(String, String, String, String, Option<i64>)> =
+        sqlx::query_as(query).bind(value).bind(appid).fetch_optional(shared.store().pool()).await?;
+    Ok(row.map(|(ticket, code, appid, scene, expires_at)| Shown { ticket, code, scene, appid, expires_at }))
 }
 
 /// A row of `wechat_codes`.

@@ -1,16 +1,17 @@
-//! WeChat's tables: accounts, tokens, codes and counted calls. What a change means is in the file of each table.
+//! WeChat's tables: accounts, tokens, codes, counted calls and followers. What a change means is in the file of each table.
 //!
 //! Tokens and codes change through the store's one writer alone, for many callers at once: what a change reads is what the
 //! one before has left, and all rows of a kind go in by few statements ([`rows`]).
 
 pub(super) mod codes;
 pub(super) mod counts;
+pub(super) mod followers;
 mod rows;
 pub(super) mod tokens;
 
 use crate::store::{Column, Kind, Migration, Table};
 
-pub(super) const MIGRATIONS: &[Migration] = &[FIRST, CURRENT_TOKENS];
+pub(super) const MIGRATIONS: &[Migration] = &[FIRST, CURRENT_TOKENS, FOLLOWERS];
 
 const FIRST: Migration = Migration {
     version: 2_026_112_131,
@@ -63,6 +64,18 @@ const CURRENT_TOKENS: Migration = Migration {
     ",
 };
 
+const FOLLOWERS: Migration = Migration {
+    version: 2_026_112_634,
+    about: "WeChat users who follow an account, as scans were acted out",
+    sql: "
+        CREATE TABLE wechat_followers (
+            appid TEXT NOT NULL,
+            openid TEXT NOT NULL,
+            PRIMARY KEY (appid, openid)
+        );
+    ",
+};
+
 /// What requests have left. An account owns its rows by its AppID.
 pub(super) const TABLES: &[Table] = {
     use Kind::{Integer, OptionalInteger, Text};
@@ -101,5 +114,6 @@ pub(super) const TABLES: &[Table] = {
                 Column("calls", Integer),
             ],
         },
+        Table { name: "wechat_followers", columns: &[Column("appid", Text), Column("openid", Text)] },
     ]
 };

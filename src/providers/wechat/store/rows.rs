@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use sqlx::error::DatabaseError;
 use sqlx::{QueryBuilder, Sqlite, SqliteConnection};
 
 /// Rows in a statement. Few sizes, so that every statement is prepared once.
@@ -54,7 +55,7 @@ async fn insert_one<R: Drawn>(connection: &mut SqliteConnection, row: &mut R) ->
 }
 
 fn is_taken(error: &sqlx::Error) -> bool {
-    error.as_database_error().is_some_and(|error| error.is_unique_violation())
+    error.as_database_error().is_some_and(DatabaseError::is_unique_violation)
 }
 
 /// The parts of so many rows, one a statement.

@@ -102,19 +102,8 @@ pub(in super::super) async fn issue(shared: &Shared, appid: String) -> Result<Is
 
 /// `/cgi-bin/stable_token`: the account's stable token, renewed where it is time or where `force` asks for it.
 pub(in super::super) async fn stable(shared: &Shared, appid: String, force: bool) -> Result<Issued, Error> {
-    let (now, kept) = (shared.clock().of(&appid).unix_seconds(), shared.store().memory::<Kept>());
-    let current = match kept.stable.get(&appid) {
-        Some(current) => Some(current),
-        None => {
-            let moment = kept.stable.moment();
-            let current = current(shared.store().pool(), &appid, now).await?;
-            if let Some(current) = &current {
-                kept.stable.keep(moment, &appid, current.clone());
-            }
-            current
-        }
-    };
-    let current = match current {
+    let now = shared.clock().of(&appid).unix_seconds();
+    let current = match kept_or_read(shared, &appid, now).await? {
         Some(current) if current.serves(force, now) => current,
         _ => {
             let draws = shared.ids().of(&appid).fork();
@@ -282,6 +271,20 @@ impl From<Row> for Stable {
         let Row { token, forced, issued_at, expires_at, .. } = row;
         Self { token, forced, issued_at, expires_at }
     }
+}
+
+/// The account's newest stable token, from memory where it is there; it may have ended.
+async fn kept_or_read(shared: &Shared, appid: &str, now: i64) -> Result<Option<Stable>, sqlx::Error> {
+    let kept = shared.store().memory::<Kept>();
+    if let Some(stable) = kept.stable.get(appid) {
+        return Ok(Some(stable));
+    }
+    let moment = kept.stable.moment();
+    let stable = current(shared.store().pool(), appid, now).await?;
+    if let Some(stable) = &stable {
+        kept.stable.keep(moment, appid, stable.clone());
+    }
+    Ok(stable)
 }
 
 /// The account's newest stable token that counts.

@@ -2,6 +2,18 @@
 //!
 //! Here: which lines are looked at, and how lines that say the same become a symbol. One line is never enough for a code
 //! whose check is weak: its neighbours are asked, and those that say something else count against it.
+//!
+//! What each stage reads of the zxing-cpp samples and of camera frames, and costs there, zxing-cpp's whole reading = 1:
+//!
+//! | stage | reads | time |
+//! |---|---|---|
+//! | rows and columns ([`upright`]) | 447, 27 | 0.12, 0.07 |
+//! | finding and judging places ([`Places::find`]) | | 0.02, 0.03 |
+//! | lines across places ([`located`]) | 8, 30 | 0.02, 0.01 |
+//! | the same, sharpened | 12, 1 | 0.02, 0.00 |
+//! | weighed, as it is and sharpened ([`weighed`]) | 27, 1 | 0.04, 0.00 |
+//! | the same place enlarged and sharpened | 1, 0 | 0.01, 0.00 |
+//! | inverted | 2, 0 | 0.00, 0.00 |
 
 mod blurred;
 mod codabar;

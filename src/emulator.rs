@@ -186,7 +186,7 @@ impl Emulator {
         let credential = spec.credential.as_deref();
         let named = credential.and_then(|name| self.app.shared.credentials().named(name));
         let members = named.unwrap_or_else(|| credential.into_iter().map(Into::into).collect());
-        self.app.shared.faults().add(spec, members)
+        self.app.shared.faults().add(spec, &members)
     }
 
     /// The rules that make requests fail, and all failures that there are.
@@ -378,7 +378,7 @@ mod tests {
         let authority = emulator.authority_pem().expect("an authority");
         let authority = CertificateDer::from_pem_slice(authority.as_bytes()).expect("a certificate");
         let address = emulator.tls_address().expect("an address");
-        let patience = Duration::from_secs(60);
+        let patience = Duration::from_mins(1);
         let direct = probe::greet(Way::Direct(address), "api.weixin.qq.com", &authority, patience).await;
         direct.expect("a handshake by name");
         let proxy = emulator.address().to_string();

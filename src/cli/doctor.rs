@@ -1,6 +1,7 @@
 //! `qrstack doctor`: looks at this machine as a client of a running server would: is the server there, do the vendors' names
 //! lead to it, is its authority trusted, do the clocks agree. Each thing that is wrong comes with the line that mends it.
 
+use std::fmt::Display;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::ExitCode;
@@ -37,22 +38,23 @@ pub(super) struct Arguments {
 /// What was found, line by line.
 #[derive(Default)]
 struct Findings {
+    lines: Vec<String>,
     problems: usize,
 }
 
 impl Findings {
-    fn well(&self, about: &str, what: impl std::fmt::Display) {
-        println!("ok     {about:<7} {what}");
+    fn well(&mut self, about: &str, what: impl Display) {
+        self.lines.push(format!("ok     {about:<7} {what}"));
     }
 
     /// Nothing wrong, but good to know.
-    fn note(&self, about: &str, what: impl std::fmt::Display) {
-        println!("note   {about:<7} {what}");
+    fn note(&mut self, about: &str, what: impl Display) {
+        self.lines.push(format!("note   {about:<7} {what}"));
     }
 
-    fn wrong(&mut self, about: &str, what: impl std::fmt::Display, fix: impl std::fmt::Display) {
+    fn wrong(&mut self, about: &str, what: impl Display, fix: impl Display) {
         self.problems += 1;
-        println!("WRONG  {about:<7} {what}\n       fix:    {fix}");
+        self.lines.push(format!("WRONG  {about:<7} {what}\n       fix:    {fix}"));
     }
 }
 
@@ -69,14 +71,17 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
         }
     };
     let base = arguments.base.clone().unwrap_or_else(|| example::base(config.listen));
-    let problems = runtime.block_on(examine(&config, base.trim_end_matches('/')));
-    if problems == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    let findings = runtime.block_on(examine(&config, base.trim_end_matches('/')));
+    for line in &findings.lines {
+        println!("{line}");
+    }
+    if findings.problems == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-async fn examine(config: &Config, base: &str) -> usize {
+async fn examine(config: &Config, base: &str) -> Findings {
     let mut findings = Findings::default();
     if !server(&mut findings, base).await {
-        return findings.problems;
+        return findings;
     }
     match ca::served(base).await {
         Ok(authority) => {
@@ -85,7 +90,7 @@ async fn examine(config: &Config, base: &str) -> usize {
         }
         Err(why) => findings.note("trust", why),
     }
-    findings.problems
+    findings
 }
 
 /// Whether the server is ready, and what time it has; false where it is not there, and there is nothing more to ask.

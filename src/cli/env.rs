@@ -45,7 +45,7 @@ enum Shell {
     Sh,
     Fish,
     #[value(name = "powershell")]
-    PowerShell,
+    Power,
 }
 
 pub(super) fn run(arguments: &Arguments) -> ExitCode {
@@ -73,7 +73,7 @@ impl Shell {
         match self {
             Self::Sh => format!("export {name}={}", shell::word(value)),
             Self::Fish => format!("set -gx {name} '{}'", value.replace('\\', r"\\").replace('\'', r"\'")),
-            Self::PowerShell => format!("$env:{name} = '{}'", value.replace('\'', "''")),
+            Self::Power => format!("$env:{name} = '{}'", value.replace('\'', "''")),
         }
     }
 }
@@ -152,9 +152,8 @@ fn variables(config: &Config, arguments: &Arguments) -> Result<Vec<(&'static str
         let (Some(host), Some(port)) = (url.host_str(), url.port_or_known_default()) else {
             return Err(format!("--base: {base}: there is no host in it"));
         };
-        for scheme in ["http", "https"] {
-            java += &format!(" -D{scheme}.proxyHost={host} -D{scheme}.proxyPort={port}");
-        }
+        let proxy = |scheme: &str| format!(" -D{scheme}.proxyHost={host} -D{scheme}.proxyPort={port}");
+        java.extend(["http", "https"].map(proxy));
         // Some runtimes know the small ones alone, others the capital ones.
         let proxies = ["HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy"];
         variables.extend(proxies.map(|name| (name, base.clone())));
@@ -180,6 +179,6 @@ mod tests {
         let value = r"a b'c\d$e";
         assert_eq!(Shell::Sh.line("N", value), r"export N='a b'\''c\d$e'");
         assert_eq!(Shell::Fish.line("N", value), r"set -gx N 'a b\'c\\d$e'");
-        assert_eq!(Shell::PowerShell.line("N", value), r"$env:N = 'a b''c\d$e'");
+        assert_eq!(Shell::Power.line("N", value), r"$env:N = 'a b''c\d$e'");
     }
 }

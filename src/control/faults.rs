@@ -70,7 +70,7 @@ async fn list(State(control): State<Control>, Query(scope): Query<Scope>) -> Res
 
 async fn add(State(control): State<Control>, Body(spec): Body<Spec>) -> Result<(StatusCode, Json<View>), Error> {
     let members = control.scope(spec.credential.as_deref())?.unwrap_or_default();
-    let added = control.shared.faults().add(spec, members);
+    let added = control.shared.faults().add(spec, &members);
     added.map(|rule| (StatusCode::CREATED, Json(rule))).map_err(|refused| Error::invalid(refused.to_string()))
 }
 

@@ -86,7 +86,7 @@ impl Faults {
     ///
     /// # Errors
     /// Where it could never strike, or there are [`MAX_RULES`].
-    pub fn add(&self, spec: Spec, members: Vec<Arc<str>>) -> Result<View, Refused> {
+    pub fn add(&self, spec: Spec, members: &[Arc<str>]) -> Result<View, Refused> {
         let members = members.iter().map(ToString::to_string).collect();
         self.insert(Saved { spec, members, struck: 0 }, Origin::Asked)
     }

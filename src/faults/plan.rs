@@ -84,7 +84,7 @@ impl Latency {
     pub fn draw(self, ids: &Ids) -> Duration {
         let drawn = match self {
             Self::Fixed(time) => time,
-            Self::Uniform(from, to) => from + (to - from).mul_f64(fraction(ids)),
+            Self::Uniform(from, to) => from + to.saturating_sub(from).mul_f64(fraction(ids)),
             Self::Normal(mean, deviation) => {
                 let seconds = mean.as_secs_f64() + deviation.as_secs_f64() * deviate(ids);
                 Duration::try_from_secs_f64(seconds.max(0.0)).unwrap_or(MAX_DELAY)

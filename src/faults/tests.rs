@@ -20,8 +20,8 @@ fn faults() -> Faults {
 
 fn add(faults: &Faults, json: &str) -> Result<View, Refused> {
     let spec = spec(json);
-    let members = spec.credential.iter().map(|credential| credential.as_str().into()).collect();
-    faults.add(spec, members)
+    let members: Vec<Arc<str>> = spec.credential.iter().map(|credential| credential.as_str().into()).collect();
+    faults.add(spec, &members)
 }
 
 fn spec(json: &str) -> Spec {

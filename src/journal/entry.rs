@@ -99,7 +99,9 @@ impl Head {
     fn new(line: &[&str], headers: &HeaderMap) -> Self {
         let lines: usize = headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
         let mut bytes = Vec::with_capacity(line.iter().map(|part| part.len()).sum::<usize>() + 2 + lines);
-        line.iter().for_each(|part| bytes.extend_from_slice(part.as_bytes()));
+        for part in line {
+            bytes.extend_from_slice(part.as_bytes());
+        }
         bytes.extend_from_slice(b"\r\n");
         for (name, value) in headers {
             for part in [name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"] {

@@ -89,19 +89,16 @@ impl Masker {
             let name_end = rest[start..].find(|c| !is_of_name(c)).map_or(rest.len(), |length| start + length);
             let name = decoded(&rest[start..name_end]);
             let value = if is_secret_name(&name) { value_behind(&rest[name_end..]) } else { None };
-            match value {
-                Some((before, length)) => {
-                    let (from, to) = (name_end + before, name_end + before + length);
-                    self.learn(&rest[from..to]);
-                    self.learn(&decoded(&rest[from..to]));
-                    masked.push_str(&rest[..from]);
-                    masked.push_str(MASK);
-                    rest = &rest[to..];
-                }
-                None => {
-                    masked.push_str(&rest[..name_end]);
-                    rest = &rest[name_end..];
-                }
+            if let Some((before, length)) = value {
+                let (from, to) = (name_end + before, name_end + before + length);
+                self.learn(&rest[from..to]);
+                self.learn(&decoded(&rest[from..to]));
+                masked.push_str(&rest[..from]);
+                masked.push_str(MASK);
+                rest = &rest[to..];
+            } else {
+                masked.push_str(&rest[..name_end]);
+                rest = &rest[name_end..];
             }
         }
         masked.push_str(rest);

@@ -164,7 +164,9 @@ async fn who_follows_sees_every_entry_once_until_the_server_stops() {
 #[test]
 fn the_order_of_requests_can_be_asked_about() {
     let journal = Journal::new(10, 1 << 20);
-    ["token", "create", "show", "create"].into_iter().for_each(|content| journal.record(asked(content)));
+    for content in ["token", "create", "show", "create"] {
+        journal.record(asked(content));
+    }
     for (order, came) in [
         (vec!["token", "create", "show"], 3),
         (vec!["token", "show", "create"], 3),
@@ -180,7 +182,9 @@ fn the_order_of_requests_can_be_asked_about() {
 #[test]
 fn clearing_forgets_what_matches_alone() {
     let journal = Journal::new(10, 1 << 20);
-    ["red", "blue", "red"].into_iter().for_each(|content| journal.record(asked(content)));
+    for content in ["red", "blue", "red"] {
+        journal.record(asked(content));
+    }
     assert_eq!(journal.clear(&about("red")), 2);
     let fill = journal.fill();
     assert_eq!((fill.entries, fill.recorded), (1, 3));

@@ -170,7 +170,9 @@ impl View {
                 change(&mut difference.ours);
                 change(&mut difference.theirs);
             }
-            mistakes.iter_mut().for_each(|mistake| change(&mut mistake.about));
+            for mistake in mistakes {
+                change(&mut mistake.about);
+            }
         }
     }
 }

@@ -27,7 +27,7 @@ use tower::ServiceExt;
 use tower::util::Oneshot;
 
 use super::attend::NOBODYS;
-use super::connection::{self, Connection, Deadlines, Transport};
+use super::connection::{self, Connection, Deadlines, Link, Transport};
 use super::damage::Reset;
 use super::proxy::{self, Route, Speech};
 use super::{App, Gate, handshake, spelling};
@@ -198,7 +198,7 @@ impl House {
             // Small answers are not held back for more to come.
             let _ = stream.set_nodelay(true);
             let ours = stream.local_addr().ok().map(|address| address.ip().to_canonical());
-            let visitor = Visitor { peer, bound, ours, is_tunnelled: false, _place: Arc::new(place) };
+            let visitor = Visitor { peer, bound, ours, outer: None, _place: Arc::new(place) };
             match tls {
                 None => self.tasks.spawn(Arc::clone(self).converse(stream, visitor)),
                 Some(tls) => self.tasks.spawn(Arc::clone(self).greet(stream, visitor, tls.clone())),
@@ -224,19 +224,21 @@ impl House {
     async fn converse<T: Transport>(self: Arc<Self>, stream: T, visitor: Visitor) {
         let connection = Connection::new(stream, self.deadlines, Arc::clone(&self.crowd));
         let link = connection.link();
-        let service = hyper::service::service_fn(|request: Request<Incoming>| {
+        let service = hyper::service::service_fn(|mut request: Request<Incoming>| {
             let (gate, spelling, link) = (self.gate.clone(), self.spelling.clone(), Arc::clone(&link));
+            let outer = visitor.outer.clone();
             let answer = match link.refusal() {
                 Some(refusal) => Either::Left(ready(Ok(refuse(refusal.answer(), visitor.peer, &self.metrics)))),
-                None => match self.route(request, &visitor) {
-                    Ok(request) => Either::Right(ask(self.router.clone(), request, &visitor)),
-                    Err(answer) => Either::Left(ready(Ok(answer))),
+                None => match self.divert(&mut request, &visitor, &link) {
+                    Some(answer) => Either::Left(ready(Ok(answer))),
+                    None => Either::Right(ask(self.router.clone(), request, &visitor)),
                 },
             };
             async move {
                 let mut response = answer.await?;
                 if response.extensions().get::<Reset>().is_some() {
                     link.reset();
+                    outer.inspect(|outer| outer.reset());
                 }
                 if link.is_unread() || gate.is_stopping() {
                     response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
@@ -268,24 +270,26 @@ impl House {
         }
     }
 
-    /// Lets a request that is for us go on, opens tunnels, and answers everything else that is meant for a proxy.
-    fn route(
+    /// Opens tunnels, and answers everything else that is meant for another server; nothing where a request is for us.
+    fn divert(
         self: &Arc<Self>,
-        mut request: Request<Incoming>,
+        request: &mut Request<Incoming>,
         visitor: &Visitor,
-    ) -> Result<Request<Incoming>, Response> {
-        match proxy::route(&request, visitor.ours, &self.public_hosts) {
-            Route::Here => Ok(request),
-            Route::Tunnel(_) if visitor.is_tunnelled => Err(self.refuse(proxy::NESTED, visitor)),
-            Route::Tunnel(Speech::Tls) if self.tls.is_none() => Err(self.refuse(proxy::NO_TLS, visitor)),
+        link: &Arc<Link>,
+    ) -> Option<Response> {
+        let refused = match proxy::route(request, visitor.ours, &self.public_hosts) {
+            Route::Here => return None,
+            Route::Tunnel(_) if visitor.outer.is_some() => proxy::NESTED,
+            Route::Tunnel(Speech::Tls) if self.tls.is_none() => proxy::NO_TLS,
             Route::Tunnel(speech) => {
-                let upgrade = hyper::upgrade::on(&mut request);
-                let visitor = Visitor { is_tunnelled: true, ..visitor.clone() };
+                let upgrade = hyper::upgrade::on(request);
+                let visitor = Visitor { outer: Some(Arc::clone(link)), ..visitor.clone() };
                 self.tasks.spawn(Arc::clone(self).tunnel(upgrade, speech, visitor));
-                Err(StatusCode::OK.into_response())
+                return Some(StatusCode::OK.into_response());
             }
-            Route::Refused(why) => Err(self.refuse(why, visitor)),
-        }
+            Route::Refused(why) => why,
+        };
+        Some(self.refuse(refused, visitor))
     }
 
     fn refuse(&self, why: &'static str, visitor: &Visitor) -> Response {
@@ -322,8 +326,8 @@ struct Visitor {
     bound: Bound,
     /// The address of ours that it reached.
     ours: Option<IpAddr>,
-    /// Whether it came through a tunnel, where there is no other.
-    is_tunnelled: bool,
+    /// The connection that carries it, where it came through a tunnel; there is no tunnel within that.
+    outer: Option<Arc<Link>>,
     /// Given back once the connection and the tunnel in it are over.
     _place: Arc<OwnedSemaphorePermit>,
 }

@@ -24,14 +24,13 @@ use crate::domains::Domain;
 /// Key and certificate in the data folder, for the owner alone. One file, so that both are replaced at the same moment.
 const FILE: &str = "authority.pem";
 
-const DAY: Duration = Duration::from_secs(24 * 60 * 60);
-/// How long the authority lives.
-const LIFE: Duration = Duration::from_secs(3653 * DAY.as_secs());
+/// How long the authority lives: ten years.
+const LIFE: Duration = Duration::from_hours(24 * 3653);
 /// How long a certificate lives, and how much of that must be left for it to be shown.
-const LEAF_LIFE: Duration = Duration::from_secs(90 * DAY.as_secs());
-pub(super) const LEAF_REST: Duration = Duration::from_secs(30 * DAY.as_secs());
+const LEAF_LIFE: Duration = Duration::from_hours(24 * 90);
+pub(super) const LEAF_REST: Duration = Duration::from_hours(24 * 30);
 /// Certificates begin so long before they are made, for clients whose clocks are behind.
-const BEFORE: Duration = DAY;
+const BEFORE: Duration = Duration::from_hours(24);
 
 /// A key with its certificate, which clients are told to trust.
 pub struct Authority {

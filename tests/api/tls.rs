@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::http::{Method, StatusCode};
+use qrstack::Emulator;
 use qrstack::clock::{Clock, Ids};
 use qrstack::server::{self, App, domains};
 use qrstack::tls::{Authority, Keeper, Tls, export};
@@ -174,6 +175,22 @@ async fn a_stop_waits_for_no_handshake_and_ends_idle_connections() {
     listening.end().await;
     let mut rest = Vec::new();
     idle.read_to_end(&mut rest).await.expect("an end in good order");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_fault_on_the_wire_reaches_through_a_tunnel() {
+    let emulator = Emulator::builder().setting("wechat_tokens", "wx0123456789abcdef:T").start().await.expect("started");
+    let mut stream = TcpStream::connect(emulator.address()).await.expect("connected");
+    stream.write_all(b"CONNECT api.weixin.qq.com:80 HTTP/1.1\r\nHost: x\r\n\r\n").await.expect("sent");
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        head.push(stream.read_u8().await.expect("an answer"));
+    }
+    let scan =
+        "GET /cv/img/qrcode?access_token=T&img_url=qrstack-fault:reset HTTP/1.1\r\nHost: api.weixin.qq.com\r\n\r\n";
+    stream.write_all(scan.as_bytes()).await.expect("sent");
+    let end = stream.read_u8().await.expect_err("no answer");
+    assert_eq!(end.kind(), io::ErrorKind::ConnectionReset);
 }
 
 /// An answer to a request that is sent to `host`.

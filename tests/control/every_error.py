@@ -4,6 +4,7 @@ its own input where that can ask for one. Python's standard library alone.
     python3 tests/control/every_error.py PATH_OF_QRSTACK
 """
 
+import contextlib
 import hashlib
 import hmac
 import http.client
@@ -95,11 +96,10 @@ class EveryError(unittest.TestCase):
 
     def send(self, method, target, headers, body):
         connection = http.client.HTTPConnection(self.host, timeout=60)
-        connection.request(method, target, body=body, headers=headers)
-        answer = connection.getresponse()
-        status, content = answer.status, answer.read()
-        connection.close()
-        return status, content
+        with contextlib.closing(connection):
+            connection.request(method, target, body=body, headers=headers)
+            answer = connection.getresponse()
+            return answer.status, answer.read()
 
     def control(self, method, path, body=None, expected=200):
         data = None if body is None else json.dumps(body).encode()

@@ -120,9 +120,8 @@ fn no_http2() -> String {
     let alert = Some(&rustls::Error::AlertReceived(AlertDescription::NoApplicationProtocol));
     assert_eq!(tls_error(&refused), alert);
 
-    const PREFACE: &str = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
     let tls = greet(stream(address), "open.cli.im", &client(&authority, &[])).expect("greeted");
-    assert!(exchange(tls, PREFACE).starts_with("HTTP/1.1 505 "));
+    assert!(exchange(tls, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").starts_with("HTTP/1.1 505 "));
     let upgrade = "GET /_qrstack/livez HTTP/1.1\r\nHost: x\r\nConnection: Upgrade, HTTP2-Settings, close\r\n\
                    Upgrade: h2c\r\nHTTP2-Settings: AAMAAABkAARAAAAAAAIAAAAA\r\n\r\n";
     assert_eq!(last_answer(program.address(), upgrade).status, 200, "an offer to change is not taken up");

@@ -75,7 +75,7 @@ impl Transport for TokioIo<Upgraded> {
 }
 
 /// A connection as hyper's input and output.
-pub(super) struct Connection<T> {
+pub(super) struct Connection<T: Transport> {
     stream: T,
     framing: Framing,
     deadlines: Deadlines,
@@ -194,11 +194,8 @@ impl<T: Transport> Connection<T> {
 
     /// Fails where the connection is to be reset.
     fn check_reset(&self) -> io::Result<()> {
-        if !self.link.is_reset.load(Ordering::Relaxed) {
-            return Ok(());
-        }
-        self.stream.abandon();
-        Err(ErrorKind::ConnectionReset.into())
+        // Dropped, it leaves the client with a reset.
+        if self.link.is_reset.load(Ordering::Relaxed) { Err(ErrorKind::ConnectionReset.into()) } else { Ok(()) }
     }
 
     /// What a write came to; while it waits, the clock runs.
@@ -209,6 +206,15 @@ impl<T: Transport> Connection<T> {
             return Poll::Ready(Err(ErrorKind::TimedOut.into()));
         }
         wrote
+    }
+}
+
+impl<T: Transport> Drop for Connection<T> {
+    fn drop(&mut self) {
+        // Also where it is a connection within this one that was to be reset.
+        if self.link.is_reset.load(Ordering::Relaxed) {
+            self.stream.abandon();
+        }
     }
 }
 

@@ -258,6 +258,31 @@ mod tests {
     }
 
     #[test]
+    fn the_level_is_the_mean_of_the_neighbourhood_at_every_place() {
+        for n in 3..140 {
+            let profile: Vec<f32> = (0..n).map(|i| ((i * i * 7 + i * 13) % 31) as f32 * 8.0).collect();
+            let reach = REACH.min(n / 2).max(1);
+            let dark = |i: usize, before: bool| {
+                let around = &profile[i.saturating_sub(reach)..(i + reach + 1).min(n)];
+                let level = around.iter().sum::<f32>() / around.len() as f32;
+                profile[i] < if before { level + 3.0 } else { level - 3.0 }
+            };
+            let mut changes = Vec::new();
+            let mut before = false;
+            for i in 0..n {
+                if dark(i, before) != before {
+                    before = !before;
+                    changes.push(i);
+                }
+            }
+            let mut edges = Vec::new();
+            by_level(&profile, &mut edges);
+            assert_eq!(edges.len(), changes.len() + usize::from(before), "{n} pixels");
+            assert!(edges.iter().zip(changes).all(|(edge, i)| (edge - i as f32).abs() <= 0.5), "{n} pixels");
+        }
+    }
+
+    #[test]
     fn a_bar_cut_by_the_end_of_the_picture_begins_there() {
         let runs = Runs::of(vec![20.0, 20.0, 200.0, 200.0, 20.0, 20.0], Cut::Extrema);
         assert_eq!(runs.edges, [0.0, 2.0, 4.0, 6.0]);

@@ -507,3 +507,50 @@ fn decode(runs: &Runs, i: usize) -> Option<Decoded> {
         .or_else(|| codabar::decode(runs, i))
         .or_else(|| itf::decode(runs, i))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Something between 0 and 99 that looks like chance.
+    fn chance(a: usize, b: usize) -> usize {
+        (a.wrapping_mul(0x9E37_79B9).wrapping_add(b.wrapping_mul(0x85EB_CA6B)) ^ 0x27D4_EB2F).wrapping_mul(0xC2B2_AE35)
+            >> 16
+            & 0xFFFF
+    }
+
+    fn picture(width: u32, height: u32, dark: impl Fn(usize, usize) -> bool) -> Luma {
+        let (w, h) = (width as usize, height as usize);
+        let pixels = (0..w * h).map(|i| if dark(i % w, i / w) { 40 } else { 210 }).collect();
+        Luma::new(width, height, pixels)
+    }
+
+    #[test]
+    fn strokes_that_differ_from_line_to_line_are_no_place() {
+        let bars = picture(320, 160, |x, _| (40..280).contains(&x) && chance(x / 3, 0) % 2 == 0);
+        assert_eq!(Places::find(&bars).0.len(), 1, "the same on every line");
+        let strokes = picture(320, 160, |x, y| (40..280).contains(&x) && chance(x / 3, y / 6) % 2 == 0);
+        assert!(!locate::regions(&strokes).is_empty(), "all edges run one way");
+        assert!(Places::find(&strokes).is_empty());
+    }
+
+    #[test]
+    fn the_part_of_a_place_that_has_bars_is_kept() {
+        // The edge of a box runs down to the bars.
+        let luma = picture(320, 240, |x, y| {
+            if y < 180 { x > 150 } else { (40..280).contains(&x) && chance(x / 3, 0) % 2 == 0 && y < 230 }
+        });
+        let places = Places::find(&luma);
+        let frame = places.frames().next().expect("has bars");
+        assert!(frame.lines() < 120 && frame.point(0.0, 0.0).y > 100.0, "{frame:?}");
+    }
+
+    #[test]
+    fn lines_are_alike_at_the_shift_that_suits_best() {
+        let line: Vec<f32> = (0..200).map(|x| chance(x / 4, 1) as f32 % 97.0).collect();
+        let moved: Vec<f32> = line.iter().skip(5).chain(&line[..5]).copied().collect();
+        assert!(likeness(&line, &moved) > 0.99);
+        let other: Vec<f32> = (0..200).map(|x| chance(x / 4, 2) as f32 % 97.0).collect();
+        assert!(likeness(&line, &other) < 0.6);
+    }
+}

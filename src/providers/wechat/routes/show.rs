@@ -46,7 +46,9 @@ pub(super) async fn showqrcode(
     let ticket = query::first(&pairs, "ticket").ok_or(NoPicture(NOT_FOUND))?.replace(' ', "+");
     let found = codes::find(&shared, By::Ticket(&ticket), None).await.map_err(|_| NoPicture("-1"))?;
     let appid = found.as_ref().map(|shown| shown.appid.as_str());
-    appid.into_iter().for_each(|appid| caller.is(appid));
+    if let Some(appid) = appid {
+        caller.is(appid);
+    }
     let scene = found.as_ref().map_or("", |shown| shown.scene.as_str());
     for phase in [Phase::Arrived, Phase::Admitted, Phase::Read(&[&ticket, scene])] {
         let asked = Asked { vendor: VENDOR.name, operation: Operation::Show.name(), credential: appid };

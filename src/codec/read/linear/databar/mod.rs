@@ -430,4 +430,33 @@ mod tests {
         assert_eq!(WEIGHTS[..9], [1, 3, 9, 27, 81, 32, 96, 77, 20]);
         assert_eq!(WEIGHTS[183], 89);
     }
+
+    #[test]
+    fn two_pairs_must_be_seen_on_lines_that_differ() {
+        let zero = Character { value: 0, check: 0 };
+        let pool = |votes: u32, lines: f32| {
+            let pair = |odd: bool, start: f32| Pair {
+                family: Family::Omni,
+                odd,
+                finder: 0,
+                left: zero,
+                right: Some(zero),
+                votes,
+                extent: Extent {
+                    first_line: 20.0,
+                    last_line: 20.0 + lines,
+                    start,
+                    end: start + 90.0,
+                    backwards: false,
+                },
+            };
+            Pool { pairs: vec![pair(true, 10.0), pair(false, 100.0)], votes: 0 }
+        };
+        let texts = |pool: &Pool, thickness| pool.symbols(thickness).into_iter().map(|s| s.text).collect::<Vec<_>>();
+        assert_eq!(texts(&pool(3, 4.0), 3.0), ["00000000000000"]);
+        assert!(texts(&pool(3, 4.0), 7.0).is_empty(), "lines that share pixels");
+        let doubtful = pool(2, 1.0);
+        assert!(texts(&doubtful, 1.0).is_empty());
+        assert_eq!(doubtful.doubtful(), [(20.0, 21.0); 2], "and are asked about");
+    }
 }

@@ -74,9 +74,14 @@ impl Bits {
     }
 
     /// Whether the pixel at a place is black; `None` outside.
+    #[inline]
     pub(super) fn at(&self, x: f32, y: f32) -> Option<bool> {
-        (x >= 0.0 && y >= 0.0 && x < self.width as f32 && y < self.height as f32)
-            .then(|| self.words[y as usize * self.stride + x as usize / 64] >> (x as usize % 64) & 1 == 1)
+        if !(x >= 0.0 && y >= 0.0) {
+            return None;
+        }
+        let (x, y) = (x as u32, y as u32);
+        (x < self.width && y < self.height)
+            .then(|| self.words[y as usize * self.stride + x as usize / 64] >> (x % 64) & 1 == 1)
     }
 
     /// The lengths of the runs of row `y`: white first (perhaps of no length), then by turns.

@@ -109,15 +109,24 @@ const RAYS: usize = 32;
 
 /// The eye around a place on a line through its middle, if the same rings are met in all directions.
 fn crossed(bits: &Bits, at: Point, radius: f32) -> Option<Eye> {
-    // The fifth change of colour from the light middle on; the sixth may be lost where a module touches the ring.
+    // The fifth change of colour from the light middle on; the sixth may be lost where a module touches the ring. The
+    // rings are of one width, whatever the direction.
     let edge = |from: Point, dx: f32, dy: f32| -> Option<f32> {
         let (mut dark, mut changes, mut t) = (false, 0, 0.0);
+        let (mut last, mut least, mut most) = (0.0, f32::INFINITY, 0f32);
         while t < 2.0 * radius {
             if bits.at(from.x + dx * t, from.y + dy * t)? != dark {
                 (dark, changes) = (!dark, changes + 1);
+                if changes > 1 {
+                    (least, most) = (least.min(t - last), most.max(t - last));
+                    if most > 2.0 * least + 2.0 {
+                        return None;
+                    }
+                }
                 if changes == 5 {
                     return Some(t - 0.25);
                 }
+                last = t;
             }
             t += 0.5;
         }

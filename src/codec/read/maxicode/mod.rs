@@ -119,7 +119,7 @@ fn crossed(bits: &Bits, at: Point, radius: f32) -> Option<Eye> {
                 (dark, changes) = (!dark, changes + 1);
                 if changes > 1 {
                     (least, most) = (least.min(t - last), most.max(t - last));
-                    if most > 2.0 * least + 2.0 {
+                    if most > 2.5 * least + 2.5 {
                         return None;
                     }
                 }

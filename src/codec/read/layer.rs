@@ -125,6 +125,11 @@ impl<'a> Layer<'a> {
         Point { x: p.x * self.scale + self.offset, y: p.y * self.scale + self.offset }
     }
 
+    /// Corners in the received picture in pixels of this layer.
+    pub(super) fn inwards(&self, corners: &Corners) -> Corners {
+        Corners(corners.0.map(|p| Point { x: (p.x - self.offset) / self.scale, y: (p.y - self.offset) / self.scale }))
+    }
+
     /// Corners in this layer in pixels of the received picture.
     pub(super) fn corners(&self, corners: Corners) -> Corners {
         Corners(corners.0.map(|p| self.point(p)))
@@ -147,6 +152,8 @@ mod tests {
             let (w, h) = (layer.luma.width() as f32, layer.luma.height() as f32);
             let centre = layer.point(Point { x: w / 2.0, y: h / 2.0 });
             assert!((centre.x - 2.0).abs() < 0.1 && (centre.y - 1.0).abs() < 0.1, "{centre:?}");
+            let back = layer.inwards(&Corners([centre; 4])).0[2];
+            assert!((back.x - w / 2.0).abs() < 1e-3 && (back.y - h / 2.0).abs() < 1e-3, "{back:?}");
         }
     }
 

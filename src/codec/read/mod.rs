@@ -97,7 +97,7 @@ pub fn read(luma: &Luma, kinds: Kinds, budget: &Budget) -> Reading {
         budget: *budget,
         found: Found::default(),
         finders: 0,
-        grids: 0,
+        grids: Vec::new(),
         bends: MOST_BENDS,
         borders: 0,
         eyes: 0,
@@ -126,8 +126,8 @@ struct Stages {
     found: Found,
     /// Most QR finders seen in a layer: without any, the dearer tries for QR codes are in vain.
     finders: usize,
-    /// Most QR grids seen in a layer that could not be decoded as they were.
-    grids: usize,
+    /// Middles of QR grids that could not be decoded as they were, in pixels of the picture.
+    grids: Vec<Point>,
     /// QR grids that may still be bent: the dearest thing of all.
     bends: usize,
     /// Broken borders as of a Data Matrix, bull's eyes as of an Aztec Code, directions with bars as at the ends of a
@@ -145,6 +145,11 @@ impl Stages {
             return false;
         }
         self.affordable()
+    }
+
+    /// Whether there is a QR grid that no other stage could read.
+    fn unread_grids(&self) -> bool {
+        self.grids.iter().any(|&middle| !self.found.covers(middle))
     }
 
     fn affordable(&mut self) -> bool {
@@ -181,7 +186,7 @@ impl Stages {
         }
         // Codes beside those found, on paper that is not flat.
         for layer in &pyramid[base..pyramid.len().min(base + 2)] {
-            if !self.found.is_empty() && self.grids > 0 && self.affordable() {
+            if !self.found.is_empty() && self.unread_grids() && self.affordable() {
                 self.qr(layer.block(), layer, Effort::Inside);
             }
         }
@@ -220,7 +225,7 @@ impl Stages {
         self.seldom(modest.block(), modest);
         // Grids that were there but did not fit.
         for layer in &pyramid[base.saturating_sub(1)..] {
-            if self.grids > 0 && self.wanting() {
+            if self.unread_grids() && self.wanting() {
                 self.qr(layer.block(), layer, Effort::Bent);
             }
         }
@@ -311,10 +316,11 @@ impl Stages {
     fn qr(&mut self, bits: &Bits, layer: &Layer<'_>, effort: Effort) {
         if self.kinds.meets(Kinds::QR) {
             let most = if effort == Effort::Flat { 0 } else { self.bends };
-            let pass = qr::scan(bits, self.kinds, most, effort == Effort::Inside);
+            let known = self.found.places(Kinds::QR, layer);
+            let pass = qr::scan(bits, self.kinds, &known, most, effort == Effort::Inside);
             self.bends -= pass.bends;
             self.finders = self.finders.max(pass.finders);
-            self.grids = self.grids.max(pass.grids);
+            self.grids.extend(pass.grids.into_iter().map(|middle| layer.point(middle)));
             self.found.add(pass.symbols, layer);
         }
     }

@@ -11,12 +11,13 @@ use rxing::common::reedsolomon::{PredefinedGenericGF, ReedSolomonDecoder};
 use super::{binary::Bits, grid, guarded, outline, payload::Payload, plane::Perspective};
 use crate::codec::{Corners, Kind, Point, Symbol};
 
-/// Bull's eyes tried in one picture.
+/// Bull's eyes tried in one picture, and places that look like the middle of one.
 const MOST: usize = 64;
+const MOST_PLACES: usize = 1024;
 
 /// Reads the symbols of `bits`; corners are in its pixels. Also gives the number of bull's eyes, read or not.
 pub(super) fn scan(bits: &Bits) -> (Vec<Symbol>, usize) {
-    let squares: Vec<[Point; 4]> = eyes(bits).into_iter().filter_map(|eye| outlined(bits, eye)).collect();
+    let squares = eyes(bits);
     let symbols = squares.iter().filter_map(|&corners| guarded(|| read(bits, corners))).collect();
     (symbols, squares.len())
 }
@@ -29,9 +30,11 @@ struct Eye {
     module: f32,
 }
 
-/// Centres of seven equal runs, light outside, dark in the middle, across as well as down.
-fn eyes(bits: &Bits) -> Vec<Eye> {
-    let mut found: Vec<Eye> = Vec::new();
+/// The traced squares of bull's eyes: around the middle of seven equal runs, light outside, dark in the middle, across as
+/// well as down.
+fn eyes(bits: &Bits) -> Vec<[Point; 4]> {
+    let mut found: Vec<(Eye, [Point; 4])> = Vec::new();
+    let mut places = 0;
     let mut runs = Vec::new();
     for y in (0..bits.height()).step_by(2) {
         bits.row_runs(y, &mut runs);
@@ -41,18 +44,24 @@ fn eyes(bits: &Bits) -> Vec<Eye> {
             if equal(seven) {
                 let total: u32 = seven.iter().sum();
                 let x = start as f32 + total as f32 / 2.0;
-                let near = |e: &Eye| (e.x - x).abs() < 2.0 * e.module && (e.y - y as f32).abs() < 2.0 * e.module;
+                // On an alternating row of a symbol its middle is only one of many such places: those that have no rings
+                // around do not count.
+                let near = |(e, _): &(Eye, [Point; 4])| {
+                    (e.x - x).abs() < 2.0 * e.module && (e.y - y as f32).abs() < 2.0 * e.module
+                };
                 if found.len() < MOST
+                    && places < MOST_PLACES
                     && !found.iter().any(near)
                     && let Some(eye) = crossed(bits, x, y as f32 + 0.5, total as f32 / 7.0)
                 {
-                    found.push(eye);
+                    places += 1;
+                    found.extend(outlined(bits, eye).map(|square| (eye, square)));
                 }
             }
             start += seven[0] + seven[1];
         }
     }
-    found
+    found.into_iter().map(|(_, square)| square).collect()
 }
 
 /// Whether seven runs are of about the same length.
@@ -277,6 +286,9 @@ fn mode(compact: bool, dark: impl Fn(i32, i32) -> Option<bool>) -> Option<Mode> 
         .then(|| Mode::Rune(joined(&corrected) as u8))
 }
 
+/// Part of the alternating modules of both axes that must have their colour before the others are read from the same view.
+const ALIGNED: f32 = 0.75;
+
 fn symbol(bits: &Bits, view: &Perspective, mode: &Mode, mirrored: bool) -> Option<Symbol> {
     let mut refined = *view;
     let (dimension, payload) = match *mode {
@@ -287,20 +299,30 @@ fn symbol(bits: &Bits, view: &Perspective, mode: &Mode, mirrored: bool) -> Optio
         }
         Mode::Symbol { compact, layers, blocks } => {
             let dimension = if compact { 4 * layers + 11 } else { 4 * layers + 2 * ((2 * layers + 6) / 15) + 15 };
-            if let Some(payload) = content(bits, view, dimension, compact, layers, blocks) {
+            let half = dimension as f32 / 2.0;
+            // Every sixteenth row and column of a full symbol alternates, from the middle on.
+            let fixed = |x: i32, y: i32| (!compact && (x % 16 == 0 || y % 16 == 0)).then_some((x + y) % 2 == 0);
+            let aligned = || {
+                let n = half as i32;
+                let axes = (-n..=n).flat_map(|k| [(k, 0), (0, k)]);
+                let right = axes.filter(|&(x, y)| dark(bits, view, x, y) == fixed(x, y)).count();
+                compact || right as f32 > ALIGNED * (4.0 * half)
+            };
+            let straight = aligned().then(|| content(bits, view, dimension, compact, layers, blocks)).flatten();
+            if let Some(payload) = straight {
                 (dimension, payload)
             } else {
+                let known = if compact { 5.0 } else { 7.0 };
+                let start = grid::flattened(view, known)?;
                 // The message of a chance pattern speaks of a size that the picture has no room for.
-                let half = dimension as f32 / 2.0;
-                let room = [(-half, -half), (half, -half), (half, half), (-half, half)].iter().all(|&(x, y)| {
-                    let p = view.map(x * 0.9, y * 0.9);
+                let room = square(half * 0.9).iter().all(|p| {
+                    let p = start.map(p.x, p.y);
                     bits.at(p.x, p.y).is_some()
                 });
                 if !room {
                     return None;
                 }
-                let known = if compact { 5.0 } else { 7.0 };
-                refined = grid::grown(*view, known, dimension as f32 / 2.0, |p| bits.at(p.x, p.y));
+                refined = grid::grown(*view, known, half, |p| bits.at(p.x, p.y), fixed);
                 (dimension, content(bits, &refined, dimension, compact, layers, blocks)?)
             }
         }

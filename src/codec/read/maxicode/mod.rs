@@ -109,6 +109,7 @@ const RAYS: usize = 32;
 
 /// The eye around a place on a line through its middle, if the same rings are met in all directions.
 fn crossed(bits: &Bits, at: Point, radius: f32) -> Option<Eye> {
+    let ring = radius * (EYE - RING) / EYE;
     // The fifth change of colour from the light middle on; the sixth may be lost where a module touches the ring. The
     // rings are of one width, whatever the direction; where pixels are coarse, a ray may slip through one.
     let walk = |from: Point, dx: f32, dy: f32, even: bool| -> Option<f32> {
@@ -119,7 +120,7 @@ fn crossed(bits: &Bits, at: Point, radius: f32) -> Option<Eye> {
                 (dark, changes) = (!dark, changes + 1);
                 if changes > 1 {
                     (least, most) = (least.min(t - last), most.max(t - last));
-                    if even && most > 2.5 * least + 2.5 {
+                    if even && (most > 4.0 * least + 2.0 || most > 2.6 * ring + 1.0) {
                         return None;
                     }
                 }

@@ -17,9 +17,9 @@ const MOST_PLACES: usize = 1024;
 
 /// Reads the symbols of `bits`; corners are in its pixels. Also gives the number of bull's eyes, read or not.
 pub(super) fn scan(bits: &Bits) -> (Vec<Symbol>, usize) {
-    let squares = eyes(bits);
-    let symbols = squares.iter().filter_map(|&corners| guarded(|| read(bits, corners))).collect();
-    (symbols, squares.len())
+    let outlines = eyes(bits);
+    let symbols = outlines.iter().filter_map(|&outline| guarded(|| read(bits, outline))).collect();
+    (symbols, outlines.len())
 }
 
 /// A place that looks like the middle of a bull's eye.
@@ -32,8 +32,8 @@ struct Eye {
 
 /// The traced squares of bull's eyes: around the middle of seven equal runs, light outside, dark in the middle, across as
 /// well as down.
-fn eyes(bits: &Bits) -> Vec<[Point; 4]> {
-    let mut found: Vec<(Eye, [Point; 4])> = Vec::new();
+fn eyes(bits: &Bits) -> Vec<Outline> {
+    let mut found: Vec<(Eye, Outline)> = Vec::new();
     let mut places = 0;
     let mut runs = Vec::new();
     for y in (0..bits.height()).step_by(2) {
@@ -46,7 +46,7 @@ fn eyes(bits: &Bits) -> Vec<[Point; 4]> {
                 let x = start as f32 + total as f32 / 2.0;
                 // On an alternating row of a symbol its middle is only one of many such places: those that have no rings
                 // around do not count.
-                let near = |(e, _): &(Eye, [Point; 4])| {
+                let near = |(e, _): &(Eye, Outline)| {
                     (e.x - x).abs() < 2.0 * e.module && (e.y - y as f32).abs() < 2.0 * e.module
                 };
                 if found.len() < MOST
@@ -55,13 +55,13 @@ fn eyes(bits: &Bits) -> Vec<[Point; 4]> {
                     && let Some(eye) = crossed(bits, x, y as f32 + 0.5, total as f32 / 7.0)
                 {
                     places += 1;
-                    found.extend(outlined(bits, eye).map(|square| (eye, square)));
+                    found.extend(outlined(bits, eye).map(|outline| (eye, outline)));
                 }
             }
             start += seven[0] + seven[1];
         }
     }
-    found.into_iter().map(|(_, square)| square).collect()
+    found.into_iter().map(|(_, outline)| outline).collect()
 }
 
 /// Whether seven runs are of about the same length.
@@ -146,11 +146,20 @@ fn ray<const N: usize>(bits: &Bits, x: f32, y: f32, dx: f32, dy: f32, reach: f32
 const RAYS: usize = 96;
 /// Part of the modules of a bull's eye that must have their colour.
 const ROUND: f32 = 0.8;
-/// Half the side, in modules, of the square whose outline is traced: the inner side of the fourth ring.
+/// Half the side, in modules, of the square whose outline is traced: the inner side of the fourth ring, where ink has
+/// not made that wider.
 const TRACED: f32 = 3.5;
 
-/// The corners of the traced square of a bull's eye; `None` where its rings are not there.
-fn outlined(bits: &Bits, eye: Eye) -> Option<[Point; 4]> {
+/// The outline of a bull's eye.
+#[derive(Clone, Copy, Debug)]
+struct Outline {
+    corners: [Point; 4],
+    /// Half its side in modules.
+    half: f32,
+}
+
+/// The traced square of a bull's eye; `None` where its rings are not there.
+fn outlined(bits: &Bits, eye: Eye) -> Option<Outline> {
     let edges = |k: usize| {
         let (dy, dx) = (k as f32 / RAYS as f32 * std::f32::consts::TAU).sin_cos();
         let edges = ray::<4>(bits, eye.x, eye.y, dx, dy, 12.0 * eye.module)?;
@@ -167,16 +176,26 @@ fn outlined(bits: &Bits, eye: Eye) -> Option<[Point; 4]> {
     if (0..RAYS).step_by(8).filter(regular).count() < RAYS / 12 {
         return None;
     }
-    let points: Vec<Point> = (0..RAYS).filter_map(|k| Some(edges(k)?.1)).collect();
+    let (rings, points): (Vec<[f32; 4]>, Vec<Point>) = (0..RAYS).filter_map(edges).unzip();
     if points.len() < RAYS * 3 / 4 {
         return None;
     }
     let corners = outline::quadrilateral(Point { x: eye.x, y: eye.y }, &points)?;
-    let seen = Perspective::between(square(TRACED), corners)?;
+    // Ink has moved each edge by a quarter of what a dark ring is wider than a light one.
+    let mut wider: Vec<f32> = rings
+        .iter()
+        .map(|e| {
+            let (dark, light) = (e[2] - e[1], (e[1] - e[0] + e[3] - e[2]) / 2.0);
+            (dark - light) / (2.0 * (dark + light))
+        })
+        .collect();
+    wider.sort_by(f32::total_cmp);
+    let outline = Outline { corners, half: TRACED - wider[wider.len() / 2] };
+    let seen = Perspective::between(square(outline.half), corners)?;
     // Squares within squares: chance patterns end here.
     let rings = (1..=4).flat_map(|r| ring(r).map(move |(x, y)| (x, y, r % 2 == 0)));
     let right = rings.filter(|&(x, y, black)| dark(bits, &seen, x, y) == Some(black)).count();
-    (right as f32 >= ROUND * 80.0).then_some(corners)
+    (right as f32 >= ROUND * 80.0).then_some(outline)
 }
 
 /// The square of `r` modules around the origin.
@@ -190,15 +209,15 @@ fn dark(bits: &Bits, view: &Perspective, x: i32, y: i32) -> Option<bool> {
     bits.at(p.x, p.y)
 }
 
-/// The symbol around a bull's eye, of which the corners of the traced square are known.
-fn read(bits: &Bits, corners: [Point; 4]) -> Option<Symbol> {
-    let seen = Perspective::between(square(TRACED), corners)?;
+/// The symbol around a bull's eye, of which the outline is known.
+fn read(bits: &Bits, outline: Outline) -> Option<Symbol> {
+    let seen = Perspective::between(square(outline.half), outline.corners)?;
     let dark = |view: &Perspective, x: i32, y: i32| dark(bits, view, x, y);
     // The fifth ring is light in a full symbol; in a compact one it holds the mode message.
     let fifth = ring(5).filter_map(|(x, y)| dark(&seen, x, y)).filter(|&d| d).count();
     let compact = fifth > 5;
     let r = if compact { 5 } else { 7 };
-    for (view, mirrored) in turns(corners, square(TRACED)) {
+    for (view, mirrored) in turns(outline.corners, square(outline.half)) {
         let view = view?;
         let marks = [(-r, -r), (1 - r, -r), (-r, 1 - r), (r, -r), (r, 1 - r), (r, r - 1)];
         let blanks = [(r - 1, -r), (r, r), (r - 1, r), (-r, r), (1 - r, r), (-r, r - 1)];

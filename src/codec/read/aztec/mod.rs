@@ -13,7 +13,10 @@ use crate::codec::{Corners, Kind, Point, Symbol};
 
 /// Bull's eyes tried in one picture, and places that look like the middle of one.
 const MOST: usize = 64;
-const MOST_PLACES: usize = 1024;
+const MOST_PLACES: usize = 256;
+const MOST_SMALL: usize = 32;
+/// Pixels of the smallest modules of which two places next to each other are told apart.
+const LEAST_APART: f32 = 1.9;
 
 /// Reads the symbols of `bits`; corners are in its pixels. Also gives the number of bull's eyes, read or not.
 pub(super) fn scan(bits: &Bits) -> (Vec<Symbol>, usize) {
@@ -33,8 +36,11 @@ struct Eye {
 /// The traced squares of bull's eyes: around the middle of seven equal runs, light outside, dark in the middle, across as
 /// well as down.
 fn eyes(bits: &Bits) -> Vec<Outline> {
-    let mut found: Vec<(Eye, Outline)> = Vec::new();
-    let mut places = 0;
+    let mut found: Vec<Outline> = Vec::new();
+    // On an alternating row of a symbol its middle is only one of many such places, two modules apart: one without rings
+    // around says nothing about the next.
+    let mut places: Vec<(Eye, f32)> = Vec::new();
+    let mut smalls = 0;
     let mut runs = Vec::new();
     for y in (0..bits.height()).step_by(2) {
         bits.row_runs(y, &mut runs);
@@ -44,24 +50,25 @@ fn eyes(bits: &Bits) -> Vec<Outline> {
             if equal(seven) {
                 let total: u32 = seven.iter().sum();
                 let x = start as f32 + total as f32 / 2.0;
-                // On an alternating row of a symbol its middle is only one of many such places: those that have no rings
-                // around do not count.
-                let near = |(e, _): &(Eye, Outline)| {
-                    (e.x - x).abs() < 2.0 * e.module && (e.y - y as f32).abs() < 2.0 * e.module
-                };
+                let near = |(e, modules): &(Eye, f32)| (e.x - x).abs().max((e.y - y as f32).abs()) < modules * e.module;
+                // In noise there are too many small ones to be told apart.
+                let small = total as f32 / 7.0 < LEAST_APART;
                 if found.len() < MOST
-                    && places < MOST_PLACES
-                    && !found.iter().any(near)
+                    && places.len() < MOST_PLACES
+                    && !(small && smalls >= MOST_SMALL)
+                    && !places.iter().any(near)
                     && let Some(eye) = crossed(bits, x, y as f32 + 0.5, total as f32 / 7.0)
                 {
-                    places += 1;
-                    found.extend(outlined(bits, eye).map(|outline| (eye, outline)));
+                    let outline = outlined(bits, eye);
+                    smalls += usize::from(small);
+                    places.push((eye, if small || outline.is_some() { 2.0 } else { 0.4 }));
+                    found.extend(outline);
                 }
             }
             start += seven[0] + seven[1];
         }
     }
-    found.into_iter().map(|(_, outline)| outline).collect()
+    found
 }
 
 /// Whether seven runs are of about the same length.
@@ -165,15 +172,20 @@ fn outlined(bits: &Bits, eye: Eye) -> Option<Outline> {
         let edges = ray::<4>(bits, eye.x, eye.y, dx, dy, 12.0 * eye.module)?;
         Some((edges, Point { x: eye.x + dx * edges[3], y: eye.y + dy * edges[3] }))
     };
-    // Whatever its direction, a ray meets the rings at equal distances: a few rays tell most chance patterns.
-    let regular = |k: &usize| {
-        edges(*k).is_some_and(|(e, _)| {
-            let gaps = [e[1] - e[0], e[2] - e[1], e[3] - e[2]];
-            let (least, most) = gaps.iter().fold((f32::INFINITY, 0f32), |(l, m), &g| (l.min(g), m.max(g)));
-            most <= 2.0 * least + 1.5
-        })
+    // Whatever its direction, a ray meets the rings at equal distances, and as far out as the one opposite: a few rays tell
+    // most chance patterns.
+    let regular = |e: &[f32; 4]| {
+        let gaps = [e[1] - e[0], e[2] - e[1], e[3] - e[2]];
+        let (least, most) = gaps.iter().fold((f32::INFINITY, 0f32), |(l, m), &g| (l.min(g), m.max(g)));
+        most <= 2.0 * least + 1.5
     };
-    if (0..RAYS).step_by(8).filter(regular).count() < RAYS / 12 {
+    let few: [Option<f32>; RAYS / 8] =
+        std::array::from_fn(|k| edges(8 * k).filter(|(e, _)| regular(e)).map(|(e, _)| e[3]));
+    let opposite = |k: &usize| {
+        let (a, b) = (few[*k].unwrap_or(0.0), few[*k + RAYS / 16].unwrap_or(0.0));
+        (a - b).abs() < 0.25 * (a + b) + 1.0 && a.min(b) > 0.0
+    };
+    if few.iter().flatten().count() < RAYS / 12 || (0..RAYS / 16).filter(opposite).count() < RAYS / 32 {
         return None;
     }
     let (rings, points): (Vec<[f32; 4]>, Vec<Point>) = (0..RAYS).filter_map(edges).unzip();

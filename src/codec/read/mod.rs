@@ -31,6 +31,7 @@ mod payload;
 mod pdf417;
 mod plane;
 mod qr;
+mod regions;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
@@ -74,6 +75,8 @@ const THINNEST: u32 = 8;
 const MOST_BENDS: usize = 48;
 /// Pixels of the layers that everything is tried on.
 const MODEST: u64 = 3_500_000;
+/// Pixels of a QR finder that is large enough to be sampled without doubt.
+const CLOSE: f32 = 35.0;
 /// Longest side, in pixels, of pictures that may be drawings of one pixel a module.
 const TINY: u32 = 128;
 /// Longest side of pictures in which everything is tried that is dear in larger ones.
@@ -98,6 +101,7 @@ pub fn read(luma: &Luma, kinds: Kinds, budget: &Budget) -> Reading {
         found: Found::default(),
         finders: 0,
         grids: Vec::new(),
+        unread: Vec::new(),
         bends: MOST_BENDS,
         borders: 0,
         eyes: 0,
@@ -128,6 +132,8 @@ struct Stages {
     finders: usize,
     /// Middles of QR grids that could not be decoded as they were, in pixels of the picture.
     grids: Vec<Point>,
+    /// QR finders that belong to no symbol that was read, in pixels of the picture: middle and width.
+    unread: Vec<(Point, f32)>,
     /// QR grids that may still be bent: the dearest thing of all.
     bends: usize,
     /// Broken borders as of a Data Matrix, bull's eyes as of an Aztec Code, directions with bars as at the ends of a
@@ -240,6 +246,9 @@ impl Stages {
             }
         }
         if self.wanting() {
+            self.closer(&pyramid[0]);
+        }
+        if self.wanting() {
             self.qr(&layer.block().inverted(), layer, Effort::Flat);
         }
         if self.wanting() && (self.finders > 0 || !places.is_empty()) {
@@ -274,6 +283,16 @@ impl Stages {
             if small {
                 // Data Matrix is read in either colour.
                 self.rare(inverted.block(), &inverted);
+            }
+        }
+    }
+
+    /// The surroundings of small QR finders, enlarged.
+    fn closer(&mut self, whole: &Layer<'_>) {
+        for (region, width) in regions::around(&self.unread, whole.luma.width(), whole.luma.height()) {
+            if self.affordable() {
+                let larger = whole.part(region).enlarged((CLOSE / width).clamp(1.5, 3.0));
+                self.qr(larger.block(), &larger, Effort::Bent);
             }
         }
     }
@@ -320,6 +339,9 @@ impl Stages {
             let pass = qr::scan(bits, self.kinds, &known, most, effort == Effort::Inside);
             self.bends -= pass.bends;
             self.finders = self.finders.max(pass.finders);
+            if effort == Effort::Flat {
+                self.unread.extend(pass.unread.into_iter().map(|(p, width)| (layer.point(p), layer.length(width))));
+            }
             self.grids.extend(pass.grids.into_iter().map(|middle| layer.point(middle)));
             self.found.add(pass.symbols, layer);
         }

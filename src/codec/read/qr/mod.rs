@@ -30,6 +30,8 @@ pub(super) struct Pass {
     pub(super) symbols: Vec<Symbol>,
     /// How many finders there are, or look like finders.
     pub(super) finders: usize,
+    /// Finders that belong to no symbol that was read: middle and width.
+    pub(super) unread: Vec<(Point, f32)>,
     /// Middles of grids whose timing patterns are there, but that could not be decoded as they are.
     pub(super) grids: Vec<Point>,
     /// Grids that were bent.
@@ -130,6 +132,8 @@ pub(super) fn scan(bits: &Bits, kinds: Kinds, known: &[Corners], most_bends: usi
             && let Some(symbol) = guarded(|| symbol(&SampleRMQR(&matrix, *finder).ok()?, Kind::RmqrCode))
         {
             pass.symbols.push(symbol);
+        } else {
+            pass.unread.push((Point { x: finder.p.x, y: finder.p.y }, finder.size as f32));
         }
     }
     pass

@@ -146,6 +146,26 @@ impl Bits {
         (whole(up, y <= reach) && whole(down, y + 1 + reach >= self.height)).then_some(runs)
     }
 
+    /// Distances from a dark place to its first `N` changes of colour along a direction of length one.
+    pub(super) fn changes<const N: usize>(&self, x: f32, y: f32, dx: f32, dy: f32, reach: f32) -> Option<[f32; N]> {
+        let mut dark = true;
+        let (mut found, mut count) = ([0.0; N], 0);
+        let mut at = 0.0;
+        while at < reach {
+            let now = self.at(x + dx * at, y + dy * at)?;
+            if now != dark {
+                found[count] = at - 0.25;
+                count += 1;
+                if count == N {
+                    return Some(found);
+                }
+                dark = now;
+            }
+            at += 0.5;
+        }
+        None
+    }
+
     /// Turned a quarter clockwise.
     pub(super) fn turned(&self) -> Self {
         let stride = (self.height as usize).div_ceil(64);

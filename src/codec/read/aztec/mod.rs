@@ -105,7 +105,7 @@ fn crossed(bits: &Bits, x: f32, y: f32, module: f32) -> Option<Eye> {
     }
     // The first edge lies half a module from the centre, the next ones a module each from there on.
     let edges = |dx: f32, dy: f32, x: f32, y: f32| -> Option<[f32; 3]> {
-        let e: [f32; 3] = ray(bits, x, y, dx, dy, 5.0 * module)?;
+        let e: [f32; 3] = bits.changes(x, y, dx, dy, 5.0 * module)?;
         let unit = (e[2] - e[0]) / 2.0;
         let regular = (e[1] - e[0] - unit).abs() < 0.5 * unit + 0.5 && e[0] < 1.3 * unit + 0.5;
         regular.then_some(e)
@@ -129,26 +129,6 @@ fn crossed(bits: &Bits, x: f32, y: f32, module: f32) -> Option<Eye> {
     .then(|| Eye { x: x + (right[2] - left[2]) / 2.0, y: middle, module: (wide + tall) / 10.0 })
 }
 
-/// Distances from a dark place to its first `N` changes of colour along a direction.
-fn ray<const N: usize>(bits: &Bits, x: f32, y: f32, dx: f32, dy: f32, reach: f32) -> Option<[f32; N]> {
-    let mut dark = true;
-    let (mut found, mut count) = ([0.0; N], 0);
-    let mut at = 0.0;
-    while at < reach {
-        let now = bits.at(x + dx * at, y + dy * at)?;
-        if now != dark {
-            found[count] = at - 0.25;
-            count += 1;
-            if count == N {
-                return Some(found);
-            }
-            dark = now;
-        }
-        at += 0.5;
-    }
-    None
-}
-
 /// Rays from the middle of a bull's eye to its outline; three quarters of them must meet it.
 const RAYS: usize = 96;
 /// Part of the modules of a bull's eye that must have their colour.
@@ -169,7 +149,7 @@ struct Outline {
 fn outlined(bits: &Bits, eye: Eye) -> Option<Outline> {
     let edges = |k: usize| {
         let (dy, dx) = (k as f32 / RAYS as f32 * std::f32::consts::TAU).sin_cos();
-        let edges = ray::<4>(bits, eye.x, eye.y, dx, dy, 12.0 * eye.module)?;
+        let edges = bits.changes::<4>(eye.x, eye.y, dx, dy, 12.0 * eye.module)?;
         Some((edges, Point { x: eye.x + dx * edges[3], y: eye.y + dy * edges[3] }))
     };
     // Whatever its direction, a ray meets the rings at equal distances, and as far out as the one opposite: a few rays tell

@@ -158,6 +158,15 @@ impl Stages {
         self.grids.iter().any(|&middle| !self.found.covers(middle))
     }
 
+    /// Whether there are two QR finders, or more, outside of what was read.
+    fn unread_finders(&self) -> bool {
+        let mut outside = self.unread.iter().filter(|(p, _)| !self.found.covers(*p));
+        outside.next().is_some_and(|first| {
+            let apart = |f: &(Point, f32)| (f.0.x - first.0.x).hypot(f.0.y - first.0.y) > first.1.max(f.1);
+            outside.any(apart)
+        })
+    }
+
     fn affordable(&mut self) -> bool {
         self.spent |= self.start.elapsed() > self.budget.cpu;
         !self.spent
@@ -192,7 +201,7 @@ impl Stages {
         }
         // Codes beside those found, on paper that is not flat.
         for layer in &pyramid[base..pyramid.len().min(base + 2)] {
-            if !self.found.is_empty() && self.unread_grids() && self.affordable() {
+            if !self.found.is_empty() && (self.unread_grids() || self.unread_finders()) && self.affordable() {
                 self.qr(layer.block(), layer, Effort::Inside);
             }
         }

@@ -42,6 +42,7 @@ struct Inner {
     symbols: Family<OfKind, Counter>,
     budgets_spent: Counter,
     fetches: Family<Outcome, Counter>,
+    calls: Family<Outcome, Counter>,
     waiting: Gauge,
     running: Gauge,
     panics: Counter,
@@ -156,6 +157,8 @@ impl Metrics {
         registry.register("reads_cut_short", "Pictures whose reading took its whole budget", budgets_spent.clone());
         let fetches = Family::default();
         registry.register("fetches", "Remote pictures: ok, or why there was none", fetches.clone());
+        let calls = Family::default();
+        registry.register("callbacks", "Calls of callbacks: ok, or why there was no answer", calls.clone());
         let (waiting, running) = (Gauge::default(), Gauge::default());
         registry.register("reads_waiting", "Pictures in the queue", waiting.clone());
         registry.register("reads_running", "Pictures being read", running.clone());
@@ -175,6 +178,7 @@ impl Metrics {
             symbols,
             budgets_spent,
             fetches,
+            calls,
             waiting,
             running,
             panics,
@@ -208,6 +212,11 @@ impl Metrics {
     /// Counts a remote picture: `ok`, or the name of the failure.
     pub fn fetched(&self, outcome: &'static str) {
         self.0.fetches.get_or_create(&Outcome { outcome }).inc();
+    }
+
+    /// Counts a call of a callback: `ok` whatever it answered, or the name of the failure.
+    pub fn called(&self, outcome: &'static str) {
+        self.0.calls.get_or_create(&Outcome { outcome }).inc();
     }
 
     /// The page, in the text format of OpenMetrics.

@@ -31,12 +31,11 @@ pub fn equal(left: &[u8], right: &[u8]) -> bool {
     left.ct_eq(right).into()
 }
 
-/// Whether a header or parameter of this name holds what no log may show: a token, a signature, a cookie.
+/// Whether a header or parameter of this name holds what no log may show: a token, a signature, a secret, a cookie.
 pub fn is_secret_name(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
-    matches!(name.as_str(), "authorization" | "proxy-authorization" | "cookie")
-        || name.ends_with("token")
-        || name.ends_with("signature")
+    matches!(name.as_str(), "authorization" | "proxy-authorization" | "cookie" | "set-cookie" | "sign" | "password")
+        || ["token", "signature", "secret", "secretkey"].iter().any(|end| name.ends_with(end))
 }
 
 #[cfg(test)]
@@ -45,7 +44,17 @@ mod tests {
 
     #[test]
     fn names_tell_what_is_secret() {
-        for name in ["Authorization", "cookie", "x-cos-security-token", "X-TC-Token", "Token", "q-signature"] {
+        for name in [
+            "Authorization",
+            "cookie",
+            "x-cos-security-token",
+            "X-TC-Token",
+            "Token",
+            "q-signature",
+            "sign",
+            "secret",
+            "SecretKey",
+        ] {
             assert!(is_secret_name(name), "{name}");
         }
         for name in ["", "host", "content-type", "q-ak", "SecretId", "x-token-kind"] {

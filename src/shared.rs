@@ -3,15 +3,21 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
+use axum::response::Response;
 use thiserror::Error;
 
 use crate::clock::{Clock, Ids};
 use crate::codec::{Budget, Kinds, Limits, LoadError};
 use crate::config::Config;
+use crate::credentials::Credentials;
+use crate::explain::{self, Explanation};
+use crate::faults::{Asked, Faults, Phase};
 use crate::fetch::Fetch;
 use crate::intake::Intake;
+use crate::journal::Journal;
 use crate::metrics::{Metrics, Read};
 use crate::store::Store;
+use crate::underway;
 pub use crate::work::Decoded;
 use crate::work::{Done, Task, Work, WorkError};
 
@@ -33,6 +39,12 @@ pub struct Parts {
     pub store: Store,
     /// What is counted.
     pub metrics: Metrics,
+    /// Who may call.
+    pub credentials: Credentials,
+    /// Failures on demand.
+    pub faults: Faults,
+    /// The last requests and their answers.
+    pub journal: Journal,
     /// The time.
     pub clock: Clock,
     /// Randomness.
@@ -50,18 +62,52 @@ pub enum DecodeError {
     Work(#[from] WorkError),
 }
 
-/// What the request log says of an answer beyond its status; providers put it into the answer's extensions.
+/// What log, metrics and journal know of an answer beyond its bytes; providers put it into the answer's extensions.
 #[derive(Clone, Debug)]
 pub struct Outcome {
     /// The vendor's own code, or `ok`.
     pub code: Cow<'static, str>,
     /// The vendor's name of the operation, where the answer knows better than the path.
     pub operation: Option<&'static str>,
+    /// The id of the credential that the request named, whether or not it was the caller's.
+    pub credential: Option<Arc<str>>,
+    /// Why the signature was refused, if it was.
+    pub explanation: Option<Arc<Explanation>>,
 }
 
 impl Outcome {
     /// The code of every success.
     pub const OK: &str = "ok";
+
+    /// An answer with `code`, of which nothing else is known.
+    pub fn new(code: impl Into<Cow<'static, str>>) -> Self {
+        Self { code: code.into(), operation: None, credential: None, explanation: None }
+    }
+
+    /// A success, of which nothing else is known.
+    pub fn ok() -> Self {
+        Self::new(Self::OK)
+    }
+
+    /// The same, of an operation that the path does not tell.
+    #[must_use]
+    pub fn of(self, operation: Option<&'static str>) -> Self {
+        Self { operation, ..self }
+    }
+
+    /// Tells the outcome of `answer` why the signature was refused, if anything is wrong with it.
+    pub fn explain(answer: &mut Response, explanation: Option<Explanation>) {
+        let outcome = answer.extensions_mut().get_mut::<Self>();
+        if let (Some(outcome), Some(explanation)) = (outcome, explanation.filter(|explanation| !explanation.right)) {
+            outcome.explanation = Some(Arc::new(explanation));
+        }
+    }
+
+    /// The same, for a request that named `credential`.
+    #[must_use]
+    pub fn by(self, credential: Option<Arc<str>>) -> Self {
+        Self { credential, ..self }
+    }
 }
 
 impl Shared {
@@ -100,14 +146,55 @@ impl Shared {
         &self.0.metrics
     }
 
+    /// Who may call.
+    pub fn credentials(&self) -> &Credentials {
+        &self.0.credentials
+    }
+
+    /// Failures on demand.
+    pub fn faults(&self) -> &Faults {
+        &self.0.faults
+    }
+
+    /// The last requests and their answers.
+    pub fn journal(&self) -> &Journal {
+        &self.0.journal
+    }
+
+    /// The code that a request is to be answered with, if a fault strikes it at this phase. What shall happen to its
+    /// answer besides is noted, and so is what it is about.
+    pub fn fault(&self, asked: Asked<'_>, phase: Phase<'_>) -> Option<String> {
+        if let Phase::Read(texts) = phase {
+            underway::about(texts);
+        }
+        let plan = self.0.faults.strike(asked, phase, &self.0.ids)?;
+        underway::planned(&plan);
+        plan.code
+    }
+
     /// The time.
     pub fn clock(&self) -> &Clock {
         &self.0.clock
     }
 
+    /// The time of whoever asks: the server's where nobody is named.
+    pub fn clock_of(&self, credential: Option<&str>) -> Clock {
+        credential.map_or_else(|| self.0.clock.clone(), |credential| self.0.clock.of(credential))
+    }
+
+    /// The randomness of whoever asks: the server's where nobody is named.
+    pub fn ids_of(&self, credential: Option<&str>) -> Ids {
+        credential.map_or_else(|| self.0.ids.clone(), |credential| self.0.ids.of(credential))
+    }
+
     /// Randomness.
     pub fn ids(&self) -> &Ids {
         &self.0.ids
+    }
+
+    /// What explanations of signatures are made from.
+    pub fn explaining(&self) -> explain::Context<'_> {
+        explain::Context { config: &self.0.config, credentials: &self.0.credentials, clock: &self.0.clock }
     }
 
     /// The limits of pictures that hold for all vendors.

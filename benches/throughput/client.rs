@@ -101,9 +101,8 @@ pub async fn drive(
     let until = Instant::now() + time;
     let tasks: Vec<_> = (0..connections)
         .map(|_| {
-            let (mut request, first) = (operation.request_of(*numbers), *numbers);
+            let (mut requests, first) = (operation.requests(), *numbers);
             *numbers += RANGE;
-            let place = operation.place();
             tokio::spawn(async move {
                 let mut connection = Connection::open(address).await;
                 let mut latencies = Vec::with_capacity(1 << 15);
@@ -112,10 +111,7 @@ pub async fn drive(
                     if started >= until {
                         break;
                     }
-                    if let Some(place) = place {
-                        Operation::write(&mut request, place, number);
-                    }
-                    let (head, body) = connection.exchange(&request).await;
+                    let (head, body) = connection.exchange(requests.of(number)).await;
                     let answer = &connection.buffer[..head + body];
                     // WeChat fails with 200.
                     let failed = answer[head..].starts_with(b"{\"errcode\":") && answer.get(head + 11) != Some(&b'0');

@@ -22,33 +22,45 @@ const PRODUCT: &str = "6941858722888";
 /// Where the number of a request goes that must differ from all others.
 const NUMBER: &[u8] = b"0000000000";
 
-/// An operation and its request.
+/// An operation and its requests.
 pub struct Operation {
     pub name: &'static str,
-    request: Vec<u8>,
+    requests: Requests,
+}
+
+/// The requests of an operation: the same one each time, several in turn where what they ask for is in their signature,
+/// or one with a number that is another each time.
+#[derive(Clone)]
+pub struct Requests {
+    turns: Vec<Vec<u8>>,
+    /// Where the number stands.
+    place: Option<usize>,
 }
 
 impl Operation {
-    /// Where the number stands in the request.
-    pub fn place(&self) -> Option<usize> {
-        self.request.windows(NUMBER.len()).position(|part| part == NUMBER)
+    /// Its requests.
+    pub fn requests(&self) -> Requests {
+        self.requests.clone()
+    }
+}
+
+impl Requests {
+    fn new(turns: Vec<Vec<u8>>) -> Self {
+        let place = turns[0].windows(NUMBER.len()).position(|part| part == NUMBER);
+        Self { turns, place }
     }
 
     /// The request with this number.
-    pub fn request_of(&self, number: u32) -> Vec<u8> {
-        let mut request = self.request.clone();
-        if let Some(place) = self.place() {
-            Self::write(&mut request, place, number);
+    pub fn of(&mut self, mut number: u32) -> &[u8] {
+        let turns = self.turns.len();
+        let request = &mut self.turns[number as usize % turns];
+        if let Some(place) = self.place {
+            for digit in request[place..place + NUMBER.len()].iter_mut().rev() {
+                *digit = b'0' + (number % 10) as u8;
+                number /= 10;
+            }
         }
         request
-    }
-
-    /// Puts `number` into a request.
-    pub fn write(request: &mut [u8], place: usize, mut number: u32) {
-        for digit in request[place..place + NUMBER.len()].iter_mut().rev() {
-            *digit = b'0' + (number % 10) as u8;
-            number /= 10;
-        }
     }
 }
 
@@ -93,6 +105,7 @@ pub async fn all(address: SocketAddr) -> Vec<Operation> {
         format!(r#"{{"url":"{sample}"}}"#).as_bytes(),
     );
     let image = BASE64_STANDARD.encode(&picture);
+    let generated = (0..64).map(|number| qrcode_generate(&format!("https://www.example.com/{number:02}"))).collect();
     let requests = [
         (
             "wechat token",
@@ -103,12 +116,13 @@ pub async fn all(address: SocketAddr) -> Vec<Operation> {
         ("wechat create permanent", permanent),
         ("wechat showqrcode", get(&format!("/cgi-bin/showqrcode?ticket={ticket}"), "")),
         ("wechat img/qrcode", scan),
-        ("cos qrcode-generate", qrcode_generate()),
         ("ocr QrcodeOCR", tc3("QrcodeOCR", &format!(r#"{{"ImageBase64":"{image}"}}"#))),
         ("ocr QueryBarCode", tc3("QueryBarCode", &format!(r#"{{"BarCode":"{PRODUCT}"}}"#))),
         ("cli.im scan_url", scan_url),
     ];
-    requests.map(|(name, request)| Operation { name, request }).into()
+    let mut all: Vec<_> = requests.map(|(name, request)| (name, vec![request])).into();
+    all.insert(6, ("cos qrcode-generate", generated));
+    all.into_iter().map(|(name, turns)| Operation { name, requests: Requests::new(turns) }).collect()
 }
 
 /// A clean picture of a short text.
@@ -127,13 +141,8 @@ fn post(target: &str, headers: &str, body: &[u8]) -> Vec<u8> {
     [head.as_bytes(), body].concat()
 }
 
-fn qrcode_generate() -> Vec<u8> {
-    let parameters = [
-        ("ci-process", "qrcode-generate"),
-        ("mode", "0"),
-        ("qrcode-content", "https://www.example.com"),
-        ("width", "200"),
-    ];
+fn qrcode_generate(content: &str) -> Vec<u8> {
+    let parameters = [("ci-process", "qrcode-generate"), ("mode", "0"), ("qrcode-content", content), ("width", "200")];
     let both: Vec<_> = parameters.map(|(key, value)| format!("{key}={}", percent_encode(value))).into();
     let both = both.join("&");
     let now = Clock::system().unix_seconds();

@@ -1,11 +1,16 @@
 //! The command line: one file a subcommand. Exit codes: 0 done, 1 failed, 2 wrong usage or wrong settings.
 
 mod accuracy;
+mod ca;
 mod config;
 mod decode;
+mod doctor;
 mod encode;
+mod env;
 mod example;
+mod explain;
 mod healthcheck;
+mod hosts;
 mod logging;
 mod products;
 mod serve;
@@ -39,6 +44,16 @@ enum Command {
     Config(SettingsArguments),
     /// Print a freshly signed curl command that shows one operation at work.
     Example(example::Arguments),
+    /// Print the certificate that clients are to trust, or replace it.
+    Ca(ca::Arguments),
+    /// Print lines for a hosts file that lead the vendors' names to a server.
+    Hosts(hosts::Arguments),
+    /// Print variables that make the common runtimes trust this authority and use this server as their proxy.
+    Env(env::Arguments),
+    /// Look at names, trust, clock and ports as a client has them; exit 1 where something is wrong, with the line that mends it.
+    Doctor(doctor::Arguments),
+    /// Read a signed request from standard input and say why its signature is refused; exit 0 if it is right.
+    Explain(explain::Arguments),
     /// Ask a running server whether it is ready; exit 0 if it is.
     Healthcheck(healthcheck::Arguments),
     /// Fill the catalogue of QueryBarCode, or write it out.
@@ -61,6 +76,11 @@ pub fn run(arguments: Arguments) -> ExitCode {
         Some(Command::Serve(settings)) => serve::run(&settings),
         Some(Command::Config(settings)) => config::run(&settings),
         Some(Command::Example(arguments)) => example::run(&arguments),
+        Some(Command::Ca(arguments)) => ca::run(&arguments),
+        Some(Command::Hosts(arguments)) => hosts::run(&arguments),
+        Some(Command::Env(arguments)) => env::run(&arguments),
+        Some(Command::Doctor(arguments)) => doctor::run(&arguments),
+        Some(Command::Explain(arguments)) => explain::run(&arguments),
         Some(Command::Healthcheck(arguments)) => healthcheck::run(&arguments),
         Some(Command::Products(arguments)) => products::run(&arguments),
         Some(Command::Decode(arguments)) => decode::run(&arguments),

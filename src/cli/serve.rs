@@ -46,15 +46,27 @@ async fn serve(config: Config) -> Result<(), Box<dyn std::error::Error>> {
     })?;
     let store = server::open_store(&config, Access::Alone).await?;
     let app = server::open_with(work, config, store, Clock::system(), Ids::system())?;
+    let tls = server::configured_tls(app.shared.config())?;
+    let app = app.with_tls(tls);
     let shared = app.shared.clone();
     let config = shared.config();
-    let listener = server::bind(config.listen)
-        .await
-        .map_err(|error| format!("listen: {} cannot be listened on: {error}", config.listen))?;
-    let address = listener.address();
-    shared.fetch().own_listener(address);
-    warn_of_demo_credentials(config, address);
+    let refused = |setting: &'static str, address: SocketAddr| {
+        move |error: std::io::Error| format!("{setting}: {address} cannot be listened on: {error}")
+    };
+    let mut listener = server::bind(config.listen).await.map_err(refused("listen", config.listen))?;
+    if let Some(address) = config.tls_listen {
+        listener = listener.and_tls(address).await.map_err(refused("tls_listen", address))?;
+    }
+    let (address, tls_address) = (listener.address(), listener.tls_address());
+    for own in [Some(address), tls_address].into_iter().flatten() {
+        shared.fetch().own_listener(own);
+        warn_of_demo_credentials(config, own);
+    }
     print!("{}", banner(config, address));
+    // Whoever starts this program and waits reads until the last line.
+    if let Some(address) = tls_address {
+        println!("listening on https://{address}");
+    }
     println!("listening on http://{address}");
 
     listener.serve(app, stop).await;

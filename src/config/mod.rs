@@ -15,12 +15,12 @@ use std::time::Duration;
 pub use source::{CONFIG_VARIABLE, Mistake, Raw, Source};
 pub use value::{
     AllowRule, Auth, ForcedError, LogFilter, LogFormat, NoCode, ProviderSpelling, ReadIsolation, StandIn,
-    TencentCredential, UnknownProduct, WechatApp, WechatToken,
+    TencentCredential, UnknownProduct, WechatApp, WechatCallback, WechatToken,
 };
 
 use crate::secret::Secret;
 use ipnet::IpNet;
-use value::Value;
+pub(crate) use value::Value;
 
 /// What is known of a setting before any value is.
 #[derive(Debug)]
@@ -105,7 +105,13 @@ macro_rules! settings {
 settings! {
     /// Address and port to listen on; port 0 picks a free one.
     listen: SocketAddr = "127.0.0.1:8080",
-    /// Folder of the store (tickets, tokens, products); made if it is missing.
+    /// Address and port to listen on with TLS, for clients that know the vendors' names alone; none means no such listener.
+    tls_listen: Option<SocketAddr> = "",
+    /// File with a certificate of your own and its chain (PEM), instead of those that this server makes by name.
+    tls_cert: Option<PathBuf> = "",
+    /// File with the key of that certificate (PEM).
+    tls_key: Option<PathBuf> = "",
+    /// Folder of the store (tickets, tokens, products) and of the certificate authority; made if it is missing.
     data_dir: PathBuf = "./qrstack-data",
     /// `verify` checks credentials as the vendors do; `accept` checks their shape alone; `open` asks for none.
     auth: Auth = "verify",
@@ -116,22 +122,34 @@ settings! {
     wechat_apps: Vec<WechatApp> = "wx0123456789abcdef:0123456789abcdef0123456789abcdef",
     /// WeChat access tokens that never expire: `appid:token,…`.
     wechat_tokens: Vec<WechatToken> = "",
+    /// Where scans of codes are told, in the clear or encrypted: `appid=url|token[|EncodingAESKey],…`.
+    wechat_callbacks: Vec<WechatCallback> = "",
     /// Keys of cli.im: `key,…`.
     cli_im_keys: Vec<Secret> = "Abc123456",
-    /// Whether pictures are fetched from other hosts at all; stand-ins are answered in any case.
+    /// Whether other hosts are asked for pictures and told of scans at all; stand-ins are answered in any case.
     fetch_enabled: bool = "true",
-    /// Hosts and CIDRs that remote pictures may come from besides public addresses: `minio,10.0.0.0/8,…`.
+    /// Hosts and CIDRs that may be reached for pictures and callbacks besides public addresses: `minio,10.0.0.0/8,…`.
     fetch_allow: Vec<AllowRule> = "",
     /// Pictures answered from files instead of the network: `url=file,…`.
     fetch_stand_ins: Vec<StandIn> = "",
     /// Memory for all remote pictures under way at the same time, in MiB.
     fetch_memory_mib: u32 = "256",
+    /// Memory for the pictures that the picture lab has drawn, in MiB; the oldest make room.
+    pictures_memory_mib: u32 = "64",
     /// Further host names tried when a signature is verified, for servers behind a proxy: `name,…`.
     public_hosts: Vec<String> = "",
     /// CIDRs of proxies whose `X-Forwarded-Host` counts.
     trusted_proxies: Vec<IpNet> = "",
     /// Errors to answer once a request is authenticated, or before where they are about that: `operation=code,…`.
     force_error: Vec<ForcedError> = "",
+    /// Whether the control API under `/_qrstack/v1/` is there, for tests: clock, credentials, faults, journal.
+    control: bool = "true",
+    /// Token that the control API asks for, as `Authorization: Bearer …`; needed where others can reach the address.
+    control_token: Secret = "",
+    /// Requests that the journal keeps; 0 keeps none.
+    journal_entries: usize = "1000",
+    /// Memory for the journal, in MiB; 0 keeps none.
+    journal_mib: usize = "64",
     /// What is logged: `error`, `warn`, `info`, `debug`, `trace`, or `module=level,…`.
     log: LogFilter = "info",
     /// How it is logged: `auto` (text on a terminal, JSON elsewhere), `text` or `json`.
@@ -218,6 +236,9 @@ const BOUNDS: &[(&str, std::ops::RangeInclusive<u64>)] = &[
     ("read_queue", 0..=1_000_000),
     ("read_memory_mib", 16..=1 << 20),
     ("fetch_memory_mib", 16..=1 << 20),
+    ("pictures_memory_mib", 1..=1 << 20),
+    ("journal_entries", 0..=1_000_000),
+    ("journal_mib", 0..=1 << 20),
     ("read_budget", 1..=600_000),
     ("read_worker_idle", 100..=86_400_000),
     ("request_timeout", 1..=600_000),
@@ -258,11 +279,6 @@ impl Config {
             .into_iter()
             .filter(|name| *self.source(name) == Source::Default)
             .collect()
-    }
-
-    /// The error code that `operation` is forced to answer with, if any.
-    pub fn forced_error(&self, operation: &str) -> Option<&str> {
-        self.force_error.iter().find(|forced| forced.operation == operation).map(|forced| forced.code.as_str())
     }
 }
 

@@ -99,6 +99,11 @@ impl Raw {
             })
             .collect();
 
+        // The command line knows its flags itself; settings given by code come this way too.
+        for name in self.flags.keys().filter(|name| !known.contains(*name)) {
+            mistakes.push(Mistake::new(name, "no such setting"));
+        }
+
         let mut environment = BTreeMap::new();
         for (variable, value) in self.environment {
             let Some(name) = variable.strip_prefix(PREFIX).map(str::to_lowercase) else { continue };

@@ -104,6 +104,23 @@ impl Value for Duration {
     }
 }
 
+/// An empty text is none.
+impl<T: Value> Value for Option<T> {
+    const SECRET: bool = T::SECRET;
+
+    fn parse(text: &str) -> Result<Self, String> {
+        if text.is_empty() { Ok(None) } else { T::parse(text).map(Some) }
+    }
+
+    fn show(&self) -> String {
+        self.as_ref().map_or_else(String::new, Value::show)
+    }
+
+    fn number(&self) -> Option<u64> {
+        self.as_ref().and_then(Value::number)
+    }
+}
+
 impl<T: Value> Value for Vec<T> {
     const SECRET: bool = T::SECRET;
 
@@ -282,6 +299,52 @@ impl Value for WechatToken {
     }
 }
 
+/// Where a WeChat account is told of scans.
+#[derive(Clone)]
+pub struct WechatCallback {
+    /// The account.
+    pub appid: String,
+    /// The address of its application.
+    pub url: Url,
+    /// What the messages are signed with.
+    pub token: Secret,
+    /// `EncodingAESKey`: what they are encrypted with, if they are.
+    pub aes_key: Option<Secret>,
+}
+
+impl Value for WechatCallback {
+    const SECRET: bool = true;
+
+    fn parse(text: &str) -> Result<Self, String> {
+        let form = "each callback is appid=url|token or appid=url|token|EncodingAESKey";
+        let (appid, rest) = pair(text, '=').ok_or(form)?;
+        let parts: Vec<_> = rest.split('|').collect();
+        let (url, token, aes_key) = match parts.as_slice() {
+            [url, token] => (url, token, None),
+            [url, token, key] => (url, token, Some(*key)),
+            _ => return Err(form.to_owned()),
+        };
+        let url = Url::parse(url).map_err(|error| format!("the address of {appid}: {error}"))?;
+        if !matches!(url.scheme(), "http" | "https") {
+            return Err(format!("the address of {appid} is neither http nor https"));
+        }
+        // Documented: 3 to 32 letters and digits. Not insisted on: test servers have other ones.
+        if token.is_empty() {
+            return Err(format!("the token of {appid} is empty"));
+        }
+        let is_key = |key: &str| key.len() == 43 && key.bytes().all(|byte| byte.is_ascii_alphanumeric());
+        if !aes_key.is_none_or(is_key) {
+            return Err(format!("the EncodingAESKey of {appid} is not 43 letters and digits"));
+        }
+        Ok(Self { appid: appid.to_owned(), url, token: Secret::new(*token), aes_key: aes_key.map(Secret::new) })
+    }
+
+    fn show(&self) -> String {
+        let key = if self.aes_key.is_some() { "|***" } else { "" };
+        format!("{}={}|***{key}", self.appid, self.url)
+    }
+}
+
 impl Value for Secret {
     const SECRET: bool = true;
 
@@ -398,6 +461,22 @@ mod tests {
         assert_eq!(AllowRule::parse("10.0.0.0/8").map(|rule| rule.show()), Ok("10.0.0.0/8".to_owned()));
         assert_eq!(AllowRule::parse("127.0.0.1").map(|rule| rule.show()), Ok("127.0.0.1/32".to_owned()));
         assert!(AllowRule::parse("http://minio").is_err());
+    }
+
+    #[test]
+    fn a_callback_has_an_address_a_token_and_maybe_a_key() {
+        let key = "abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG";
+        let callback = WechatCallback::parse("wx1=http://app:3000/wx?a=b|secret").unwrap_or_else(|why| panic!("{why}"));
+        assert_eq!((callback.appid.as_str(), callback.url.as_str()), ("wx1", "http://app:3000/wx?a=b"));
+        assert_eq!(callback.show(), "wx1=http://app:3000/wx?a=b|***");
+        let callback =
+            WechatCallback::parse(&format!("wx1=https://app/|secret|{key}")).unwrap_or_else(|why| panic!("{why}"));
+        assert_eq!(callback.show(), "wx1=https://app/|***|***");
+        for text in ["wx1", "wx1=http://app", "wx1=app|t", "wx1=ftp://app/|t", "wx1=http://app/|", "=http://app/|t"] {
+            assert!(WechatCallback::parse(text).is_err(), "{text}");
+        }
+        let why = WechatCallback::parse("wx1=http://app/|token|short").err().expect("a mistake");
+        assert!(why.contains("EncodingAESKey") && !why.contains("short"), "{why}");
     }
 
     #[test]

@@ -1,4 +1,5 @@
-//! Why a remote picture could not be had. Which vendor code that is, is the provider's decision.
+//! Why a remote picture or the answer of a callback could not be had. Which vendor code that is, is the provider's
+//! decision.
 
 use thiserror::Error;
 
@@ -23,7 +24,7 @@ pub enum FetchError {
         host: String,
     },
     /// Nothing is fetched from other hosts.
-    #[error("remote pictures are off; QRSTACK_FETCH_ENABLED=true turns them on")]
+    #[error("requests to other hosts are off; QRSTACK_FETCH_ENABLED=true turns them on")]
     Off,
     /// A port that is another service's.
     #[error("port {port} of {host} is another service's, which no setting allows")]

@@ -1,11 +1,15 @@
-//! Every request that we send out: remote pictures. The only place that names `reqwest`.
+//! Every request that we send out: for remote pictures, and to the callbacks of our users. The only place that names
+//! `reqwest`.
 //!
 //! The way of one address: parsed once; answered by a stand-in if there is one, which opens no socket; else resolved,
-//! every address judged (`guard`), and exactly a judged address dialled; the same again at each redirect.
+//! every address judged (`guard`), and exactly a judged address dialled; the same again at each redirect. A callback has
+//! no stand-in, and its redirects are not followed.
 
 mod error;
 mod guard;
+pub mod probe;
 mod resolve;
+mod stand_in;
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -15,7 +19,8 @@ use std::time::Duration;
 use axum::body::Bytes;
 use axum::http::{HeaderMap, HeaderValue};
 use futures_util::StreamExt;
-use reqwest::header::{ACCEPT_ENCODING, CONTENT_ENCODING, LOCATION, VIA};
+use reqwest::RequestBuilder;
+use reqwest::header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE, LOCATION, VIA};
 use rustls::ClientConfig;
 use rustls_platform_verifier::BuilderVerifierExt;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -23,9 +28,11 @@ use url::{Host, Url};
 
 pub use error::FetchError;
 pub use resolve::{Resolve, Resolving, System};
+pub use stand_in::StandIn;
 
 use guard::Guard;
 use resolve::Judged;
+use stand_in::StandIns;
 
 use crate::clock::Ids;
 use crate::config::AllowRule;
@@ -47,13 +54,13 @@ pub struct FetchLimits {
     pub max_bytes: usize,
 }
 
-/// A picture that is answered without the network.
+/// What a callback says.
 #[derive(Clone, Debug)]
-pub enum StandIn {
-    /// Bytes held in memory.
-    Bytes(Bytes),
-    /// A file, read at each request.
-    File(std::path::PathBuf),
+pub struct Answered {
+    /// Its status, whichever.
+    pub status: u16,
+    /// Its body.
+    pub body: Bytes,
 }
 
 /// What [`Fetch`] is made of.
@@ -70,6 +77,8 @@ pub struct Setup {
     pub idle: Duration,
     /// Memory for all pictures under way at the same time, in MiB.
     pub memory_mib: u32,
+    /// Memory for the pictures that [`Fetch::serve`] keeps, in MiB.
+    pub served_mib: u32,
     /// Where pictures and failures are counted.
     pub metrics: Metrics,
 }
@@ -84,6 +93,7 @@ impl Default for Setup {
             resolver: Arc::new(System::default()),
             idle: IDLE,
             memory_mib: 256,
+            served_mib: 64,
             metrics: Metrics::default(),
         }
     }
@@ -97,7 +107,7 @@ struct Inner {
     enabled: bool,
     tls: ClientConfig,
     guard: Guard,
-    stand_ins: HashMap<Url, StandIn>,
+    stand_ins: StandIns,
     resolver: Arc<dyn Resolve>,
     idle: Duration,
     memory_kib: Arc<Semaphore>,
@@ -120,7 +130,7 @@ impl Fetch {
             enabled: setup.enabled,
             tls,
             guard: Guard::new(&setup.allow),
-            stand_ins: setup.stand_ins,
+            stand_ins: StandIns::new(setup.stand_ins, (setup.served_mib as usize) << 20),
             resolver: setup.resolver,
             idle: setup.idle,
             memory_kib: Arc::new(Semaphore::new(setup.memory_mib as usize * 1024)),
@@ -138,6 +148,43 @@ impl Fetch {
     /// ours, such as one that a router forwards to us.
     pub fn sent(&self, headers: &HeaderMap) -> bool {
         headers.get_all(VIA).iter().any(|value| *value == self.0.mark)
+    }
+
+    /// Keeps a picture that stands behind every address with this path, whatever its host: no socket is opened for it.
+    /// What was kept longest makes room.
+    pub fn serve(&self, path: String, picture: Bytes) {
+        self.0.stand_ins.keep(path, picture);
+    }
+
+    /// The picture that is kept for this path.
+    pub fn served(&self, path: &str) -> Option<Bytes> {
+        self.0.stand_ins.kept(path)
+    }
+
+    /// What the callback at `address` answers to a message of this type, or without one to a `GET`; whatever its status.
+    ///
+    /// # Errors
+    /// Each way in which there is no whole answer within `limits`; redirects are answers.
+    pub async fn call(
+        &self,
+        address: &str,
+        message: Option<(&'static str, Bytes)>,
+        limits: &FetchLimits,
+    ) -> Result<Answered, FetchError> {
+        let url = parse(address);
+        let host = url.as_ref().ok().and_then(Url::host_str).unwrap_or_default().to_owned();
+        let result = match url {
+            Ok(url) => {
+                let called = tokio::time::timeout(limits.total, self.0.call(url, message, limits)).await;
+                called.unwrap_or(Err(FetchError::TooSlow))
+            }
+            Err(error) => Err(error),
+        };
+        self.0.metrics.called(result.as_ref().map_or_else(FetchError::name, |_| "ok"));
+        if let Err(error) = &result {
+            tracing::info!(host, %error, "a callback could not be called");
+        }
+        result
     }
 
     /// The bytes behind `address`.
@@ -166,14 +213,10 @@ impl Fetch {
 impl Inner {
     async fn follow(&self, mut url: Url, limits: &FetchLimits) -> Result<Bytes, FetchError> {
         for _ in 0..=limits.redirects {
-            if let Some(stand_in) = self.stand_ins.get(&url) {
+            if let Some(stand_in) = self.stand_ins.of(&url) {
                 return stand_in.read(limits).await;
             }
-            if !self.enabled {
-                return Err(FetchError::Off);
-            }
-            let request = self.client_for(&url).await?.get(url.clone()).header(ACCEPT_ENCODING, "identity");
-            let answer = request.header(VIA, &self.mark).send().await.map_err(unreachable_or_slow)?;
+            let answer = self.send(self.client_for(&url).await?.get(url.clone())).await?;
             match answer.status().as_u16() {
                 200 => return self.read(answer, limits).await,
                 301 | 302 | 303 | 307 | 308 => {
@@ -187,8 +230,31 @@ impl Inner {
         Err(FetchError::Redirects)
     }
 
+    async fn call(
+        &self,
+        url: Url,
+        message: Option<(&'static str, Bytes)>,
+        limits: &FetchLimits,
+    ) -> Result<Answered, FetchError> {
+        let client = self.client_for(&url).await?;
+        let request = match message {
+            Some((content_type, body)) => client.post(url).header(CONTENT_TYPE, content_type).body(body),
+            None => client.get(url),
+        };
+        let answer = self.send(request).await?;
+        Ok(Answered { status: answer.status().as_u16(), body: self.read(answer, limits).await? })
+    }
+
+    async fn send(&self, request: RequestBuilder) -> Result<reqwest::Response, FetchError> {
+        let request = request.header(ACCEPT_ENCODING, "identity").header(VIA, &self.mark);
+        request.send().await.map_err(unreachable_or_slow)
+    }
+
     /// A client that can reach the judged addresses of `url` and no other.
     async fn client_for(&self, url: &Url) -> Result<reqwest::Client, FetchError> {
+        if !self.enabled {
+            return Err(FetchError::Off);
+        }
         let judged = self.judged(url).await?;
         let client = reqwest::Client::builder()
             .redirect(reqwest::redirect::Policy::none())
@@ -288,22 +354,6 @@ fn parse(address: &str) -> Result<Url, FetchError> {
     }
     url.set_fragment(None);
     Ok(url)
-}
-
-impl StandIn {
-    async fn read(&self, limits: &FetchLimits) -> Result<Bytes, FetchError> {
-        let bytes = match self {
-            Self::Bytes(bytes) => bytes.clone(),
-            Self::File(path) => match tokio::fs::read(path).await {
-                Ok(bytes) => bytes.into(),
-                Err(error) => return Err(FetchError::Unreachable(format!("stand-in {}: {error}", path.display()))),
-            },
-        };
-        if bytes.len() > limits.max_bytes {
-            return Err(FetchError::TooLarge { limit: limits.max_bytes });
-        }
-        Ok(bytes)
-    }
 }
 
 /// The address stays out of it: its query may hold a signature.

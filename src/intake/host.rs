@@ -11,6 +11,10 @@ use crate::config::Config;
 #[derive(Clone, Copy, Debug)]
 pub struct Peer(pub SocketAddr);
 
+/// The address that the listener of the connection is bound to; the listener puts it into the request's extensions.
+#[derive(Clone, Copy, Debug)]
+pub struct Bound(pub SocketAddr);
+
 /// The hosts that a signature may name, likeliest first, each once: `Host` as sent, then without its port; the
 /// authority of an absolute target; `X-Forwarded-Host`, from trusted proxies alone; the configured public hosts.
 ///
@@ -42,11 +46,12 @@ pub fn hosts(parts: &Parts, config: &Config) -> Vec<String> {
     hosts
 }
 
-/// The host that the client named: `Host`, else the authority of an absolute target, else nothing.
+/// The host that the client named: the authority of an absolute target, else `Host`, else nothing.
+///
+/// Documented: RFC 9112, 3.2.2: beside an absolute target `Host` does not count.
 pub fn named_host(parts: &Parts) -> &str {
-    text(&parts.headers, header::HOST.as_str())
-        .or_else(|| parts.uri.authority().map(axum::http::uri::Authority::as_str))
-        .unwrap_or_default()
+    let authority = parts.uri.authority().map(axum::http::uri::Authority::as_str);
+    authority.or_else(|| text(&parts.headers, header::HOST.as_str())).unwrap_or_default()
 }
 
 /// `host` without a trailing `:port`; a bracketed IPv6 address keeps its brackets, a scheme (which some SDKs put into

@@ -7,7 +7,7 @@ mod host;
 pub mod query;
 
 pub use body::{BodyError, Intake};
-pub use host::{Peer, hosts, named_host, without_port};
+pub use host::{Bound, Peer, hosts, named_host, without_port};
 
 /// The essence of a `Content-Type`: lower-case, without parameters; empty where there is none.
 pub fn content_type(headers: &axum::http::HeaderMap) -> String {

@@ -9,14 +9,18 @@
 //! | `error.rs` | every answer the vendor can give, in one table |
 //! | `example.rs` | freshly signed commands for `qrstack example` |
 //!
+//! `simulator.rs` is what a vendor's app does on a user's phone, in words that no vendor owns.
+//!
 //! To read first: `cli_im`, the smallest.
 
 pub mod cli_im;
+pub mod simulator;
 pub mod tencent_cos;
 pub mod tencent_ocr;
 pub mod wechat;
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use axum::Router;
 use axum::http::request::Parts;
@@ -25,21 +29,34 @@ use url::Url;
 
 use crate::clock::{Clock, Ids};
 use crate::config::Config;
+use crate::domains::Domain;
+use crate::explain::{self, Context, Explained, Explanation};
+use crate::faults::Failures;
 use crate::fetch::StandIn;
 use crate::shared::Shared;
-use crate::store::Migration;
+use crate::state::Forget;
+use crate::store::{Migration, Table};
 
 /// What `server` needs to know of a vendor before any door is open.
 #[derive(Clone, Copy)]
 pub struct Vendor {
     /// Name in logs: `tencent_cos`, `wechat` …
     pub name: &'static str,
+    /// The names of the vendor's hosts: requests to them are the vendor's, and they have certificates.
+    pub domains: &'static [Domain],
+    /// What the places in those names usually are, for files that have no wildcards: `bucket`, `region`.
+    pub places: fn(&Config, &str) -> Vec<String>,
     /// Steps of the vendor's own tables.
     pub migrations: &'static [Migration],
-    /// Every code that each operation can be forced to answer with: operation and codes.
-    pub forceable: fn() -> Vec<(&'static str, Vec<String>)>,
-    /// Codes of answers to requests outside every operation, which therefore none can be forced to.
+    /// Those of its tables that hold what requests have left: reset and snapshots are about them.
+    pub tables: &'static [Table],
+    /// What each operation can fail with, by the vendor's own table.
+    pub failures: fn() -> Vec<Failures>,
+    /// Codes of answers to requests outside every operation, which no fault gives.
     pub codes_elsewhere: &'static [&'static str],
+    /// Why the signature of a request was refused, of which it gets head and body; `None` where it carries no signature of
+    /// the vendor's.
+    pub explain: fn(&Parts, &[u8], &Context<'_>) -> Option<Explanation>,
     /// Pictures of the vendor's own samples, which are answered without the network.
     pub stand_ins: fn() -> HashMap<Url, StandIn>,
     /// Commands for `qrstack example`.
@@ -48,6 +65,8 @@ pub struct Vendor {
     pub claim: fn(&Parts) -> Option<Claim>,
     /// How the vendor knows its own forms, if it takes any on paths without a route.
     pub form: Option<Form>,
+    /// `paths` and `components` of the OpenAPI document of the emulated APIs.
+    pub openapi: &'static str,
     /// Names of headers in its answers that have other capitals than one after each hyphen, as the vendor spells them.
     pub header_names: &'static [&'static str],
     /// Opens the door.
@@ -84,8 +103,24 @@ pub struct Door {
     pub elsewhere: Router,
     /// The operation that a request asks for, for the log.
     pub operation: fn(&Parts) -> &'static str,
+    /// Forgets what the door has in memory of requests, if it has anything.
+    pub forget: Option<Forget>,
     /// The vendor's answer where we failed: a handler panicked or took too long.
     pub defect: fn(&Shared) -> Response,
+    /// Acts as the vendor's app on a user's phone, where it has codes for that.
+    pub simulator: Option<Arc<dyn simulator::Simulator>>,
+}
+
+/// Why the signature of a request is refused, which is here as it is on the wire.
+///
+/// # Errors
+/// Where it is no request, or carries no signature of a vendor's, in a sentence.
+pub fn explain(vendors: &[Vendor], raw: &[u8], context: &Context<'_>) -> Result<Explained, String> {
+    let (parts, body) = explain::request(raw)?;
+    let explained = |vendor: &Vendor| {
+        Some(Explained { provider: vendor.name, explanation: (vendor.explain)(&parts, &body, context)? })
+    };
+    vendors.iter().find_map(explained).ok_or_else(|| "the request carries no signature of a vendor".to_owned())
 }
 
 /// A command that shows one operation at work.
@@ -109,9 +144,4 @@ pub struct ExampleContext<'a> {
     pub clock: &'a Clock,
     /// Nonces.
     pub ids: &'a Ids,
-}
-
-/// `text` as one word of a POSIX shell.
-pub fn shell_word(text: &str) -> String {
-    format!("'{}'", text.replace('\'', r"'\''"))
 }

@@ -1,32 +1,51 @@
-//! What happens to every request of a door: a deadline, a net under panics, the date, one line in the log, one count.
+//! What happens to every request of a door: a deadline, a net under panics, the date, one line in the log, one count, an
+//! entry of the journal; and what a fault does to its answer.
 
 use std::any::Any;
 use std::sync::Arc;
 use std::time::Instant;
 
 use axum::Router;
+use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::header::DATE;
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, Method, Response as HttpResponse, StatusCode};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
+use jiff::Timestamp;
 use tower_http::catch_panic::{CatchPanicLayer, ResponseForPanic};
 use tracing::Instrument;
 
+use super::damage::damage;
+use crate::clock::Motion;
+use crate::journal::{self, Entry, Head, Recording};
 use crate::shared::{Outcome, Shared};
+use crate::underway::{self, Notes};
 
 /// Who answers under `/_qrstack/`, in log and metrics.
 pub(super) const OURS: &str = "qrstack";
 /// Who answers what nobody owns.
 pub(super) const NOBODYS: &str = "none";
 /// The statuses of those two and of the listener, who have no codes: what the metrics say instead.
-pub(super) const STATUSES: [&str; 12] =
-    ["200", "400", "404", "405", "408", "414", "431", "500", "501", "503", "505", "508"];
+pub(super) const STATUSES: [&str; 21] = [
+    "200", "201", "204", "400", "401", "403", "404", "405", "408", "409", "410", "413", "414", "415", "422", "431",
+    "500", "501", "503", "505", "508",
+];
 
 /// When a request began, where somebody looked at it before its attendant.
 #[derive(Clone, Copy)]
 pub(super) struct Started(pub(super) Instant);
+
+/// What is remembered of a request until it is answered.
+pub(super) struct Seen {
+    operation: &'static str,
+    method: Method,
+    started: Instant,
+    at: Timestamp,
+    /// What the journal gets, if it gets anything.
+    record: Option<(Head, Recording)>,
+}
 
 /// Who attends to the requests of one door.
 #[derive(Clone)]
@@ -42,7 +61,7 @@ pub(super) struct Attendant {
 }
 
 impl ResponseForPanic for Attendant {
-    type ResponseBody = axum::body::Body;
+    type ResponseBody = Body;
 
     fn response_for_panic(&mut self, _: Box<dyn Any + Send>) -> HttpResponse<Self::ResponseBody> {
         // What it panicked about is in the log already: the hook of `cli::logging` writes every panic.
@@ -55,17 +74,18 @@ pub(super) fn attend(routes: Router, attendant: Attendant) -> Router {
     let watch = async |State(attendant): State<Arc<Attendant>>, request: Request, next: Next| {
         let (parts, body) = request.into_parts();
         let started = parts.extensions.get().map_or_else(Instant::now, |Started(started)| *started);
-        let (operation, method) = ((attendant.operation)(&parts), parts.method.clone());
+        let (seen, body) = attendant.see(&parts, Some(body), started);
         if attendant.shared.fetch().sent(&parts.headers) {
-            return attendant.finish(operation, &method, started, StatusCode::LOOP_DETECTED.into_response());
+            return attendant.finish(seen, StatusCode::LOOP_DETECTED.into_response(), Notes::default());
         }
         let until = started + attendant.shared.config().request_timeout;
         // Whatever is logged on the way says for whom it happened.
-        let span = tracing::info_span!("request", provider = attendant.vendor, operation);
-        let answer = next.run(Request::from_parts(parts, body)).instrument(span);
+        let span = tracing::info_span!("request", provider = attendant.vendor, operation = seen.operation);
+        let answer = underway::noting(next.run(Request::from_parts(parts, body)).instrument(span));
         match tokio::time::timeout_at(until.into(), answer).await {
-            Ok(answer) => attendant.finish(operation, &method, started, answer),
-            Err(_) => attendant.too_slow(operation, &method, started),
+            Ok((answer, notes)) if notes.fault.is_none() => attendant.finish(seen, answer, notes),
+            Ok((answer, notes)) => attendant.struck(seen, answer, notes).await,
+            Err(_) => attendant.too_slow(seen),
         }
     };
     let net = CatchPanicLayer::custom(attendant.clone());
@@ -73,17 +93,53 @@ pub(super) fn attend(routes: Router, attendant: Attendant) -> Router {
 }
 
 impl Attendant {
-    /// The answer to a request that took longer than `request_timeout`.
-    pub(super) fn too_slow(&self, operation: &'static str, method: &Method, started: Instant) -> Response {
-        tracing::error!(provider = self.vendor, operation, "a request took longer than request_timeout");
-        self.finish(operation, method, started, (self.defect)(&self.shared))
+    /// What is to be remembered of a request until it is answered, and its body to be read, kept as it is.
+    pub(super) fn see(&self, parts: &Parts, body: Option<Body>, started: Instant) -> (Seen, Body) {
+        let (operation, method) = ((self.operation)(parts), parts.method.clone());
+        let is_recorded = self.vendor != OURS && self.shared.journal().is_on();
+        let (body, record) = match body {
+            Some(body) if is_recorded => {
+                let (body, recording) = Recording::start(body);
+                (body, Some((Head::of_request(parts), recording)))
+            }
+            Some(body) => (body, None),
+            None => (Body::empty(), is_recorded.then(|| (Head::of_request(parts), Recording::default()))),
+        };
+        let at = Motion::default().now();
+        (Seen { operation, method, started, at, record }, body)
     }
 
-    fn finish(&self, operation: &'static str, method: &Method, started: Instant, mut answer: Response) -> Response {
-        if !answer.headers().contains_key(DATE)
-            && let Ok(date) = HeaderValue::from_str(&self.shared.clock().http_date())
-        {
-            answer.headers_mut().insert(DATE, date);
+    /// The answer to a request that took longer than `request_timeout`.
+    pub(super) fn too_slow(&self, seen: Seen) -> Response {
+        tracing::error!(
+            provider = self.vendor,
+            operation = seen.operation,
+            "a request took longer than request_timeout"
+        );
+        self.finish(seen, (self.defect)(&self.shared), Notes::default())
+    }
+
+    /// The answer to a request that a fault struck: late, or damaged, or both.
+    async fn struck(&self, seen: Seen, answer: Response, notes: Notes) -> Response {
+        let credential = answer.extensions().get::<Outcome>().and_then(|outcome| outcome.credential.clone());
+        let (ids, kind) = (self.shared.ids_of(credential.as_deref()), notes.damage);
+        if let Some(latency) = notes.latency {
+            tokio::time::sleep(latency.draw(&ids)).await;
+        }
+        let answer = self.finish(seen, answer, notes);
+        match kind {
+            Some(kind) => damage(answer, kind, &ids).await,
+            None => answer,
+        }
+    }
+
+    fn finish(&self, seen: Seen, mut answer: Response, notes: Notes) -> Response {
+        let Seen { operation, method, started, at, record } = seen;
+        if !answer.headers().contains_key(DATE) {
+            let credential = answer.extensions().get::<Outcome>().and_then(|outcome| outcome.credential.as_deref());
+            if let Ok(date) = HeaderValue::from_str(&self.shared.clock_of(credential).http_date()) {
+                answer.headers_mut().insert(DATE, date);
+            }
         }
         let (outcome, status, elapsed) = (answer.extensions().get::<Outcome>(), answer.status(), started.elapsed());
         let operation = outcome.and_then(|outcome| outcome.operation).unwrap_or(operation);
@@ -97,15 +153,39 @@ impl Attendant {
             elapsed_ms = elapsed.as_secs_f64() * 1000.0,
             "answered"
         );
-        let code = if outcome.is_some() { code } else { status.as_str() };
-        self.shared.metrics().answered(self.vendor, operation, code, elapsed);
+        let counted = if outcome.is_some() { code } else { status.as_str() };
+        self.shared.metrics().answered(self.vendor, operation, counted, elapsed);
+        let Some((request, body)) = record else { return answer };
+        let (code, credential, explanation) = match outcome {
+            Some(Outcome { code, credential, explanation, .. }) => {
+                (code.clone(), credential.clone(), explanation.clone())
+            }
+            None => ("".into(), None, None),
+        };
+        let (answer, answer_body) = journal::record_answer(answer);
+        self.shared.journal().record(Entry {
+            id: 0,
+            at,
+            elapsed,
+            vendor: self.vendor,
+            operation,
+            code,
+            status: status.as_u16(),
+            credential,
+            content: notes.content,
+            fault: notes.fault,
+            explanation,
+            request,
+            request_body: body.take(),
+            answer: Head::of_answer(&answer),
+            answer_body,
+        });
         answer
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use axum::body::Body;
     use axum::http::StatusCode;
     use axum::routing::get;
     use tower::ServiceExt;

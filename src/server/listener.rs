@@ -4,7 +4,8 @@
 use std::convert::Infallible;
 use std::future::ready;
 use std::io::{self, ErrorKind};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,30 +13,39 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::Request;
 use axum::http::header::{CONNECTION, CONTENT_TYPE};
-use axum::http::{Extensions, HeaderValue};
+use axum::http::{Extensions, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use futures_util::future::Either;
 use hyper::body::Incoming;
+use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
-use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
 use tower::util::Oneshot;
 
 use super::attend::NOBODYS;
-use super::connection::{self, Connection, Deadlines, Refusal};
-use super::{App, Gate, spelling};
+use super::connection::{self, Connection, Deadlines, Transport};
+use super::damage::Reset;
+use super::proxy::{self, Route, Speech};
+use super::{App, Gate, handshake, spelling};
 use crate::config::Config;
-use crate::intake::Peer;
+use crate::intake::{Bound, Peer};
 use crate::metrics::Metrics;
+use crate::tls::Tls;
 
 /// How long to wait where the system has no room for another connection.
 const NO_ROOM: Duration = Duration::from_millis(50);
 
-/// A bound listener that does not accept yet.
+/// Bound listeners that do not accept yet.
 pub struct Listener {
+    plain: Socket,
+    tls: Option<Socket>,
+}
+
+struct Socket {
     inner: TcpListener,
     address: SocketAddr,
 }
@@ -45,37 +55,63 @@ pub struct Listener {
 /// # Errors
 /// The system's, where the address cannot be had.
 pub async fn bind(address: SocketAddr) -> io::Result<Listener> {
-    let inner = TcpListener::bind(address).await?;
-    let address = inner.local_addr()?;
-    Ok(Listener { inner, address })
+    Ok(Listener { plain: Socket::new(address).await?, tls: None })
+}
+
+impl Socket {
+    async fn new(address: SocketAddr) -> io::Result<Self> {
+        let inner = TcpListener::bind(address).await?;
+        let address = inner.local_addr()?;
+        Ok(Self { inner, address })
+    }
 }
 
 impl Listener {
+    /// Binds a second address, where TLS is spoken; without certificates ([`App::with_tls`]) nobody is served there.
+    ///
+    /// # Errors
+    /// As [`bind`].
+    pub async fn and_tls(self, address: SocketAddr) -> io::Result<Self> {
+        Ok(Self { tls: Some(Socket::new(address).await?), ..self })
+    }
+
     /// The address with the real port.
     pub fn address(&self) -> SocketAddr {
-        self.address
+        self.plain.address
+    }
+
+    /// The address where TLS is spoken, with the real port.
+    pub fn tls_address(&self) -> Option<SocketAddr> {
+        self.tls.as_ref().map(|socket| socket.address)
     }
 
     /// Serves `app` until `stop`: then `readyz` says no, after `drain_delay` nobody new is let in, and requests under way
     /// finish within `drain_timeout`.
     pub async fn serve(self, app: App, stop: CancellationToken) {
-        let config = app.shared.config().clone();
-        let connections = GracefulShutdown::new();
-        let house = House::new(app, &config).await;
+        let (config, journal) = (app.shared.config().clone(), app.shared.journal().clone());
+        let house = Arc::new(House::new(app, &config).await);
         let until = async {
             stop.cancelled().await;
             house.gate.stop();
+            // Who follows the journal would follow it for ever.
+            journal.end();
             tokio::time::sleep(config.drain_delay).await;
         };
-        tokio::pin!(until);
-        loop {
-            tokio::select! {
-                () = &mut until => break,
-                (stream, peer, place) = house.next(&self.inner) => house.serve(stream, peer, place, &connections),
+        let secure = async {
+            match (&self.tls, &house.tls) {
+                (Some(socket), Some(tls)) => house.accept(socket, Some(tls)).await,
+                _ => std::future::pending().await,
             }
+        };
+        tokio::select! {
+            () = until => {}
+            () = house.accept(&self.plain, None) => {}
+            () = secure => {}
         }
-        drop(self.inner);
-        if tokio::time::timeout(config.drain_timeout, connections.shutdown()).await.is_err() {
+        drop(self);
+        house.drain.cancel();
+        house.tasks.close();
+        if tokio::time::timeout(config.drain_timeout, house.tasks.wait()).await.is_err() {
             tracing::warn!("requests were still under way when drain_timeout ended");
         }
     }
@@ -89,6 +125,13 @@ struct House {
     deadlines: Deadlines,
     /// What every answer carries for the names of its headers.
     spelling: Extensions,
+    tls: Option<Tls>,
+    /// Host names of ours beside those of the connection itself.
+    public_hosts: Vec<String>,
+    /// Cancelled once nobody new is let in: connections end with what is under way.
+    drain: CancellationToken,
+    /// All connections.
+    tasks: TaskTracker,
     places: Arc<Semaphore>,
     /// Told, once for each connection that finds no place, so that an idle one leaves.
     crowd: Arc<Notify>,
@@ -107,6 +150,10 @@ impl House {
                 write: config.write_timeout,
             },
             spelling: spelling::learn(super::VENDORS.iter().flat_map(|vendor| vendor.header_names).copied()).await,
+            tls: app.tls,
+            public_hosts: config.public_hosts.clone(),
+            drain: CancellationToken::new(),
+            tasks: TaskTracker::new(),
             places: Arc::new(Semaphore::new(config.max_connections)),
             crowd: Arc::default(),
         }
@@ -143,20 +190,54 @@ impl House {
         (stream, peer, place)
     }
 
-    fn serve(&self, stream: TcpStream, peer: SocketAddr, place: OwnedSemaphorePermit, connections: &GracefulShutdown) {
-        // Small answers are not held back for more to come.
-        let _ = stream.set_nodelay(true);
+    /// Takes connections for ever, with TLS on them where that is given.
+    async fn accept(self: &Arc<Self>, socket: &Socket, tls: Option<&Tls>) {
+        let bound = Bound(socket.address);
+        loop {
+            let (stream, peer, place) = self.next(&socket.inner).await;
+            // Small answers are not held back for more to come.
+            let _ = stream.set_nodelay(true);
+            let ours = stream.local_addr().ok().map(|address| address.ip().to_canonical());
+            let visitor = Visitor { peer, bound, ours, is_tunnelled: false, _place: Arc::new(place) };
+            match tls {
+                None => self.tasks.spawn(Arc::clone(self).converse(stream, visitor)),
+                Some(tls) => self.tasks.spawn(Arc::clone(self).greet(stream, visitor, tls.clone())),
+            };
+        }
+    }
+
+    /// Speaks TLS from here on. The handshake has the time of a head.
+    async fn greet<T: Transport>(self: Arc<Self>, stream: T, visitor: Visitor, tls: Tls) {
+        let greeted = tokio::select! {
+            greeted = tokio::time::timeout(self.deadlines.head, handshake::accept(stream, &tls)) => greeted,
+            () = self.drain.cancelled() => return,
+        };
+        let peer = visitor.peer;
+        match greeted {
+            Ok(Ok(stream)) => self.converse(stream, visitor).await,
+            Ok(Err(error)) => tracing::info!(provider = NOBODYS, %peer, %error, "a TLS handshake failed"),
+            Err(_) => tracing::info!(provider = NOBODYS, %peer, "a TLS handshake did not come to an end in time"),
+        }
+    }
+
+    /// Answers the requests of a connection.
+    async fn converse<T: Transport>(self: Arc<Self>, stream: T, visitor: Visitor) {
         let connection = Connection::new(stream, self.deadlines, Arc::clone(&self.crowd));
-        let (router, metrics, gate) = (self.router.clone(), self.metrics.clone(), self.gate.clone());
-        let (spelling, link) = (self.spelling.clone(), connection.link());
-        let service = hyper::service::service_fn(move |request: Request<Incoming>| {
-            let (gate, spelling, link) = (gate.clone(), spelling.clone(), Arc::clone(&link));
+        let link = connection.link();
+        let service = hyper::service::service_fn(|request: Request<Incoming>| {
+            let (gate, spelling, link) = (self.gate.clone(), self.spelling.clone(), Arc::clone(&link));
             let answer = match link.refusal() {
-                Some(refusal) => Either::Left(ready(Ok(refuse(refusal, peer, &metrics)))),
-                None => Either::Right(ask(router.clone(), request, peer)),
+                Some(refusal) => Either::Left(ready(Ok(refuse(refusal.answer(), visitor.peer, &self.metrics)))),
+                None => match self.route(request, &visitor) {
+                    Ok(request) => Either::Right(ask(self.router.clone(), request, &visitor)),
+                    Err(answer) => Either::Left(ready(Ok(answer))),
+                },
             };
             async move {
                 let mut response = answer.await?;
+                if response.extensions().get::<Reset>().is_some() {
+                    link.reset();
+                }
                 if link.is_unread() || gate.is_stopping() {
                     response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
                 }
@@ -172,26 +253,90 @@ impl House {
             .half_close(true)
             // As the vendors' servers write them, but for what `spelling` knows.
             .title_case_headers(true)
-            .serve_connection(TokioIo::new(connection), service);
-        let watched = connections.watch(connection);
-        tokio::spawn(async move {
-            if let Err(error) = watched.await {
-                tracing::debug!(%error, "a connection ended early");
+            .serve_connection(TokioIo::new(connection), service)
+            .with_upgrades();
+        tokio::pin!(connection);
+        let ended = tokio::select! {
+            ended = &mut connection => ended,
+            () = self.drain.cancelled() => {
+                connection.as_mut().graceful_shutdown();
+                connection.await
             }
-            drop(place);
-        });
+        };
+        if let Err(error) = ended {
+            tracing::debug!(%error, "a connection ended early");
+        }
+    }
+
+    /// Lets a request that is for us go on, opens tunnels, and answers everything else that is meant for a proxy.
+    fn route(
+        self: &Arc<Self>,
+        mut request: Request<Incoming>,
+        visitor: &Visitor,
+    ) -> Result<Request<Incoming>, Response> {
+        match proxy::route(&request, visitor.ours, &self.public_hosts) {
+            Route::Here => Ok(request),
+            Route::Tunnel(_) if visitor.is_tunnelled => Err(self.refuse(proxy::NESTED, visitor)),
+            Route::Tunnel(Speech::Tls) if self.tls.is_none() => Err(self.refuse(proxy::NO_TLS, visitor)),
+            Route::Tunnel(speech) => {
+                let upgrade = hyper::upgrade::on(&mut request);
+                let visitor = Visitor { is_tunnelled: true, ..visitor.clone() };
+                self.tasks.spawn(Arc::clone(self).tunnel(upgrade, speech, visitor));
+                Err(StatusCode::OK.into_response())
+            }
+            Route::Refused(why) => Err(self.refuse(why, visitor)),
+        }
+    }
+
+    fn refuse(&self, why: &'static str, visitor: &Visitor) -> Response {
+        refuse((StatusCode::FORBIDDEN, why), visitor.peer, &self.metrics)
+    }
+
+    /// Serves what comes through a tunnel as if the client had reached us by name: nothing is dialled. Boxed, since a
+    /// connection may hold a tunnel, which is a connection.
+    fn tunnel(
+        self: Arc<Self>,
+        upgrade: OnUpgrade,
+        speech: Speech,
+        visitor: Visitor,
+    ) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+        Box::pin(async move {
+            let stream = match upgrade.await {
+                Ok(upgraded) => TokioIo::new(upgraded),
+                Err(error) => return tracing::debug!(%error, "a tunnel did not come about"),
+            };
+            match (speech, self.tls.clone()) {
+                (Speech::Tls, Some(tls)) => self.greet(stream, visitor, tls).await,
+                (Speech::Tls, None) => {}
+                (Speech::Plain, _) => self.converse(stream, visitor).await,
+            }
+        })
     }
 }
 
-fn ask(router: Router, request: Request<Incoming>, peer: SocketAddr) -> Oneshot<Router, Request> {
+/// Who is at the other end of a connection.
+#[derive(Clone)]
+struct Visitor {
+    peer: SocketAddr,
+    /// What the listener is bound to.
+    bound: Bound,
+    /// The address of ours that it reached.
+    ours: Option<IpAddr>,
+    /// Whether it came through a tunnel, where there is no other.
+    is_tunnelled: bool,
+    /// Given back once the connection and the tunnel in it are over.
+    _place: Arc<OwnedSemaphorePermit>,
+}
+
+fn ask(router: Router, request: Request<Incoming>, visitor: &Visitor) -> Oneshot<Router, Request> {
     let mut request = request.map(Body::new);
-    request.extensions_mut().insert(Peer(peer));
+    request.extensions_mut().insert(Peer(visitor.peer));
+    request.extensions_mut().insert(visitor.bound);
     router.oneshot(request)
 }
 
-/// The answer to what is no request: nobody's, since it is not known whose it would have been.
-fn refuse(refusal: Refusal, peer: SocketAddr, metrics: &Metrics) -> Response {
-    let (status, why) = refusal.answer();
+/// The answer to what is no request, or none for us: nobody's, since it is not known whose it would have been.
+fn refuse((status, why): (StatusCode, &'static str), peer: SocketAddr, metrics: &Metrics) -> Response {
     tracing::info!(provider = NOBODYS, status = status.as_u16(), %peer, why, "refused");
     metrics.answered(NOBODYS, "refused", status.as_str(), Duration::ZERO);
     let headers = [

@@ -2,10 +2,15 @@
 //! module that names providers.
 
 mod attend;
+mod certificates;
 mod connection;
+mod damage;
+mod front;
 mod gate;
+mod handshake;
 mod health;
 mod listener;
+mod proxy;
 mod root;
 mod spelling;
 
@@ -20,17 +25,26 @@ pub use listener::{Listener, bind};
 pub use providers::tencent_ocr::catalog as products;
 
 use attend::{Attendant, attend};
+use front::Front;
 use root::{Elsewhere, Root};
 
 use crate::clock::{Clock, Ids};
 use crate::codec::PEAK_BYTES_PER_PIXEL;
 use crate::config::{Config, Mistake, ReadIsolation};
+use crate::control;
+use crate::credentials::Credentials;
+use crate::domains::Domain;
+use crate::faults::{Catalogue, Failures, Faults};
 use crate::fetch::{Fetch, FetchError, Setup, StandIn};
 use crate::intake::Intake;
+use crate::journal::Journal;
 use crate::metrics::Metrics;
+use crate::providers::simulator::Simulators;
 use crate::providers::{self, Vendor};
 use crate::shared::{Outcome, Parts, Shared};
+use crate::state::State;
 use crate::store::{Access, Migration, OpenError, Store};
+use crate::tls::{Authority, Keeper, Tls, TlsError};
 use crate::work::{Launch, LaunchError, Work, Workers};
 
 /// Every vendor; of equal claims to a request the earlier one's wins.
@@ -53,6 +67,9 @@ pub enum StartError {
     /// The way out.
     #[error("remote pictures cannot be set up: {0}")]
     Fetch(#[from] FetchError),
+    /// Certificates.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
 }
 
 fn join(mistakes: &[Mistake]) -> String {
@@ -64,10 +81,57 @@ fn join(mistakes: &[Mistake]) -> String {
 pub struct App {
     /// What it runs on.
     pub shared: Shared,
+    /// What requests have left behind.
+    pub state: State,
     /// What it answers.
     pub router: Router,
     /// Whether it takes requests.
     pub gate: Gate,
+    /// Certificates for the vendors' names, once it has any.
+    pub tls: Option<Tls>,
+    /// What acts as vendors' apps on users' phones.
+    pub simulators: Simulators,
+}
+
+impl App {
+    /// The same, with certificates: for a listener that speaks TLS, for tunnels, and for clients that fetch the authority.
+    #[must_use]
+    pub fn with_tls(self, tls: Tls) -> Self {
+        let router = self.router.merge(certificates::routes(self.shared.clone(), tls.clone()));
+        Self { router, tls: Some(tls), ..self }
+    }
+}
+
+/// Every name that is a vendor's own.
+pub fn domains() -> Vec<Domain> {
+    VENDORS.iter().flat_map(|vendor| vendor.domains).copied().collect()
+}
+
+/// Which of the vendors has the host `name`.
+fn vendor_of(name: &str) -> Option<usize> {
+    VENDORS.iter().position(|vendor| vendor.domains.iter().any(|domain| domain.matches(name)))
+}
+
+/// The certificates of `config`: those that the operator gave, else those of this installation's own authority, which is
+/// made here the first time.
+///
+/// # Errors
+/// Where files cannot be read or written, or hold something else.
+pub fn configured_tls(config: &Config) -> Result<Tls, TlsError> {
+    match (&config.tls_cert, &config.tls_key) {
+        (Some(certificate), Some(key)) => Tls::given(certificate, key, domains()),
+        // One without the other is a mistake that `check_settings` tells.
+        _ => Tls::minted(Keeper::open(&config.data_dir, &domains(), Clock::system(), &Ids::system())?, domains()),
+    }
+}
+
+/// Certificates of an authority that lives in memory, and no longer than this process.
+///
+/// # Errors
+/// Where no key can be had.
+pub fn passing_tls() -> Result<Tls, TlsError> {
+    let authority = Authority::make(&domains(), &Clock::system(), &Ids::system())?;
+    Tls::minted(Keeper::in_memory(authority, Clock::system()), domains())
 }
 
 /// All steps of the store's schema.
@@ -97,10 +161,9 @@ pub fn open(config: Config, store: Store, clock: Clock, ids: Ids) -> Result<App,
 /// # Errors
 /// As [`open`].
 pub fn open_with(work: Work, config: Config, store: Store, clock: Clock, ids: Ids) -> Result<App, StartError> {
-    let mistakes = check_settings(&config);
-    if !mistakes.is_empty() {
-        return Err(StartError::Settings(mistakes));
-    }
+    let faults = faults(&config).map_err(StartError::Settings)?;
+    let journal_mib = if config.control { config.journal_mib } else { 0 };
+    let journal = Journal::new(config.journal_entries, journal_mib << 20);
     let mut stand_ins: HashMap<_, _> = VENDORS.iter().flat_map(|vendor| (vendor.stand_ins)()).collect();
     stand_ins.extend(config.fetch_stand_ins.iter().map(|item| (item.url.clone(), StandIn::File(item.file.clone()))));
     let metrics = Metrics::new(codes());
@@ -110,6 +173,7 @@ pub fn open_with(work: Work, config: Config, store: Store, clock: Clock, ids: Id
             allow: config.fetch_allow.clone(),
             stand_ins,
             memory_mib: config.fetch_memory_mib,
+            served_mib: config.pictures_memory_mib,
             metrics: metrics.clone(),
             ..Setup::default()
         })?,
@@ -117,6 +181,9 @@ pub fn open_with(work: Work, config: Config, store: Store, clock: Clock, ids: Id
         work,
         store,
         metrics,
+        credentials: Credentials::new(&config),
+        faults,
+        journal,
         clock,
         ids,
         config,
@@ -124,23 +191,38 @@ pub fn open_with(work: Work, config: Config, store: Store, clock: Clock, ids: Id
 
     let gate = Gate::default();
     let mut router = health::routes(shared.clone(), gate.clone());
-    let mut elsewhere = Vec::new();
+    let (mut elsewhere, mut doors, mut simulators, mut forget) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for vendor in VENDORS {
         let door = (vendor.open)(&shared);
+        simulators.extend(door.simulator);
         let attendant =
             Attendant { vendor: vendor.name, operation: door.operation, defect: door.defect, shared: shared.clone() };
+        doors.push(attend(door.routes.clone().fallback_service(door.elsewhere.clone()), attendant.clone()));
         router = router.merge(attend(door.routes, attendant.clone()));
         elsewhere.push(Elsewhere { vendor, router: attend(door.elsewhere, attendant.clone()), attendant });
+        forget.extend(door.forget);
     }
-    Ok(App { router: router.fallback_service(Root::new(elsewhere, shared.clone())), shared, gate })
+    let simulators = Simulators::from(simulators);
+    let tables = VENDORS.iter().flat_map(|vendor| vendor.tables).copied().collect();
+    let state = State::new(shared.clone(), tables, forget);
+    let control = Attendant {
+        vendor: attend::OURS,
+        operation: |_| "control",
+        defect: |_| control::defect(),
+        shared: shared.clone(),
+    };
+    router = router.merge(attend(control::routes(&shared, &state, VENDORS, &simulators), control));
+    let house = router.fallback_service(Root::new(elsewhere, shared.clone()));
+    let router = Router::new().fallback_service(Front::new(doors, house));
+    Ok(App { shared, state, router, gate, tls: None, simulators })
 }
 
 /// Every code that the answers of each vendor can carry, and those of our own pages.
 fn codes() -> HashMap<&'static str, HashSet<String>> {
     let of = |vendor: &Vendor| {
-        let forceable = (vendor.forceable)().into_iter().flat_map(|(_, codes)| codes);
-        let elsewhere = vendor.codes_elsewhere.iter().map(|code| (*code).to_owned());
-        (vendor.name, forceable.chain(elsewhere).chain([Outcome::OK.to_owned()]).collect())
+        let failures = (vendor.failures)();
+        let codes = failures.iter().flat_map(Failures::codes).chain(vendor.codes_elsewhere.iter().copied());
+        (vendor.name, codes.chain([Outcome::OK]).map(str::to_owned).collect())
     };
     let own = [attend::OURS, attend::NOBODYS].map(|name| (name, attend::STATUSES.map(str::to_owned).into()));
     VENDORS.iter().map(of).chain(own).collect()
@@ -176,23 +258,25 @@ fn worker_memory_mib(config: &Config) -> u64 {
     READER_MIB + largest.max(config.read_memory_mib.into())
 }
 
-/// What is wrong in settings that only the vendors can judge: every forced error must be one that its operation can give.
+/// What is wrong in settings beyond their values: every forced error must be one that its operation can give, a certificate
+/// needs its key.
 pub fn check_settings(config: &Config) -> Vec<Mistake> {
-    let known: HashMap<_, _> = VENDORS.iter().flat_map(|vendor| (vendor.forceable)()).collect();
-    config
-        .force_error
-        .iter()
-        .filter_map(|forced| match known.get(forced.operation.as_str()) {
-            None => {
-                let mut operations: Vec<_> = known.keys().copied().collect();
-                operations.sort_unstable();
-                Some(format!("no operation {:?}; there are {}", forced.operation, operations.join(", ")))
-            }
-            Some(codes) if !codes.contains(&forced.code) => {
-                Some(format!("{} has no error {:?}; it has {}", forced.operation, forced.code, codes.join(", ")))
-            }
-            Some(_) => None,
-        })
-        .map(|what| Mistake::new("force_error", what))
-        .collect()
+    let half = match (&config.tls_cert, &config.tls_key) {
+        (Some(_), None) => Some(Mistake::new("tls_cert", "tls_key is missing")),
+        (None, Some(_)) => Some(Mistake::new("tls_key", "tls_cert is missing")),
+        _ => None,
+    };
+    half.into_iter().chain(faults(config).err().unwrap_or_default()).collect()
+}
+
+/// What every operation can fail with, and the failures that the settings ask for.
+fn faults(config: &Config) -> Result<Faults, Vec<Mistake>> {
+    let catalogue = Catalogue::new(VENDORS.iter().map(|vendor| (vendor.name, (vendor.failures)())));
+    let faults = Faults::new(catalogue, config.control);
+    let refused = config.force_error.iter().filter_map(|forced| {
+        let added = faults.add_configured(&forced.operation, &forced.code);
+        added.err().map(|refused| Mistake::new("force_error", refused))
+    });
+    let mistakes: Vec<_> = refused.collect();
+    if mistakes.is_empty() { Ok(faults) } else { Err(mistakes) }
 }

@@ -113,7 +113,8 @@ fn nobody() -> Response {
 }
 
 fn too_slow(door: &Elsewhere, parts: &Parts, started: Instant) -> Response {
-    door.attendant.too_slow((door.attendant.operation)(parts), &parts.method, started)
+    let (seen, _) = door.attendant.see(parts, None, started);
+    door.attendant.too_slow(seen)
 }
 
 #[cfg(test)]

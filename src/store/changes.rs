@@ -1,8 +1,10 @@
-//! Changes of many callers in one transaction, so that the disk is waited for once a group and not once a change.
+//! Changes of many callers in one transaction, so that the disk is waited for once a group and not once a change, and the
+//! driver's thread once for all changes of a kind and not once for each.
 //!
 //! One writer takes what waits, makes all of it in one transaction, commits, and only then answers: who is told of a
 //! change finds it after a sudden end. Nobody waits for a group to fill; it is what came while the one before was written.
 
+use std::any::Any;
 use std::io;
 use std::panic::AssertUnwindSafe;
 
@@ -11,53 +13,73 @@ use futures_util::future::BoxFuture;
 use sqlx::sqlite::SqlitePool;
 use sqlx::{Connection, SqliteConnection};
 use tokio::sync::{mpsc, oneshot};
-use tracing::{Instrument, Span};
 
 /// Changes in a group, at most: bounds how long the first one waits for the others.
 const GROUP: usize = 128;
 /// Changes that wait for the writer; the callers of more wait to be let in.
 const QUEUE: usize = 1024;
+/// Takes the write lock at once: a change may begin with a reading, and what it reads must not be old when it writes.
+const BEGIN: &str = "BEGIN IMMEDIATE";
 
 /// A change of the store.
-pub trait Change: Send + Sync + 'static {
+pub trait Change: Sized + Send + Sync + 'static {
     /// What the caller learns of it.
-    type Done: Send + 'static;
+    type Done: Send + Sync + 'static;
     /// Why it was not made.
-    type Refusal: From<sqlx::Error> + Send + 'static;
+    type Refusal: From<sqlx::Error> + Send + Sync + 'static;
 
-    /// Makes the change with `connection`, which is within a transaction, and with nothing else of the store. Where it is
-    /// refused, nothing of it stays. Called a second time where another change of the group was refused: the first time
-    /// has left nothing then.
-    fn make(&self, connection: &mut SqliteConnection)
-    -> impl Future<Output = Result<Self::Done, Self::Refusal>> + Send;
+    /// Whether it outlasts a power failure, which has to be waited for. Every change outlasts a sudden end of the program.
+    const OUTLASTS_POWER: bool;
+
+    /// Makes `changes`, of which there is at least one, in their order, and gives what came of each. `connection` is
+    /// within a transaction; nothing else of the store is used. What is refused is refused before anything of it is
+    /// written.
+    ///
+    /// # Errors
+    /// The store's: then nothing of the whole group stays, and everybody in it learns that the store failed.
+    fn make(changes: &[Self], connection: &mut SqliteConnection) -> impl Future<Output = Made<Self>> + Send;
+
+    /// Learns that `changes` are in the store, before their callers do: what is kept in memory follows here.
+    fn made(changes: &[Self], outcomes: &[Outcome<Self>]) {
+        let _ = (changes, outcomes);
+    }
 }
+
+/// What came of a change that the store took, or that was refused.
+pub type Outcome<C> = Result<<C as Change>::Done, <C as Change>::Refusal>;
+/// What came of several, in their order.
+pub type Made<C> = Result<Vec<Outcome<C>>, sqlx::Error>;
 
 /// The way to the writer; clones share it. The writer ends with the last one.
 #[derive(Clone)]
 pub(super) struct Changes(mpsc::Sender<Box<dyn Waiting>>);
 
 impl Changes {
-    /// Starts the writer.
+    /// Starts the writer. The connections of `pool` are its own or live for ever.
     pub(super) fn start(pool: SqlitePool) -> Self {
-        let (sender, mut receiver) = mpsc::channel(QUEUE);
+        let (sender, mut receiver) = mpsc::channel::<Box<dyn Waiting>>(QUEUE);
         tokio::spawn(async move {
+            let mut writer = Writer { pool, patient: None };
             loop {
-                let mut group = Vec::new();
-                if receiver.recv_many(&mut group, GROUP).await == 0 {
+                let mut waiting = Vec::new();
+                if receiver.recv_many(&mut waiting, GROUP).await == 0 {
                     return;
                 }
+                let mut group = Group::default();
+                for caller in waiting {
+                    caller.join(&mut group);
+                }
                 // A panic costs its group: the callers see that nobody answers. The log has it already.
-                let _ = AssertUnwindSafe(write(&pool, group)).catch_unwind().await;
+                let _ = AssertUnwindSafe(writer.write(group)).catch_unwind().await;
             }
         });
         Self(sender)
     }
 
-    /// Makes `change` and gives what came of it, once it is on the disk.
-    pub(super) async fn make<C: Change>(&self, change: C) -> Result<C::Done, C::Refusal> {
+    /// Makes `change` and gives what came of it, once it is in the store.
+    pub(super) async fn make<C: Change>(&self, change: C) -> Outcome<C> {
         let (answer, answered) = oneshot::channel();
-        let caller = Caller { change, span: Span::current(), result: None, answer };
-        if self.0.send(Box::new(caller)).await.is_err() {
+        if self.0.send(Box::new(Caller { change, answer })).await.is_err() {
             return Err(sqlx::Error::PoolClosed.into());
         }
         answered.await.unwrap_or(Err(sqlx::Error::WorkerCrashed))?
@@ -65,108 +87,137 @@ impl Changes {
 }
 
 /// What became of a change: its own outcome, or the reason why the whole group failed.
-type Answer<C> = Result<Result<<C as Change>::Done, <C as Change>::Refusal>, sqlx::Error>;
+type Answer<C> = Result<Outcome<C>, sqlx::Error>;
 
 /// Somebody who waits for a change.
 struct Caller<C: Change> {
     change: C,
-    /// Of the request, for what is logged on the way.
-    span: Span,
-    result: Option<Result<C::Done, C::Refusal>>,
     answer: oneshot::Sender<Answer<C>>,
 }
 
 /// Any [`Caller`].
 trait Waiting: Send {
-    /// Whether nobody waits any more.
-    fn is_gone(&self) -> bool;
-
-    /// Makes the change; whether it was not refused.
-    fn attempt<'a>(&'a mut self, connection: &'a mut SqliteConnection) -> BoxFuture<'a, bool>;
-
-    /// Tells what became of it, where the group was committed.
-    fn settle(self: Box<Self>, committed: Result<(), &sqlx::Error>);
+    /// Takes a place beside those who wait for changes of the same kind, if the caller still waits.
+    fn join(self: Box<Self>, group: &mut Group);
 }
 
 impl<C: Change> Waiting for Caller<C> {
-    fn is_gone(&self) -> bool {
-        self.answer.is_closed()
+    fn join(self: Box<Self>, group: &mut Group) {
+        let Self { change, answer } = *self;
+        if answer.is_closed() {
+            return;
+        }
+        let of_kind = group.0.iter_mut().find_map(|kind| {
+            let kind: &mut dyn Any = kind.as_mut();
+            kind.downcast_mut::<Callers<C>>()
+        });
+        if let Some(callers) = of_kind {
+            callers.changes.push(change);
+            callers.answers.push(answer);
+        } else {
+            group.0.push(Box::new(Callers { changes: vec![change], answers: vec![answer], outcomes: Vec::new() }));
+        }
+    }
+}
+
+/// Who is written for together.
+#[derive(Default)]
+struct Group(Vec<Box<dyn Kind>>);
+
+/// Those of a group who wait for changes of one kind.
+struct Callers<C: Change> {
+    changes: Vec<C>,
+    answers: Vec<oneshot::Sender<Answer<C>>>,
+    outcomes: Vec<Outcome<C>>,
+}
+
+/// Any [`Callers`].
+trait Kind: Any + Send {
+    fn outlasts_power(&self) -> bool;
+
+    fn make<'a>(&'a mut self, connection: &'a mut SqliteConnection) -> BoxFuture<'a, Result<(), sqlx::Error>>;
+
+    /// Tells everybody what became of it, where the group was committed.
+    fn settle(self: Box<Self>, committed: Result<(), &sqlx::Error>);
+}
+
+impl<C: Change> Kind for Callers<C> {
+    fn outlasts_power(&self) -> bool {
+        C::OUTLASTS_POWER
     }
 
-    fn attempt<'a>(&'a mut self, connection: &'a mut SqliteConnection) -> BoxFuture<'a, bool> {
+    fn make<'a>(&'a mut self, connection: &'a mut SqliteConnection) -> BoxFuture<'a, Result<(), sqlx::Error>> {
         Box::pin(async move {
-            let result = self.change.make(connection).instrument(self.span.clone()).await;
-            self.result.insert(result).is_ok()
+            self.outcomes = C::make(&self.changes, connection).await?;
+            Ok(())
         })
     }
 
     fn settle(self: Box<Self>, committed: Result<(), &sqlx::Error>) {
-        let answer = match (committed, self.result) {
-            (Ok(()), Some(result)) => Ok(result),
-            (Ok(()), None) => Err(sqlx::Error::WorkerCrashed),
-            // The driver's errors cannot be copied; their words can.
-            (Err(error), _) => Err(sqlx::Error::Io(io::Error::other(error.to_string()))),
-        };
+        let Self { changes, answers, outcomes } = *self;
         // Who does not listen any more need not know.
-        let _ = self.answer.send(answer);
-    }
-}
-
-/// Makes all changes of a group and answers all callers.
-async fn write(pool: &SqlitePool, mut group: Vec<Box<dyn Waiting>>) {
-    group.retain(|caller| !caller.is_gone());
-    if group.is_empty() {
-        return;
-    }
-    let committed = match together(pool, &mut group).await {
-        // The only one has its own reason.
-        Ok(true) => Ok(()),
-        Ok(false) if group.len() == 1 => Ok(()),
-        Ok(false) => apart(pool, &mut group).await,
-        Err(error) => Err(error),
-    };
-    for caller in group {
-        caller.settle(committed.as_ref().copied());
-    }
-}
-
-/// The usual case: nobody is refused, and no change needs a savepoint. Whether that held; nothing is changed if not.
-async fn together(pool: &SqlitePool, group: &mut [Box<dyn Waiting>]) -> Result<bool, sqlx::Error> {
-    let mut transaction = pool.begin_with(BEGIN).await?;
-    for caller in group {
-        if !caller.attempt(&mut transaction).await {
-            // Where a rollback fails, SQLite has rolled back by itself; the pool does not use the connection again.
-            let _ = transaction.rollback().await;
-            return Ok(false);
+        match committed {
+            Ok(()) => {
+                C::made(&changes, &outcomes);
+                for (answer, outcome) in answers.into_iter().zip(outcomes) {
+                    let _ = answer.send(Ok(outcome));
+                }
+            }
+            // The driver's errors cannot be copied; their words can.
+            Err(error) => {
+                for answer in answers {
+                    let _ = answer.send(Err(sqlx::Error::Io(io::Error::other(error.to_string()))));
+                }
+            }
         }
     }
-    transaction.commit().await?;
-    Ok(true)
 }
 
-/// Each change in a savepoint of its own, so that a refused one leaves nothing and the others stay.
-///
-/// # Errors
-/// Where a savepoint or the whole cannot be ended as it should: then nothing of the group is certain, and all of it fails.
-async fn apart(pool: &SqlitePool, group: &mut [Box<dyn Waiting>]) -> Result<(), sqlx::Error> {
-    let mut transaction = pool.begin_with(BEGIN).await?;
-    for caller in group {
-        let mut savepoint = Connection::begin(&mut *transaction).await?;
-        if caller.attempt(&mut savepoint).await {
-            savepoint.commit().await?;
-        } else {
-            savepoint.rollback().await?;
+/// Makes the changes of one group after another.
+struct Writer {
+    pool: SqlitePool,
+    /// Whether the connection waits for the disk at each commit; nobody knows after a failure, which may end it.
+    patient: Option<bool>,
+}
+
+impl Writer {
+    /// Makes all changes of a group and answers all callers.
+    async fn write(&mut self, mut group: Group) {
+        if group.0.is_empty() {
+            return;
+        }
+        let committed = self.commit(&mut group).await;
+        for kind in group.0 {
+            kind.settle(committed.as_ref().copied());
         }
     }
-    transaction.commit().await
-}
 
-/// Takes the write lock at once: a change may begin with a reading, and what it reads must not be old when it writes.
-const BEGIN: &str = "BEGIN IMMEDIATE";
+    async fn commit(&mut self, group: &mut Group) -> Result<(), sqlx::Error> {
+        let patience = group.0.iter().any(|kind| kind.outlasts_power());
+        let patient = self.patient.take();
+        let mut connection = self.pool.acquire().await?;
+        if patient != Some(patience) {
+            // In WAL mode, `NORMAL` leaves a commit with the operating system.
+            let pragma = if patience { "PRAGMA synchronous = FULL" } else { "PRAGMA synchronous = NORMAL" };
+            sqlx::query(pragma).execute(&mut *connection).await?;
+        }
+        let mut transaction = connection.begin_with(BEGIN).await?;
+        for kind in &mut group.0 {
+            if let Err(error) = kind.make(&mut transaction).await {
+                // Where a rollback fails, SQLite has rolled back by itself; the pool does not use the connection again.
+                let _ = transaction.rollback().await;
+                return Err(error);
+            }
+        }
+        transaction.commit().await?;
+        self.patient = Some(patience);
+        Ok(())
+    }
+}
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Migration, Store};
+    use super::super::{Access, Migration, Store};
     use super::*;
 
     /// A child needs its parent when the transaction is committed, not before.
@@ -191,25 +242,57 @@ mod tests {
 
     enum What {
         Add(i64),
-        /// Adds and refuses then.
-        AddAndRefuse(i64),
-        /// Lets the commit fail.
-        Orphan,
+        Refuse,
         Panic,
     }
 
     impl Change for What {
         type Done = i64;
         type Refusal = Refusal;
+        const OUTLASTS_POWER: bool = true;
 
-        async fn make(&self, connection: &mut SqliteConnection) -> Result<i64, Refusal> {
-            let (sql, number) = match self {
-                Self::Add(number) | Self::AddAndRefuse(number) => ("INSERT INTO numbers VALUES ($1)", *number),
-                Self::Orphan => ("INSERT INTO children VALUES ($1)", -1),
-                Self::Panic => panic!("on purpose"),
-            };
-            sqlx::query(sql).bind(number).execute(connection).await?;
-            if matches!(self, Self::AddAndRefuse(_)) { Err(Refusal::Odd) } else { Ok(number) }
+        async fn make(changes: &[Self], connection: &mut SqliteConnection) -> Made<Self> {
+            let mut outcomes = Vec::new();
+            for change in changes {
+                outcomes.push(match change {
+                    Self::Add(number) => {
+                        let insert = sqlx::query("INSERT INTO numbers VALUES ($1)").bind(*number);
+                        insert.execute(&mut *connection).await?;
+                        Ok(*number)
+                    }
+                    Self::Refuse => Err(Refusal::Odd),
+                    Self::Panic => panic!("on purpose"),
+                });
+            }
+            Ok(outcomes)
+        }
+    }
+
+    /// Lets the commit fail.
+    struct Orphan;
+
+    impl Change for Orphan {
+        type Done = ();
+        type Refusal = Refusal;
+        const OUTLASTS_POWER: bool = false;
+
+        async fn make(changes: &[Self], connection: &mut SqliteConnection) -> Made<Self> {
+            sqlx::query("INSERT INTO children VALUES (-1)").execute(connection).await?;
+            Ok(changes.iter().map(|_| Ok(())).collect())
+        }
+    }
+
+    /// Tells how the connection commits: 1 leaves it to the operating system, 2 waits for the disk.
+    struct Patience<const OUTLASTS_POWER: bool>;
+
+    impl<const OUTLASTS_POWER: bool> Change for Patience<OUTLASTS_POWER> {
+        type Done = i64;
+        type Refusal = Refusal;
+        const OUTLASTS_POWER: bool = OUTLASTS_POWER;
+
+        async fn make(changes: &[Self], connection: &mut SqliteConnection) -> Made<Self> {
+            let patience: i64 = sqlx::query_scalar("PRAGMA synchronous").fetch_one(connection).await?;
+            Ok(changes.iter().map(|_| Ok(patience)).collect())
         }
     }
 
@@ -232,28 +315,23 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_refused_change_leaves_nothing_and_the_others_stay() {
+    async fn a_refused_change_does_not_disturb_the_others() {
         let store = Store::in_memory(&[TABLES]).await.expect("a store");
-        let changes = vec![What::Add(1), What::AddAndRefuse(2), What::Add(3), What::Add(1), What::Add(4)];
-        let answers = at_once(&store, changes).await;
-        assert!(matches!(answers[..], [Ok(1), Err(Refusal::Odd), Ok(3), Err(Refusal::Store), Ok(4)]), "{answers:?}");
-        assert_eq!(numbers(&store).await, [1, 3, 4]);
-        assert!(matches!(store.change(What::AddAndRefuse(5)).await, Err(Refusal::Odd)), "alone, too");
-        assert_eq!(numbers(&store).await, [1, 3, 4]);
+        let answers = at_once(&store, vec![What::Add(1), What::Refuse, What::Add(3)]).await;
+        assert!(matches!(answers[..], [Ok(1), Err(Refusal::Odd), Ok(3)]), "{answers:?}");
+        assert_eq!(numbers(&store).await, [1, 3]);
     }
 
     #[tokio::test]
-    async fn a_failed_commit_fails_the_whole_group_and_the_next_is_fine() {
+    async fn where_the_store_fails_the_whole_group_fails_and_the_next_is_fine() {
         let store = Store::in_memory(&[TABLES]).await.expect("a store");
-        for refused in [false, true] {
-            let mut changes = vec![What::Add(1), What::Orphan, What::Add(2)];
-            if refused {
-                changes.push(What::AddAndRefuse(3));
-            }
-            let answers = at_once(&store, changes).await;
-            assert!(answers.iter().all(|answer| matches!(answer, Err(Refusal::Store))), "{answers:?}");
-            assert!(numbers(&store).await.is_empty());
-        }
+        let answers = at_once(&store, vec![What::Add(1), What::Add(1), What::Add(2), What::Refuse]).await;
+        assert!(answers.iter().all(|answer| matches!(answer, Err(Refusal::Store))), "{answers:?}");
+        assert!(numbers(&store).await.is_empty());
+        let (answers, orphan) = tokio::join!(at_once(&store, vec![What::Add(1), What::Add(2)]), store.change(Orphan));
+        assert!(answers.iter().all(|answer| matches!(answer, Err(Refusal::Store))), "a commit: {answers:?}");
+        assert!(matches!(orphan, Err(Refusal::Store)), "{orphan:?}");
+        assert!(numbers(&store).await.is_empty());
         assert!(matches!(store.change(What::Add(1)).await, Ok(1)));
         assert_eq!(numbers(&store).await, [1]);
     }
@@ -265,5 +343,18 @@ mod tests {
         assert!(answers.iter().all(|answer| matches!(answer, Err(Refusal::Store))), "{answers:?}");
         assert!(matches!(store.change(What::Add(3)).await, Ok(3)));
         assert_eq!(numbers(&store).await, [3]);
+    }
+
+    #[tokio::test]
+    async fn the_disk_is_waited_for_where_a_change_of_the_group_outlasts_power() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let store = Store::open(folder.path(), &[TABLES], Access::Alone).await.expect("a store");
+        assert!(matches!(store.change(Patience::<false>).await, Ok(1)));
+        assert!(matches!(store.change(Patience::<true>).await, Ok(2)));
+        let both = tokio::join!(store.change(Patience::<false>), store.change(Patience::<true>));
+        assert!(matches!(both, (Ok(2), Ok(2))), "{both:?}");
+        assert!(matches!(store.change(Patience::<false>).await, Ok(1)));
+        assert!(store.change(Orphan).await.is_err());
+        assert!(matches!(store.change(Patience::<true>).await, Ok(2)), "after a failure");
     }
 }

@@ -1,13 +1,16 @@
 //! The database: connection, migrations, health, and the lock that keeps two servers off one store.
 //!
 //! No vendor's queries: each provider keeps its own SQL and migrations in its rooms and hands the migrations in.
-//! SQLite in WAL mode, written so that the same queries run on PostgreSQL (`$1` placeholders, `ON CONFLICT`).
+//! SQLite in WAL mode.
 
 mod changes;
 mod error;
+mod memory;
+mod tables;
 
 use std::fs::File;
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
@@ -15,10 +18,13 @@ use sqlx::migrate::{MigrationType, Migrator};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{Connection, SqlSafeStr};
 
-pub use changes::Change;
+pub use changes::{Change, Made, Outcome};
 pub use error::OpenError;
+pub use memory::{Moment, Recent};
+pub use tables::{Column, Kind, Rows, Table};
 
 use changes::Changes;
+use memory::Memory;
 
 /// The store's file in the data folder.
 const FILE: &str = "qrstack.sqlite";
@@ -76,9 +82,13 @@ pub enum Access {
 #[derive(Clone)]
 pub struct Store {
     pool: SqlitePool,
+    /// The one connection of the writer, or that of everybody.
+    writer: SqlitePool,
     changes: Changes,
+    memory: Memory,
+    folder: Option<Arc<Path>>,
     /// Held until the last clone is gone.
-    _lock: Option<std::sync::Arc<File>>,
+    _lock: Option<Arc<File>>,
 }
 
 impl Store {
@@ -90,7 +100,7 @@ impl Store {
     pub async fn open(folder: &Path, migrations: &[Migration], access: Access) -> Result<Self, OpenError> {
         std::fs::create_dir_all(folder).map_err(|source| OpenError::Folder { path: folder.to_owned(), source })?;
         let lock = match access {
-            Access::Alone => Some(lock(&folder.join(LOCK)).await?.into()),
+            Access::Alone => Some(Arc::new(lock(&folder.join(LOCK)).await?)),
             Access::Beside => None,
         };
         let path = folder.join(FILE);
@@ -98,26 +108,18 @@ impl Store {
             .filename(&path)
             .create_if_missing(true)
             .journal_mode(SqliteJournalMode::Wal)
-            // An acknowledged ticket is on the disk, not just with the operating system.
+            // What is acknowledged is on the disk, not just with the operating system. The writer makes exceptions.
             .synchronous(SqliteSynchronous::Full)
             .busy_timeout(PATIENCE)
             .foreign_keys(true);
-        let pool = SqlitePoolOptions::new()
-            .max_connections(8)
-            .acquire_timeout(PATIENCE)
-            // Where a full disk fails a commit, SQLite has rolled back already, the driver's rollback fails, and it still
-            // counts a transaction: the next ones would be savepoints within one that nobody ends, acknowledged and never
-            // written. Such a connection is not used again.
-            .after_release(|connection, _| {
-                Box::pin(async move {
-                    connection.ping().await?;
-                    Ok(!connection.is_in_transaction())
-                })
-            })
-            .connect_with(options)
-            .await;
+        let pool = connections(8).connect_with(options.clone()).await;
         let pool = pool.map_err(|source| OpenError::Database { path: path.clone(), source })?;
-        let store = Self { changes: Changes::start(pool.clone()), pool, _lock: lock };
+        // Opened by the first change, and kept: it knows its statements, and how patient it is.
+        let writer = connections(1).idle_timeout(None).max_lifetime(None).connect_lazy_with(
+            // A group of changes touches as many pages as it has rows, wherever their keys lie.
+            options.pragma("cache_size", "-16384").pragma("wal_autocheckpoint", "4096"),
+        );
+        let store = Self::new(pool, writer, Some(folder.into()), lock);
         store.migrate(&path, migrations).await?;
         Ok(store)
     }
@@ -132,18 +134,38 @@ impl Store {
         let options = SqlitePoolOptions::new().max_connections(1).idle_timeout(None).max_lifetime(None);
         let pool = options.connect_with(SqliteConnectOptions::new().in_memory(true)).await;
         let pool = pool.map_err(|source| OpenError::Database { path: path.to_owned(), source })?;
-        let store = Self { changes: Changes::start(pool.clone()), pool, _lock: None };
+        let store = Self::new(pool.clone(), pool, None, None);
         store.migrate(path, migrations).await?;
         Ok(store)
     }
 
-    /// Makes a change, together with those of others that come at the same time, and gives what came of it once it is on
-    /// the disk. The way for changes that many clients wait for.
+    fn new(pool: SqlitePool, writer: SqlitePool, folder: Option<Arc<Path>>, lock: Option<Arc<File>>) -> Self {
+        Self { changes: Changes::start(writer.clone()), pool, writer, memory: Memory::default(), folder, _lock: lock }
+    }
+
+    /// Makes a change, together with those of others that come at the same time, and gives what came of it once it is in
+    /// the store. The way for changes that many clients wait for.
     ///
     /// # Errors
     /// The change's own refusal, or what it makes of a store that failed.
-    pub async fn change<C: Change>(&self, change: C) -> Result<C::Done, C::Refusal> {
+    pub async fn change<C: Change>(&self, change: C) -> Outcome<C> {
         self.changes.make(change).await
+    }
+
+    /// What a provider keeps in memory of its tables: the same for all who ask, empty at first.
+    pub fn memory<T: Default + Send + Sync + 'static>(&self) -> Arc<T> {
+        self.memory.of()
+    }
+
+    /// Empties what is kept in memory of all tables. Whoever changes rows in another way than by [`Store::change`] calls
+    /// this once they are in the store.
+    pub fn forget(&self) {
+        self.memory.forget();
+    }
+
+    /// The folder that the store is in; `None` where it touches no disk.
+    pub fn folder(&self) -> Option<&Path> {
+        self.folder.as_deref()
     }
 
     /// The connections, for a provider's queries.
@@ -161,6 +183,7 @@ impl Store {
 
     /// Writes what is pending and closes; the lock goes with the last clone.
     pub async fn close(&self) {
+        self.writer.close().await;
         self.pool.close().await;
     }
 
@@ -174,6 +197,19 @@ impl Store {
         let result = Migrator::with_migrations(steps.collect()).run(&self.pool).await;
         result.map_err(|source| OpenError::Schema { path: path.to_owned(), source })
     }
+}
+
+/// Connections to a store on the disk, so many at most.
+fn connections(most: u32) -> SqlitePoolOptions {
+    SqlitePoolOptions::new()
+        .max_connections(most)
+        .acquire_timeout(PATIENCE)
+        // A file does not hang up.
+        .test_before_acquire(false)
+        // Where a full disk fails a commit, SQLite has rolled back already, the driver's rollback fails, and it still
+        // counts a transaction: the next ones would be savepoints within one that nobody ends, acknowledged and never
+        // written. Such a connection is not used again.
+        .after_release(|connection, _| Box::pin(async move { Ok(!connection.is_in_transaction()) }))
 }
 
 /// A server that was killed leaves its lock to a child that it was about to start, for as long as that takes.

@@ -5,6 +5,7 @@
 
 use std::fmt;
 use std::io;
+use std::os::fd::{AsRawFd, BorrowedFd};
 use std::time::Duration;
 
 use cpu_time::ProcessTime;
@@ -73,11 +74,11 @@ impl fmt::Display for Confinement {
     }
 }
 
-/// Confines this process to `memory_mib` more MiB than it has, to the files that it has open, and to computing.
+/// Confines this process to `memory_mib` more MiB than it has, to talking on `socket`, and to computing.
 ///
 /// # Errors
 /// Where a resource limit cannot be set. A kernel without Landlock or seccomp is no error.
-pub(super) fn confine(memory_mib: u64) -> io::Result<Confinement> {
+pub(super) fn confine(memory_mib: u64, socket: BorrowedFd<'_>) -> io::Result<Confinement> {
     // Whoever starts us may have stepped back as far as one can.
     let _ = nice(NICER);
     let memory = address_space().saturating_add(memory_mib << 20);
@@ -87,7 +88,7 @@ pub(super) fn confine(memory_mib: u64) -> io::Result<Confinement> {
     let landlock = kernel::landlock();
     // After Landlock, which needs a file descriptor of its own for a moment.
     limit(Resource::Nofile, 0)?;
-    Ok(Confinement { landlock, seccomp: kernel::seccomp() })
+    Ok(Confinement { landlock, seccomp: kernel::seccomp(socket.as_raw_fd()) })
 }
 
 /// Lets this process die once it has taken `allowance` more CPU time: the net for a worker whose server has gone. The
@@ -118,6 +119,7 @@ fn address_space() -> u64 {
 #[cfg(target_os = "linux")]
 mod kernel {
     use std::collections::BTreeMap;
+    use std::os::fd::RawFd;
 
     use landlock::{ABI, Access, AccessFs, AccessNet, Ruleset, RulesetAttr, RulesetError, RulesetStatus, Scope};
     use seccompiler::{
@@ -144,10 +146,10 @@ mod kernel {
     }
 
     /// Lets only those system calls through that computing and the socket need; all others fail.
-    pub(super) fn seccomp() -> bool {
+    pub(super) fn seccomp(socket: RawFd) -> bool {
         let install = || -> Result<(), Box<dyn std::error::Error>> {
             let filter = SeccompFilter::new(
-                rules()?,
+                rules(socket.try_into()?)?,
                 SeccompAction::Errno(libc::EPERM as u32),
                 SeccompAction::Allow,
                 std::env::consts::ARCH.try_into()?,
@@ -158,18 +160,20 @@ mod kernel {
         install().is_ok()
     }
 
-    fn rules() -> Result<BTreeMap<i64, Vec<SeccompRule>>, seccompiler::BackendError> {
-        /// Whatever their arguments.
-        const CALLS: [i64; 30] = [
-            // The socket, and the words of the runtime before it aborts.
+    fn rules(socket: u64) -> Result<BTreeMap<i64, Vec<SeccompRule>>, seccompiler::BackendError> {
+        /// Of the socket alone: whoever started the server may have left it files and sockets, which come down to us.
+        const TALKING: [i64; 6] = [
             libc::SYS_read,
             libc::SYS_readv,
             libc::SYS_recvfrom,
             libc::SYS_recvmsg,
-            libc::SYS_write,
-            libc::SYS_writev,
             libc::SYS_sendto,
             libc::SYS_sendmsg,
+        ];
+        /// Also to standard error: the words of the runtime before it aborts.
+        const WRITING: [i64; 2] = [libc::SYS_write, libc::SYS_writev];
+        /// Whatever their arguments.
+        const CALLS: [i64; 22] = [
             libc::SYS_close,
             // Memory.
             libc::SYS_brk,
@@ -204,6 +208,13 @@ mod kernel {
             SeccompRule::new(conditions.collect::<Result<_, _>>()?)
         };
         let mut rules: BTreeMap<_, _> = CALLS.into_iter().map(|call| (call, Vec::new())).collect();
+        let on = |descriptor| when(&[(0, SeccompCmpOp::Eq, descriptor)]);
+        for call in TALKING {
+            rules.insert(call, vec![on(socket)?]);
+        }
+        for call in WRITING {
+            rules.insert(call, vec![on(socket)?, on(libc::STDERR_FILENO as u64)?]);
+        }
         // Memory that can be run is made by the loader alone, which is done.
         let not_executable = [(2, SeccompCmpOp::MaskedEq(libc::PROT_EXEC as u64), 0)];
         rules.insert(libc::SYS_mmap, vec![when(&not_executable)?]);
@@ -218,13 +229,15 @@ mod kernel {
 /// Elsewhere the resource limits are all there is.
 #[cfg(not(target_os = "linux"))]
 mod kernel {
+    use std::os::fd::RawFd;
+
     use super::Landlock;
 
     pub(super) fn landlock() -> Landlock {
         Landlock::Absent
     }
 
-    pub(super) fn seccomp() -> bool {
+    pub(super) fn seccomp(_: RawFd) -> bool {
         false
     }
 }

@@ -56,7 +56,7 @@ fn serve(
 ) -> io::Result<()> {
     remember_panics();
     ignore_signals()?;
-    let confinement = confine::confine(memory_mib).map_err(|error| error.to_string());
+    let confinement = confine::confine(memory_mib, socket.as_fd()).map_err(|error| error.to_string());
     socket.write_all(&frame::hello(&confinement))?;
     if confinement.is_err() {
         return Ok(());

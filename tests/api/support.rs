@@ -11,6 +11,7 @@ use http_body_util::BodyExt;
 use qrstack::clock::{Clock, Ids};
 use qrstack::codec::{encode, render};
 use qrstack::config::{Config, Raw};
+use qrstack::explain::Explanation;
 use qrstack::server::{self, App};
 use qrstack::shared::{Outcome, Shared};
 use qrstack::store::Store;
@@ -36,6 +37,8 @@ pub struct Answer {
     pub body: Vec<u8>,
     /// What the request log says of it: the vendor's code, `ok`, or nothing where no vendor answered.
     pub code: String,
+    /// Why the signature was refused, where it was.
+    pub explanation: Option<Arc<Explanation>>,
 }
 
 impl Answer {
@@ -43,8 +46,9 @@ impl Answer {
     pub async fn of(response: Response) -> Self {
         let (parts, body) = response.into_parts();
         let code = parts.extensions.get::<Outcome>().map_or_else(String::new, |outcome| outcome.code.to_string());
+        let explanation = parts.extensions.get::<Outcome>().and_then(|outcome| outcome.explanation.clone());
         let body = body.collect().await.expect("a whole body").to_bytes().to_vec();
-        Self { status: parts.status, headers: parts.headers, body, code }
+        Self { status: parts.status, headers: parts.headers, body, code, explanation }
     }
 
     pub fn text(&self) -> &str {

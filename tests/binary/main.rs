@@ -3,10 +3,12 @@
 mod products;
 #[allow(dead_code, reason = "tests/faults uses the rest")]
 mod program;
+mod tls;
 mod workers;
 
 use std::fs;
-use std::process::Output;
+use std::io::Write;
+use std::process::{Output, Stdio};
 
 use program::{Program, qrstack};
 
@@ -106,6 +108,36 @@ fn config_shows_values_and_sources_without_secrets() {
     assert!(shown.contains(&format!("read_threads = \"3\"  # file {}", file.display())), "{shown}");
     assert!(shown.contains("cli_im_keys = \"***\"  # environment"), "{shown}");
     assert!(!shown.contains("marker") && !shown.contains("EMUsecret"), "{shown}");
+}
+
+#[test]
+fn a_request_on_standard_input_is_explained_by_text_and_exit_code() {
+    const SIGNED: &str = "POST / HTTP/1.1\nHost: ocr.tencentcloudapi.com\nContent-Type: application/json\n\
+        X-TC-Timestamp: 1700000000\nAuthorization: TC3-HMAC-SHA256 \
+        Credential=AKIDEMUexample0123456789ABCDEFGHIJKL/2023-11-14/ocr/tc3_request, SignedHeaders=content-type;host, \
+        Signature=4cc65f32c1d6dc263c94610577accdd967090a7f3ddc9b880ad7b26a883ad332\nContent-Length: 28\n\n\
+        {\"BarCode\": \"6941858722888\"}\n";
+    let explain = |request: &str, arguments: &[&str]| {
+        let mut command = qrstack();
+        command.arg("explain").args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().expect("the program starts");
+        child.stdin.take().expect("piped").write_all(request.as_bytes()).expect("written");
+        let output = child.wait_with_output().expect("ended");
+        (output.status.code(), text(&output.stdout).to_owned())
+    };
+    let at = ["--at", "1700000000"];
+    let (code, told) = explain(SIGNED, &at);
+    assert_eq!((code, told.as_str()), (Some(0), "tencent_ocr, TC3-HMAC-SHA256: the signature is right\n"));
+    let (code, told) = explain(SIGNED, &[]);
+    assert!(code == Some(1) && told.contains("\nskewed_clock: "), "{told}");
+    let other = SIGNED.replace("Content-Type: application/json", "Content-Type: application/json; charset=utf-8");
+    let (code, told) = explain(&other, &at);
+    assert!(code == Some(1) && told.contains("\nother_content_type: ") && !told.contains("4cc65f32"), "{told}");
+    let (code, told) = explain(&other, &[&at[..], &["--json"]].concat());
+    assert!(code == Some(1) && told.contains("\"name\": \"other_content_type\""), "{told}");
+    for request in ["", "hello", "GET / HTTP/1.1\n\n"] {
+        assert_eq!(explain(request, &[]), (Some(2), String::new()), "{request}");
+    }
 }
 
 #[test]

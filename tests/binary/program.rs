@@ -95,6 +95,12 @@ impl Program {
         self.address
     }
 
+    /// Where it speaks TLS.
+    pub fn tls_address(&self) -> SocketAddr {
+        let line = self.banner.lines().find_map(|line| line.strip_prefix("listening on https://"));
+        line.expect("a line for TLS").parse().expect("an address")
+    }
+
     pub fn data_dir(&self) -> PathBuf {
         self.folder.path().join("data")
     }

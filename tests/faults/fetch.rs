@@ -44,14 +44,14 @@ pub fn checks() -> Vec<Check> {
     ]
 }
 
-const LIMITS: FetchLimits = FetchLimits { redirects: 3, total: Duration::from_secs(20), max_bytes: 1000 };
+pub const LIMITS: FetchLimits = FetchLimits { redirects: 3, total: Duration::from_secs(20), max_bytes: 1000 };
 
 fn net(cidr: &str) -> AllowRule {
     AllowRule::Net(cidr.parse().expect("a CIDR"))
 }
 
 /// Reaches 127.0.0.1 as if it were public, and nothing else on loopback.
-fn setup() -> Setup {
+pub fn setup() -> Setup {
     Setup { allow: vec![net("127.0.0.1/32")], ..Setup::default() }
 }
 
@@ -85,6 +85,11 @@ async fn refused(hosts: &[String]) -> String {
 }
 
 fn special_addresses() -> String {
+    block_on(async { refused(&special()).await })
+}
+
+/// Addresses that are not public.
+pub fn special() -> Vec<String> {
     let v4 = "0.0.0.0 0.0.0.1 0.255.255.255 10.0.0.0 10.0.0.1 10.255.255.255 100.64.0.0 100.64.0.1 100.100.100.200 \
               100.127.255.255 127.0.0.0 127.0.0.1 127.0.0.2 127.0.0.53 127.255.255.255 168.63.129.16 169.254.0.0 169.254.169.253 \
               169.254.169.254 169.254.170.2 169.254.255.255 172.16.0.0 172.17.0.1 172.31.255.255 192.0.0.0 192.0.0.170 \
@@ -95,7 +100,7 @@ fn special_addresses() -> String {
               fec0::1 ff01::1 ff02::1 ff05::1:3 4000::1 8000::1 e000::1";
     let v4 = v4.split_whitespace().map(|ip| format!("http://{ip}:{{port}}/a.png"));
     let v6 = v6.split_whitespace().map(|ip| format!("http://[{ip}]:{{port}}/a.png"));
-    block_on(async { refused(&v4.chain(v6).collect::<Vec<_>>()).await })
+    v4.chain(v6).collect()
 }
 
 fn told() -> String {
@@ -116,6 +121,11 @@ fn told() -> String {
 }
 
 fn spellings() -> String {
+    block_on(async { refused(&spelled()).await })
+}
+
+/// Loopback and metadata addresses, spelled otherwise.
+pub fn spelled() -> Vec<String> {
     let hosts = "127.1 127.0.1 2130706433 0x7f000001 0x7F.0.0.1 0x7f.1 0177.0.0.1 0177.1 017700000001 127.0.0.1. \
                  127.000.000.001 %31%32%37.0.0.1 127%2e0%2e0%2e1 １２７.０.０.１ 127。0。0。1 127．0．0．1 127｡0｡0｡1 \
                  ①②⑦.⓪.⓪.① ¹²⁷.0.0.1 0 0x0 00 localhost LOCALHOST ｌocalhost 127.0.0.2 0x7f000002 \
@@ -132,21 +142,25 @@ fn spellings() -> String {
         "HTTP://127.0.0.1:{port}/a.png",
         "https://127.0.0.1:{port}/a.png",
     ];
-    let all: Vec<_> = hosts.chain(shapes.map(str::to_owned)).collect();
-    block_on(async { refused(&all).await })
+    hosts.chain(shapes.map(str::to_owned)).collect()
 }
 
 fn hidden() -> String {
+    block_on(async { refused(&hiding()).await })
+}
+
+/// IPv6 addresses that hide or name inner ones.
+pub fn hiding() -> Vec<String> {
     let forms = "::ffff:10.0.0.1 ::ffff:169.254.169.254 ::ffff:0:127.0.0.1 ::10.0.0.1 ::169.254.169.254 64:ff9b::127.0.0.1 \
                  64:ff9b::10.0.0.1 64:ff9b::8.8.8.8 64:ff9b:1::127.0.0.1 64:ff9b:1:ffff::1 2002:7f00:1:: 2002:a00:1::1 \
                  2002:808:808::1 2001:0:4136:e378:8000:63bf:3fff:fdd2 2001:0:7f00:1::1 2606:4700::5efe:7f00:1 \
                  2606:4700::200:5efe:a00:1 fe80::5efe:7f00:1 fec0::7f00:1 2001:db8::7f00:1 2001:10::1 2001:20::1 \
                  2620:4f:8000::1 fe80::1%25eth0 fe80::1%eth0 ::1%25lo";
     let forms = forms.split_whitespace().map(|ip| format!("http://[{ip}]:{{port}}/a.png"));
-    block_on(async { refused(&forms.collect::<Vec<_>>()).await })
+    forms.collect()
 }
 
-fn moved(location: &str) -> Act {
+pub fn moved(location: &str) -> Act {
     Act::Say(format!("HTTP/1.1 302 Found\r\nLocation: {location}\r\nContent-Length: 0\r\n\r\n").into_bytes())
 }
 
@@ -211,9 +225,9 @@ fn redirect_loop() -> String {
 }
 
 /// Answers each question with the next set of addresses, the last one for ever.
-struct Scripted {
-    answers: Vec<Vec<IpAddr>>,
-    asked: AtomicUsize,
+pub struct Scripted {
+    pub answers: Vec<Vec<IpAddr>>,
+    pub asked: AtomicUsize,
 }
 
 impl Resolve for Scripted {
@@ -385,36 +399,38 @@ fn environment_proxies() -> String {
     })
 }
 
+/// What is fetched by no web server's scheme.
+pub const OTHER_SCHEMES: [&str; 18] = [
+    "file:///etc/passwd",
+    "FILE:///etc/passwd",
+    "data:image/png;base64,AAAA",
+    "ftp://127.0.0.1/",
+    "unix:/var/run/docker.sock",
+    "http+unix://%2fvar%2frun%2fdocker.sock/",
+    "gopher://127.0.0.1:6379/_x",
+    "dict://127.0.0.1:11211/",
+    "ldap://127.0.0.1/",
+    "jar:http://127.0.0.1!/",
+    "javascript:alert(1)",
+    "ws://127.0.0.1/",
+    "blob:http://127.0.0.1/x",
+    "view-source:http://127.0.0.1/",
+    "://127.0.0.1/",
+    "127.0.0.1",
+    "/etc/passwd",
+    "\\\\127.0.0.1\\share",
+];
+
 fn schemes() -> String {
-    let addresses = [
-        "file:///etc/passwd",
-        "FILE:///etc/passwd",
-        "data:image/png;base64,AAAA",
-        "ftp://127.0.0.1/",
-        "unix:/var/run/docker.sock",
-        "http+unix://%2fvar%2frun%2fdocker.sock/",
-        "gopher://127.0.0.1:6379/_x",
-        "dict://127.0.0.1:11211/",
-        "ldap://127.0.0.1/",
-        "jar:http://127.0.0.1!/",
-        "javascript:alert(1)",
-        "ws://127.0.0.1/",
-        "blob:http://127.0.0.1/x",
-        "view-source:http://127.0.0.1/",
-        "://127.0.0.1/",
-        "127.0.0.1",
-        "/etc/passwd",
-        "\\\\127.0.0.1\\share",
-    ];
     block_on(async {
         let server = open_server("127.0.0.0/8").await;
-        for address in addresses {
+        for address in OTHER_SCHEMES {
             for door in Door::ALL {
                 let answer = door.fetch(&server, address).await;
                 assert_eq!(answer.code, door.no_address(), "{address} at {door:?}");
             }
         }
-        format!("{} × {} doors", addresses.len(), Door::ALL.len())
+        format!("{} × {} doors", OTHER_SCHEMES.len(), Door::ALL.len())
     })
 }
 

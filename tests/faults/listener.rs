@@ -12,7 +12,7 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use qrstack::codec::{self, Budget, Kinds, Limits};
 use qrstack::server::{self, App};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio_util::sync::CancellationToken;
 
 use crate::harness::{Check, block_on, check};
@@ -134,7 +134,7 @@ fn oddities() -> String {
     let mut raw = Raw::connect(program.address());
     raw.send(format!("\r\n\r\n{LIVE}"));
     assert_eq!(raw.answer().status, 200, "empty lines before a request");
-    raw.send("GET http://somewhere.example/_qrstack/livez HTTP/1.1\r\nHost: x\r\n\r\n");
+    raw.send("GET http://open.cli.im/_qrstack/livez HTTP/1.1\r\nHost: x\r\n\r\n");
     assert_eq!(raw.answer().status, 200, "an absolute target");
 
     // The example of the COS page, as printed, and a body between that looks like a request of that kind.
@@ -249,35 +249,52 @@ impl Drop for Guard {
 static PIECE: [u8; 64 << 10] = [0; 64 << 10];
 
 fn slow_reader() -> String {
-    block_on(async {
-        let app = Server::with(&[("write_timeout", "300ms")]).await.app();
-        let (gone, mut on_gone) = tokio::sync::oneshot::channel();
-        let endless = Arc::new(Mutex::new(Some(Guard(Some(gone)))));
-        let answer = move || {
-            let guard = endless.lock().expect("no holder panics").take().expect("asked once");
-            let pieces = futures_util::stream::repeat_with(move || {
-                let _held = &guard;
-                Ok::<_, std::convert::Infallible>(Bytes::from_static(&PIECE))
-            });
-            std::future::ready(Body::from_stream(pieces))
-        };
-        let router = Router::new().route("/", get(answer));
-        let listener = server::bind("127.0.0.1:0".parse().expect("an address")).await.expect("bound");
-        let address = listener.address();
-        let stop = CancellationToken::new();
-        let serving = tokio::spawn(listener.serve(App { router, ..app }, stop.clone()));
-        let mut client = tokio::net::TcpStream::connect(address).await.expect("connected");
-        client.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").await.expect("sent");
-        // A byte now and then, until the answer is given up.
-        let mut byte = [0];
-        while on_gone.try_recv().is_err() {
-            client.read_exact(&mut byte).await.expect("something of an answer");
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-        stop.cancel();
-        serving.await.expect("the listener ends");
-    });
-    String::new()
+    for with_tls in [false, true] {
+        block_on(read_slowly(with_tls));
+    }
+    "with and without TLS".to_owned()
+}
+
+/// Takes a byte now and then of an endless answer, until the server gives it up.
+async fn read_slowly(with_tls: bool) {
+    let app = Server::with(&[("write_timeout", "300ms")]).await.app();
+    let (gone, mut on_gone) = tokio::sync::oneshot::channel();
+    let endless = Arc::new(Mutex::new(Some(Guard(Some(gone)))));
+    let answer = move || {
+        let guard = endless.lock().expect("no holder panics").take().expect("asked once");
+        let pieces = futures_util::stream::repeat_with(move || {
+            let _held = &guard;
+            Ok::<_, std::convert::Infallible>(Bytes::from_static(&PIECE))
+        });
+        std::future::ready(Body::from_stream(pieces))
+    };
+    let router = Router::new().route("/", get(answer));
+    let any = "127.0.0.1:0".parse().expect("an address");
+    let listener = server::bind(any).await.expect("bound").and_tls(any).await.expect("bound");
+    let (plain, secure) = (listener.address(), listener.tls_address().expect("TLS"));
+    let tls = server::passing_tls().expect("certificates");
+    let trusted = tls.authority().expect("an authority").certificate().clone();
+    let stop = CancellationToken::new();
+    let serving = tokio::spawn(listener.serve(App { router, ..app }.with_tls(tls), stop.clone()));
+    let connect = async |address| tokio::net::TcpStream::connect(address).await.expect("connected");
+    if with_tls {
+        let connector = tokio_rustls::TlsConnector::from(crate::tls::client(&trusted, &[]));
+        let name = "open.cli.im".try_into().expect("a name");
+        sip(connector.connect(name, connect(secure).await).await.expect("greeted"), &mut on_gone).await;
+    } else {
+        sip(connect(plain).await, &mut on_gone).await;
+    }
+    stop.cancel();
+    serving.await.expect("the listener ends");
+}
+
+async fn sip(mut client: impl AsyncRead + AsyncWrite + Unpin, on_gone: &mut tokio::sync::oneshot::Receiver<()>) {
+    client.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").await.expect("sent");
+    let mut byte = [0];
+    while on_gone.try_recv().is_err() {
+        client.read_exact(&mut byte).await.expect("something of an answer");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
 }
 
 fn out_of_files() -> String {

@@ -5,13 +5,16 @@
 //! Here: the list of areas. `harness` runs checks and makes the page, `rows` names the rows, one file an area proves them.
 //! Checks run on loopback only and give a figure that is the same in every run: a count, a size, a limit, never a time.
 
+mod access;
 mod answers;
 mod bodies;
+mod callbacks;
 mod canary;
 mod drawing;
 mod fetch;
 mod harness;
 mod images;
+mod journal;
 mod listener;
 mod memory;
 mod metrics;
@@ -31,6 +34,7 @@ mod supply;
 #[path = "../api/support.rs"]
 mod support;
 mod time;
+mod tls;
 
 use std::process::ExitCode;
 
@@ -38,11 +42,14 @@ fn main() -> ExitCode {
     // The checks of `reading` start this program in other roles.
     reading::other_role().unwrap_or_else(|| {
         harness::run(vec![
+            access::checks(),
             answers::checks(),
             bodies::checks(),
+            callbacks::checks(),
             drawing::checks(),
             fetch::checks(),
             images::checks(),
+            journal::checks(),
             listener::checks(),
             metrics::checks(),
             overload::checks(),
@@ -51,6 +58,7 @@ fn main() -> ExitCode {
             state::checks(),
             supply::checks(),
             time::checks(),
+            tls::checks(),
         ])
     })
 }

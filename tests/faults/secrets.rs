@@ -192,6 +192,7 @@ fn markers() -> String {
         answers.extend(strangers(&program));
         answers.push(get(&program, "/_qrstack/metrics"));
         requests += answers.len();
+        answers.extend(journal(&program));
         let settings = qrstack().arg("config").envs(environment.iter().map(|(name, value)| (*name, value))).output();
         answers.push(String::from_utf8_lossy(&settings.expect("it runs").stdout).into_owned());
         let folder = program.folder();
@@ -220,6 +221,25 @@ fn markers() -> String {
     }
     assert_eq!(hits, 0);
     format!("{hits} after {requests} requests")
+}
+
+/// Everything that the journal shows. A guess that stood where no secret stands is no secret.
+fn journal(program: &Program) -> Vec<String> {
+    let json = "Content-Type: application/json\r\n";
+    let shown = [
+        get(program, "/_qrstack/v1/journal?limit=1000"),
+        get(program, "/_qrstack/v1/journal/har"),
+        post(program, "/_qrstack/v1/journal/wait", json, r#"{"count":0,"limit":100}"#),
+    ];
+    for text in &shown {
+        assert!(text.starts_with("HTTP/1.1 200") && text.contains("***"), "{text}");
+    }
+    let public = [
+        format!("grant_type={GUESSED}"),
+        format!("\"name\":\"grant_type\",\"value\":\"{GUESSED}\""),
+        format!("10.0.0.1/{GUESSED}"),
+    ];
+    shown.map(|text| public.iter().fold(text, |text, public| text.replace(public, ""))).into()
 }
 
 fn comparisons() -> String {

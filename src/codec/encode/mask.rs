@@ -84,38 +84,54 @@ impl<const WORDS: usize> Line<WORDS> {
         self.0.iter().map(|word| word.count_ones()).sum()
     }
 
+    fn is_empty(self) -> bool {
+        self.0.iter().all(|word| *word == 0)
+    }
+
     /// At each place what stands `by` places later.
-    fn later(self, by: u32) -> Self {
-        Self(std::array::from_fn(|k| {
-            let above = self.0.get(k + 1).copied().unwrap_or_default();
-            self.0[k] >> by | above << (64 - by)
-        }))
+    #[inline]
+    fn later(mut self, by: u32) -> Self {
+        for k in 0..WORDS {
+            let above = if k + 1 < WORDS { self.0[k + 1] } else { 0 };
+            self.0[k] = self.0[k] >> by | above << (64 - by);
+        }
+        self
     }
 
     /// At each place what stands `by` places before.
-    fn before(self, by: u32) -> Self {
-        Self(std::array::from_fn(|k| {
+    #[inline]
+    fn before(mut self, by: u32) -> Self {
+        for k in (0..WORDS).rev() {
             let below = if k == 0 { 0 } else { self.0[k - 1] };
-            self.0[k] << by | below >> (64 - by)
-        }))
+            self.0[k] = self.0[k] << by | below >> (64 - by);
+        }
+        self
     }
 
-    fn with(self, other: Self, of: impl Fn(u64, u64) -> u64) -> Self {
-        Self(std::array::from_fn(|k| of(self.0[k], other.0[k])))
+    #[inline]
+    fn with(mut self, other: Self, of: impl Fn(u64, u64) -> u64) -> Self {
+        for (word, other) in self.0.iter_mut().zip(other.0) {
+            *word = of(*word, other);
+        }
+        self
     }
 
+    #[inline]
     fn and(self, other: Self) -> Self {
         self.with(other, |a, b| a & b)
     }
 
+    #[inline]
     fn and_not(self, other: Self) -> Self {
         self.with(other, |a, b| a & !b)
     }
 
+    #[inline]
     fn or(self, other: Self) -> Self {
         self.with(other, |a, b| a | b)
     }
 
+    #[inline]
     fn xor(self, other: Self) -> Self {
         self.with(other, |a, b| a ^ b)
     }
@@ -130,6 +146,9 @@ impl<const WORDS: usize> Line<WORDS> {
         // A run of n modules leaves n - 4 ones in a row.
         let two = alike.and(alike.later(1));
         let long = two.and(two.later(2));
+        if long.is_empty() {
+            return 0;
+        }
         long.count() + 2 * long.and_not(long.before(1)).count()
     }
 
@@ -137,6 +156,10 @@ impl<const WORDS: usize> Line<WORDS> {
     fn finders(self) -> u32 {
         let dark = |by| self.later(by);
         let seven = self.and(dark(2)).and(dark(3)).and(dark(4)).and(dark(6)).and_not(dark(1).or(dark(5)));
+        // Most lines have none.
+        if seven.is_empty() {
+            return 0;
+        }
         let ahead = self.before(1).or(self.before(2)).or(self.before(3)).or(self.before(4));
         let behind = dark(7).or(dark(8)).or(dark(9)).or(dark(10));
         40 * seven.and_not(ahead.and(behind)).count()

@@ -260,6 +260,7 @@ impl Stages {
         if self.wanting() {
             self.qr(&layer.block().inverted(), layer, Effort::Flat);
         }
+        let places = &places.likely();
         if self.wanting() && (self.finders > 0 || !places.is_empty()) {
             let sharp = layer.sharpened();
             self.located(&sharp, places, 7);
@@ -272,6 +273,11 @@ impl Stages {
             if self.finders > 0 && self.wanting() {
                 self.qr(sharp.block(), &sharp, Effort::Bent);
             }
+        }
+        // Bars of two pixels that blur has nearly joined.
+        if longest <= MEDIUM && !places.is_empty() && self.wanting() {
+            let sharp = layer.enlarged(2.0).sharpened();
+            self.located(&sharp, &places.scaled(2.0), 7);
         }
         if (small || longest <= MEDIUM && self.eyes + self.guards > 0) && self.wanting() {
             self.enlarged(layer, small);

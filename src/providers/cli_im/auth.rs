@@ -1,41 +1,58 @@
 //! The bearer key. It is checked before the body is read.
 
-use axum::extract::FromRequestParts;
+use std::sync::Arc;
+
+use axum::extract::{FromRequestParts, Request, State};
+use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
+use axum::middleware::Next;
+use axum::response::Response;
 
 use super::error::Error;
-use crate::config::{Auth, Config};
-use crate::shared::Shared;
+use crate::config::Auth;
+use crate::faults::Phase;
+use crate::shared::{Outcome, Shared};
 
-/// Proof that the request carries a key that counts, and that no failure is forced.
-pub(super) struct ApiKey;
+/// Proof that the request carries a key that counts, and that no fault strikes it. Holds the key's id, where it is known.
+pub(super) struct ApiKey(pub(super) Option<Arc<str>>);
 
 impl FromRequestParts<Shared> for ApiKey {
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, shared: &Shared) -> Result<Self, Error> {
-        let header = parts.headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
-        let config = shared.config();
-        let forced = Error::forced(config);
-        if let Some(error) = forced.filter(|error| error.is_authentication()) {
-            return Err(error);
+        Error::strike(shared, None, Phase::Arrived)?;
+        let id = parts.extensions.get::<Caller>().map(|Caller(id)| Arc::clone(id));
+        match (shared.config().auth, presented(&parts.headers)) {
+            (Auth::Open, _) | (Auth::Accept, Some(_)) => {}
+            (Auth::Verify | Auth::Accept, None) => return Err(Error::NoKey),
+            (Auth::Verify, Some(_)) if id.is_some() => {}
+            (Auth::Verify, Some(_)) => return Err(Error::UnknownKey),
         }
-        check(config, header)?;
-        forced.map_or(Ok(Self), Err)
+        Error::strike(shared, id.as_deref(), Phase::Admitted)?;
+        Ok(Self(id))
     }
 }
 
-fn check(config: &Config, header: Option<&str>) -> Result<(), Error> {
-    match (config.auth, header.and_then(bearer)) {
-        (Auth::Open, _) | (Auth::Accept, Some(_)) => Ok(()),
-        (Auth::Verify | Auth::Accept, None) => Err(Error::NoKey),
-        (Auth::Verify, Some(key)) => {
-            // Every key is compared, so that the time does not tell how many there are before the right one.
-            let known = config.cli_im_keys.iter().fold(false, |found, known| found | known.matches(key));
-            if known { Ok(()) } else { Err(Error::UnknownKey) }
-        }
+/// The id of the key that a request carries.
+#[derive(Clone)]
+struct Caller(Arc<str>);
+
+/// Finds out whose key a request carries, for [`ApiKey`] and for what is known of the answer.
+pub(super) async fn identify(State(shared): State<Shared>, mut request: Request, next: Next) -> Response {
+    let id = presented(request.headers()).and_then(|key| shared.credentials().api_key(key));
+    if let Some(id) = &id {
+        request.extensions_mut().insert(Caller(Arc::clone(id)));
     }
+    let mut response = next.run(request).await;
+    if let Some(outcome) = response.extensions_mut().get_mut::<Outcome>() {
+        outcome.credential = id;
+    }
+    response
+}
+
+fn presented(headers: &HeaderMap) -> Option<&str> {
+    bearer(headers.get(AUTHORIZATION)?.to_str().ok()?)
 }
 
 /// The key in a bearer header; the scheme in any case, spaces around the key do not count.

@@ -1,14 +1,12 @@
 //! Every failure of cli.im, in one table, and the extractor whose failures are these.
 
-use std::borrow::Cow;
-
 use axum::extract::{FromRequest, Request};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 
-use super::SCAN_URL;
 use super::wire::{self, Envelope};
-use crate::config::Config;
+use super::{SCAN_URL, VENDOR};
+use crate::faults::{Asked, Failure, Failures, Phase};
 use crate::fetch::FetchError;
 use crate::intake::{self, BodyError};
 use crate::shared::{DecodeError, Outcome, Shared};
@@ -77,19 +75,25 @@ impl Error {
     }
 
     /// Whether it says that the caller has no key that counts.
-    pub(super) fn is_authentication(self) -> bool {
+    fn is_authentication(self) -> bool {
         matches!(self, Self::NoKey | Self::UnknownKey)
     }
 
-    /// The failure that the operator wants to see, if any.
-    pub(super) fn forced(config: &Config) -> Option<Self> {
-        let code = config.forced_error(SCAN_URL)?;
-        Self::ALL.into_iter().find(|error| error.table().1.to_string() == code)
+    /// Fails where a fault strikes the request at this phase.
+    pub(super) fn strike(shared: &Shared, credential: Option<&str>, phase: Phase<'_>) -> Result<(), Self> {
+        let asked = Asked { vendor: VENDOR.name, operation: SCAN_URL, credential };
+        let Some(code) = shared.fault(asked, phase) else { return Ok(()) };
+        Self::ALL.into_iter().find(|error| error.table().1.to_string() == code).map_or(Ok(()), Err)
     }
 }
 
-pub(super) fn forceable() -> Vec<(&'static str, Vec<String>)> {
-    vec![(SCAN_URL, Error::ALL.iter().map(|error| error.table().1.to_string()).collect())]
+pub(super) fn failures() -> Vec<Failures> {
+    let failure = |error: &Error| {
+        let (status, code, message) = error.table();
+        let about_sender = error.is_authentication();
+        Failure { code: code.to_string(), status: status.as_u16(), message: message.to_owned(), about_sender }
+    };
+    vec![Failures { operation: SCAN_URL, content: &["url"], failures: Error::ALL.iter().map(failure).collect() }]
 }
 
 pub(super) fn defect() -> Response {
@@ -129,7 +133,7 @@ impl IntoResponse for Error {
     fn into_response(self) -> Response {
         let (status, code, message) = self.table();
         let mut response = (status, Envelope { code, message, data: None }).into_response();
-        response.extensions_mut().insert(Outcome { code: Cow::Owned(code.to_string()), operation: None });
+        response.extensions_mut().insert(Outcome::new(code.to_string()));
         response
     }
 }

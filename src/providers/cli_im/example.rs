@@ -1,7 +1,8 @@
 //! A command for `qrstack example`.
 
 use super::SAMPLE_PICTURE;
-use crate::providers::{Example, ExampleContext, shell_word};
+use crate::providers::{Example, ExampleContext};
+use crate::shell;
 
 pub(super) const SCAN_URL: Example =
     Example { name: "cli-im", about: "read the QR code behind a picture address", command: scan_url };
@@ -11,7 +12,7 @@ fn scan_url(context: &ExampleContext<'_>) -> String {
     format!(
         "curl -s {}/api/v1/qrcode/scan_url \\\n  -H {} \\\n  -H 'Content-Type: application/json' \\\n  -d {}",
         context.base,
-        shell_word(&format!("Authorization: Bearer {key}")),
-        shell_word(&format!(r#"{{"url": "{SAMPLE_PICTURE}"}}"#)),
+        shell::word(&format!("Authorization: Bearer {key}")),
+        shell::word(&format!(r#"{{"url": "{SAMPLE_PICTURE}"}}"#)),
     )
 }

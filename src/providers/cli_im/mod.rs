@@ -26,6 +26,7 @@ use axum::http::request::Parts;
 use url::Url;
 
 use crate::codec::{encode, render};
+use crate::domains::Domain;
 use crate::fetch::StandIn;
 use crate::providers::{Claim, Door, Vendor};
 use crate::shared::Shared;
@@ -39,11 +40,16 @@ pub(super) const SAMPLE_PICTURE: &str = "https://gstatic.clewm.net/caoliao-resou
 /// cli.im.
 pub const VENDOR: Vendor = Vendor {
     name: "cli_im",
+    domains: &[Domain::new("open.cli.im")],
+    places: |_, _| Vec::new(),
     migrations: &[],
-    forceable: error::forceable,
+    tables: &[],
+    failures: error::failures,
     codes_elsewhere: &[],
+    explain: |_, _, _| None,
     stand_ins,
     examples: &[example::SCAN_URL],
+    openapi: include_str!("openapi.json"),
     claim,
     form: None,
     header_names: &[],
@@ -60,7 +66,9 @@ fn open(shared: &Shared) -> Door {
         routes: routes::routes(shared.clone()),
         elsewhere: routes::elsewhere(),
         operation: |_: &Parts| SCAN_URL,
+        forget: None,
         defect: |_| error::defect(),
+        simulator: None,
     }
 }
 

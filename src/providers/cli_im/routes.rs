@@ -4,12 +4,14 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::State;
+use axum::middleware;
 use axum::routing::post;
 
-use super::auth::ApiKey;
+use super::auth::{self, ApiKey};
 use super::error::{Body, Error};
 use super::wire::{self, Reply};
 use crate::codec::Kinds;
+use crate::faults::Phase;
 use crate::fetch::FetchLimits;
 use crate::shared::Shared;
 
@@ -18,7 +20,11 @@ const PICTURE: FetchLimits = FetchLimits { redirects: 5, total: Duration::from_s
 
 pub(super) fn routes(shared: Shared) -> Router {
     let scan_url = || post(scan_url).fallback(async || Error::MethodNotAllowed);
-    Router::new().route("/api/v1/qrcode/scan_url", scan_url()).route("/qrcode/scan_url", scan_url()).with_state(shared)
+    Router::new()
+        .route("/api/v1/qrcode/scan_url", scan_url())
+        .route("/qrcode/scan_url", scan_url())
+        .layer(middleware::from_fn_with_state(shared.clone(), auth::identify))
+        .with_state(shared)
 }
 
 pub(super) fn elsewhere() -> Router {
@@ -28,9 +34,10 @@ pub(super) fn elsewhere() -> Router {
 /// `POST /api/v1/qrcode/scan_url`: reads the QR code behind a public picture address.
 async fn scan_url(
     State(shared): State<Shared>,
-    _key: ApiKey,
+    ApiKey(id): ApiKey,
     Body(request): Body<wire::ScanUrl>,
 ) -> Result<Reply, Error> {
+    Error::strike(&shared, id.as_deref(), Phase::Read(&[&request.url]))?;
     let picture = shared.fetch().image(&request.url, &PICTURE).await?;
     let decoded = shared.decode(picture, shared.limits(), Kinds::QR).await?;
     wire::Scanned::new(&decoded.symbols, shared.config().cli_im_provider).map(Reply)

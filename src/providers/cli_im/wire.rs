@@ -75,7 +75,7 @@ pub(super) struct Reply(pub(super) Scanned);
 impl IntoResponse for Reply {
     fn into_response(self) -> Response {
         let mut response = Envelope { code: 0, message: "ok", data: Some(self.0) }.into_response();
-        response.extensions_mut().insert(Outcome { code: "ok".into(), operation: None });
+        response.extensions_mut().insert(Outcome::ok());
         response
     }
 }

@@ -2,11 +2,12 @@
 
 use axum::http::StatusCode;
 
-use super::QRCODE_GENERATE;
-use super::wire::Server;
+use super::wire::{QRCODE_CONTENT, Server};
+use super::{QRCODE_GENERATE, VENDOR};
 use crate::codec::EncodeError;
-use crate::config::Config;
+use crate::faults::{Asked, Failure, Failures, Phase};
 use crate::intake::query::QueryError;
+use crate::shared::Shared;
 use crate::work::WorkError;
 
 /// What COS answers where it does not succeed.
@@ -192,17 +193,23 @@ impl Error {
         )
     }
 
-    /// The failure that the operator wants to see, if any. Of several with one code it is the first.
-    pub(super) fn forced(config: &Config) -> Option<Self> {
-        let code = config.forced_error(QRCODE_GENERATE)?;
-        Self::ALL.into_iter().find(|error| error.table().1 == code)
+    /// Fails where a fault strikes the request at this phase. Of several failures with one code it is the first.
+    pub(super) fn strike(shared: &Shared, credential: Option<&str>, phase: Phase<'_>) -> Result<(), Self> {
+        let asked = Asked { vendor: VENDOR.name, operation: QRCODE_GENERATE, credential };
+        let Some(code) = shared.fault(asked, phase) else { return Ok(()) };
+        Self::ALL.into_iter().find(|error| error.table().1 == code).map_or(Ok(()), Err)
     }
 }
 
-pub(super) fn forceable() -> Vec<(&'static str, Vec<String>)> {
-    let mut codes: Vec<_> = Error::ALL.iter().map(|error| error.table().1.to_owned()).collect();
-    codes.dedup();
-    vec![(QRCODE_GENERATE, codes)]
+pub(super) fn failures() -> Vec<Failures> {
+    let failure = |error: &Error| {
+        let (status, code, message, _) = error.table();
+        let about_sender = error.is_authentication();
+        Failure { code: code.to_owned(), status: status.as_u16(), message: message.to_owned(), about_sender }
+    };
+    let mut failures: Vec<_> = Error::ALL.iter().map(failure).collect();
+    failures.dedup_by(|later, first| later.code == first.code);
+    vec![Failures { operation: QRCODE_GENERATE, content: &[QRCODE_CONTENT], failures }]
 }
 
 impl From<QueryError> for Error {
@@ -239,12 +246,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_code_can_be_forced_and_stands_once() {
-        let forceable = forceable();
-        let (operation, codes) = &forceable[0];
-        assert_eq!(*operation, "qrcode-generate");
-        let once: BTreeSet<_> = codes.iter().collect();
-        assert_eq!(once.len(), codes.len(), "{codes:?}");
+    fn every_code_can_be_had_and_stands_once() {
+        let Failures { operation, failures, .. } = failures().remove(0);
+        assert_eq!(operation, "qrcode-generate");
+        let once: BTreeSet<_> = failures.iter().map(|failure| &failure.code).collect();
+        assert_eq!(once.len(), failures.len(), "{failures:?}");
     }
 
     #[test]

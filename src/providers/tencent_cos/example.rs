@@ -1,8 +1,9 @@
 //! A command for `qrstack example`.
 
 use super::{QRCODE_GENERATE as OPERATION, auth};
-use crate::providers::{Example, ExampleContext, shell_word};
+use crate::providers::{Example, ExampleContext};
 use crate::secret::Secret;
+use crate::shell;
 use crate::signing::percent_encode;
 
 pub(super) const QRCODE_GENERATE: Example = Example { name: "cos", about: "draw a QR code", command: qrcode_generate };
@@ -28,12 +29,12 @@ fn qrcode_generate(context: &ExampleContext<'_>) -> String {
 
     let query: Vec<_> = parameters.iter().map(|(key, value)| format!("{key}={}", percent_encode(value))).collect();
     let token = token.map_or_else(String::new, |token| {
-        format!(" \\\n  -H {}", shell_word(&format!("x-cos-security-token: {token}")))
+        format!(" \\\n  -H {}", shell::word(&format!("x-cos-security-token: {token}")))
     });
     format!(
         "curl -s {} \\\n  -H {} \\\n  -H {}{token}",
-        shell_word(&format!("{}/?{}", context.base, query.join("&"))),
-        shell_word(&format!("Host: {host}")),
-        shell_word(&format!("Authorization: {authorization}")),
+        shell::word(&format!("{}/?{}", context.base, query.join("&"))),
+        shell::word(&format!("Host: {host}")),
+        shell::word(&format!("Authorization: {authorization}")),
     )
 }

@@ -32,6 +32,8 @@ use axum::http::HeaderValue;
 use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
 
+use crate::config::Config;
+use crate::domains::Domain;
 use crate::intake::{named_host, query, without_port};
 use crate::providers::{Claim, Door, Vendor};
 use crate::shared::Shared;
@@ -39,19 +41,44 @@ use crate::shared::Shared;
 /// The name of the one operation, and the value of `ci-process` that asks for it.
 const QRCODE_GENERATE: &str = "qrcode-generate";
 
+/// Documented: host names of COS and of Cloud Infinite. Recorded: what the SDKs make of bucket and region, and where some go
+/// on after failures (`tencentcos.cn`, `tencentci.cn`).
+const DOMAINS: &[Domain] = &[
+    Domain::new("<bucket>.cos.<region>.myqcloud.com"),
+    Domain::new("cos.<region>.myqcloud.com"),
+    Domain::new("<bucket>.ci.<region>.myqcloud.com"),
+    Domain::new("<bucket>.pic.<region>.myqcloud.com"),
+    Domain::new("<bucket>.cos.<region>.tencentcos.cn"),
+    Domain::new("<bucket>.ci.<region>.tencentci.cn"),
+];
+
 /// Tencent COS.
 pub const VENDOR: Vendor = Vendor {
     name: "tencent_cos",
+    domains: DOMAINS,
+    places,
     migrations: &[],
-    forceable: error::forceable,
+    tables: &[],
+    failures: error::failures,
     codes_elsewhere: &[],
+    explain: auth::explain,
     stand_ins: HashMap::new,
     examples: &[example::QRCODE_GENERATE],
+    openapi: include_str!("openapi.json"),
     claim,
     form: None,
     header_names: &["x-cos-request-id", "x-ci-request-id", "x-cos-trace-id"],
     open,
 };
+
+/// The buckets of the settings, in the regions that samples name most.
+fn places(config: &Config, place: &str) -> Vec<String> {
+    match place {
+        "bucket" if config.cos_buckets.is_empty() => vec![config.cos_default_bucket.clone()],
+        "bucket" => config.cos_buckets.clone(),
+        _ => ["ap-beijing", "ap-guangzhou", "ap-shanghai"].map(str::to_owned).into(),
+    }
+}
 
 /// `ci-process` is a mark of its own; other calls of COS are known by their signature or their host.
 fn claim(parts: &Parts) -> Option<Claim> {
@@ -74,7 +101,14 @@ fn is_cos_host(host: &str) -> bool {
 
 fn open(shared: &Shared) -> Door {
     // COS has no paths of its own: a path is an object's name, and what the query says decides.
-    Door { routes: Router::new(), elsewhere: routes::elsewhere(shared.clone()), operation, defect: routes::defect }
+    Door {
+        routes: Router::new(),
+        elsewhere: routes::elsewhere(shared.clone()),
+        operation,
+        forget: None,
+        defect: routes::defect,
+        simulator: None,
+    }
 }
 
 fn operation(parts: &Parts) -> &'static str {

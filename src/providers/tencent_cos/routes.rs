@@ -7,9 +7,11 @@ use axum::http::request::Parts;
 use axum::response::Response;
 
 use super::error::Error;
-use super::wire::{Frame, QrcodeGenerate, Target, check_bucket};
+use super::wire::{Frame, QRCODE_CONTENT, QrcodeGenerate, Target, check_bucket};
 use super::{QRCODE_GENERATE, auth};
-use crate::shared::Shared;
+use crate::config::Auth;
+use crate::faults::Phase;
+use crate::shared::{Outcome, Shared};
 
 pub(super) fn elsewhere(shared: Shared) -> Router {
     Router::new().fallback(answer).with_state(shared)
@@ -23,10 +25,18 @@ pub(super) fn defect(shared: &Shared) -> Response {
 async fn answer(State(shared): State<Shared>, request: Request) -> Response {
     // No operation reads a body.
     let (parts, _) = request.into_parts();
-    let frame = Frame::new(&shared, &parts);
-    match qrcode_generate(&shared, &parts).await {
+    let credential = auth::named(&parts);
+    let frame = Frame::new(&shared, &parts, credential.clone());
+    match qrcode_generate(&shared, &parts, credential.as_deref()).await {
         Ok(picture) => frame.success(&picture),
-        Err(error) => frame.failure(&error),
+        Err(error) => {
+            let mut answer = frame.failure(&error);
+            let is_told = shared.config().control && shared.config().auth == Auth::Verify;
+            if is_told && error.is_authentication() {
+                Outcome::explain(&mut answer, auth::explain(&parts, &[], &shared.explaining()));
+            }
+            answer
+        }
     }
 }
 
@@ -34,28 +44,24 @@ async fn answer(State(shared): State<Shared>, request: Request) -> Response {
 ///
 /// Assumed: the order. What is wrong with the request as such comes first, whoever sent it; then who sent it; then what
 /// it asks for.
-async fn qrcode_generate(shared: &Shared, parts: &Parts) -> Result<Vec<u8>, Error> {
+async fn qrcode_generate(shared: &Shared, parts: &Parts, credential: Option<&str>) -> Result<Vec<u8>, Error> {
     let target = Target::parse(&parts.uri)?;
     let process = target.ci_process().ok_or(Error::NotImplemented)?;
-    check_bucket(parts, shared.config())?;
+    check_bucket(parts, shared)?;
     let ours = process == QRCODE_GENERATE;
     if ours && !matches!(parts.method, Method::GET | Method::HEAD) {
         return Err(Error::MethodNotAllowed);
     }
 
-    let forced = if ours { Error::forced(shared.config()) } else { None };
-    match forced {
-        Some(error) if error.is_authentication() => return Err(error),
-        Some(error) => {
-            auth::authenticate(shared, parts, &target)?;
-            return Err(error);
-        }
-        None => auth::authenticate(shared, parts, &target)?,
+    if ours {
+        Error::strike(shared, None, Phase::Arrived)?;
     }
-
+    auth::authenticate(shared, parts, &target)?;
     if !ours {
         return Err(Error::InvalidCiProcess);
     }
+    Error::strike(shared, credential, Phase::Admitted)?;
+    Error::strike(shared, credential, Phase::Read(target.last(QRCODE_CONTENT).as_slice()))?;
     let request = QrcodeGenerate::parse(&target, shared.config().cos_max_width)?;
     let strict = shared.config().cos_strict_width;
     if request.is_small() {

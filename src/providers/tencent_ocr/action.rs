@@ -36,6 +36,14 @@ impl Action {
         }
     }
 
+    /// The parameters that hold a text which the call is about.
+    pub(super) fn content(self) -> &'static [&'static str] {
+        match self {
+            Self::QrcodeOcr => &["ImageUrl"],
+            Self::QueryBarCode => &["BarCode"],
+        }
+    }
+
     /// Documented: the regions of the action pages.
     fn regions(self) -> &'static [&'static str] {
         match self {

@@ -2,13 +2,14 @@
 
 use std::borrow::Cow;
 
+use super::VENDOR;
 use super::action::Action;
 use crate::codec::LoadError;
-use crate::config::Config;
+use crate::faults::{Asked, Failure, Failures, Phase};
 use crate::fetch::FetchError;
 use crate::intake::BodyError;
 use crate::intake::form::FormError;
-use crate::shared::DecodeError;
+use crate::shared::{DecodeError, Shared};
 use crate::store;
 use crate::work::WorkError;
 
@@ -334,15 +335,16 @@ impl Error {
         }
     }
 
-    /// The failure that the operator wants to see of `action`, if any.
-    pub(super) fn forced(config: &Config, action: Action) -> Option<Self> {
-        let code = config.forced_error(action.name())?;
-        Self::ALL.into_iter().find(|error| error.row().code == code)
-    }
-
-    /// Whether it is about the credentials, so that it comes before them where it is forced.
-    pub(super) fn is_about_credentials(&self) -> bool {
-        self.row().code.starts_with("AuthFailure.")
+    /// Fails where a fault strikes a call of `action` at this phase. Of two failures with one code it is the first.
+    pub(super) fn strike(
+        shared: &Shared,
+        action: Action,
+        credential: Option<&str>,
+        phase: Phase<'_>,
+    ) -> Result<(), Self> {
+        let asked = Asked { vendor: VENDOR.name, operation: action.name(), credential };
+        let Some(code) = shared.fault(asked, phase) else { return Ok(()) };
+        Self::ALL.into_iter().find(|error| error.row().code == code).map_or(Ok(()), Err)
     }
 
     /// Whether `action` can give it.
@@ -354,16 +356,22 @@ impl Error {
     }
 }
 
-pub(super) fn forceable() -> Vec<(&'static str, Vec<String>)> {
-    let codes = |action| {
-        let mut codes: Vec<_> =
-            Error::ALL.iter().filter(|error| error.is_of(action)).map(|error| error.row().code.to_owned()).collect();
+pub(super) fn failures() -> Vec<Failures> {
+    let failure = |error: &Error| {
+        let Row { code, english, chinese, voice } = error.row();
+        // What a client is told that asks for no language.
+        let message = if voice == Voice::Gateway { english } else { chinese };
+        let about_sender = code.starts_with("AuthFailure.");
+        Failure { code: code.to_owned(), status: 200, message: message.into_owned(), about_sender }
+    };
+    let of = |action: Action| {
+        let mut failures: Vec<_> = Error::ALL.iter().filter(|error| error.is_of(action)).map(failure).collect();
         // Two pairs of errors share a code.
         let mut seen = std::collections::HashSet::new();
-        codes.retain(|code| seen.insert(code.clone()));
-        codes
+        failures.retain(|failure| seen.insert(failure.code.clone()));
+        Failures { operation: action.name(), content: action.content(), failures }
     };
-    Action::ALL.map(|action| (action.name(), codes(action))).into()
+    Action::ALL.map(of).into()
 }
 
 impl From<BodyError> for Error {
@@ -447,12 +455,13 @@ mod tests {
     }
 
     #[test]
-    fn each_action_can_be_forced_to_its_own_codes_and_no_others() {
-        let forceable: std::collections::HashMap<_, _> = forceable().into_iter().collect();
-        assert_eq!(forceable["QrcodeOCR"].len(), 31);
-        assert_eq!(forceable["QueryBarCode"].len(), 23);
-        assert!(!forceable["QueryBarCode"].contains(&"FailedOperation.ImageBlur".to_owned()));
-        assert!(!forceable["QrcodeOCR"].contains(&"InvalidParameter.InvalidGTINError".to_owned()));
+    fn each_action_has_its_own_codes_and_no_others() {
+        let [ocr, bar_code]: [Failures; 2] = failures().try_into().expect("two actions");
+        let has = |of: &Failures, code: &str| of.failures.iter().any(|failure| failure.code == code);
+        assert_eq!((ocr.operation, ocr.failures.len()), ("QrcodeOCR", 31));
+        assert_eq!((bar_code.operation, bar_code.failures.len()), ("QueryBarCode", 23));
+        assert!(!has(&bar_code, "FailedOperation.ImageBlur"));
+        assert!(!has(&ocr, "InvalidParameter.InvalidGTINError"));
     }
 
     #[test]

@@ -7,8 +7,9 @@ use url::Url;
 use super::action::{Action, VERSION};
 use super::auth::tc3;
 use crate::codec::{encode, render};
-use crate::providers::{Example, ExampleContext, shell_word};
+use crate::providers::{Example, ExampleContext};
 use crate::secret::Secret;
+use crate::shell;
 
 pub(super) const QRCODE_OCR: Example =
     Example { name: "ocr", about: "read the codes in a picture sent as base64", command: qrcode_ocr };
@@ -41,8 +42,8 @@ fn command(context: &ExampleContext<'_>, action: Action, body: &str) -> String {
         ("X-TC-Region", "ap-guangzhou".to_owned()),
     ];
     let headers = headers.into_iter().chain(token.map(|token| ("X-TC-Token", token.to_owned())));
-    let headers = headers.map(|(name, value)| format!(" \\\n  -H {}", shell_word(&format!("{name}: {value}"))));
-    format!("curl -s {}/{} \\\n  -d {}", context.base, headers.collect::<String>(), shell_word(body))
+    let headers = headers.map(|(name, value)| format!(" \\\n  -H {}", shell::word(&format!("{name}: {value}"))));
+    format!("curl -s {}/{} \\\n  -d {}", context.base, headers.collect::<String>(), shell::word(body))
 }
 
 /// What curl sends as `Host` to `base`: the port only where it is not the scheme's own.

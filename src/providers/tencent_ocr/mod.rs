@@ -32,11 +32,15 @@ mod routes;
 mod wire;
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use axum::Router;
 use axum::http::Method;
 use axum::http::request::Parts;
 
+use pace::Pace;
+
+use crate::domains::Domain;
 use crate::intake::{self, query};
 use crate::providers::{Claim, Door, Form, Vendor};
 use crate::shared::Shared;
@@ -49,11 +53,17 @@ const MAX_BODY: usize = 11_534_336;
 /// Tencent Cloud OCR.
 pub const VENDOR: Vendor = Vendor {
     name: "tencent_ocr",
+    domains: &[Domain::new("ocr.tencentcloudapi.com"), Domain::new("ocr.<region>.tencentcloudapi.com")],
+    // Recorded: where SDKs go on after failures.
+    places: |_, _| vec!["ap-guangzhou".to_owned()],
     migrations: catalog::MIGRATIONS,
-    forceable: error::forceable,
+    tables: &[],
+    failures: error::failures,
     codes_elsewhere: &[],
+    explain: auth::explain,
     stand_ins: HashMap::new,
     examples: &[example::QRCODE_OCR, example::QUERY_BAR_CODE],
+    openapi: include_str!("openapi.json"),
     claim,
     form: Some(Form { max_bytes: MAX_BODY, is_mine: received::has_action }),
     header_names: &["X-TC-RequestId", "X-TC-TraceId"],
@@ -72,11 +82,16 @@ fn claim(parts: &Parts) -> Option<Claim> {
 }
 
 fn open(shared: &Shared) -> Door {
+    let pace = Arc::<Pace>::default();
     Door {
         // The vendor has one path, `/`, and shares it: who owns a request is decided by what it carries.
         routes: Router::new(),
-        elsewhere: routes::routes(shared.clone()),
+        elsewhere: routes::routes(shared.clone(), Arc::clone(&pace)),
         operation: received::operation,
+        forget: Some(Arc::new(move |credentials| {
+            pace.forget(|secret_id| credentials.is_none_or(|meant| meant.iter().any(|id| id.as_ref() == secret_id)));
+        })),
         defect: |shared| wire::Frame::bare(shared).close(Err(error::Error::InternalError)),
+        simulator: None,
     }
 }

@@ -65,6 +65,16 @@ impl Parameters {
         }
     }
 
+    /// The texts that a call of `action` is about.
+    pub(super) fn content(&self, action: Action) -> Vec<&str> {
+        let is_content = |name: &String| action.content().contains(&name.as_str());
+        let texts = self.0.iter().filter(|(name, _)| is_content(name)).map(|(_, given)| match given {
+            Given::Text(text) => Some(text.as_str()),
+            Given::Raw(_) | Given::Other => None,
+        });
+        texts.flatten().collect()
+    }
+
     /// Takes a parameter out, whatever it is; the first where a name is repeated.
     pub(super) fn take(&mut self, name: &str) -> Option<Given> {
         let at = self.0.iter().position(|(known, _)| known == name)?;

@@ -175,7 +175,7 @@ pub(super) fn has_action(form: &[u8]) -> bool {
 
 /// Documented: "Signature v1" takes parameters from the query of a `GET` and the urlencoded form of a `POST`, and JSON
 /// with version 3 alone.
-fn v1_pairs(parts: &Parts, body: &Bytes) -> Result<Vec<(String, String)>, Error> {
+pub(super) fn v1_pairs(parts: &Parts, body: &[u8]) -> Result<Vec<(String, String)>, Error> {
     let raw = if parts.method == Method::GET {
         parts.uri.query().unwrap_or_default()
     } else {

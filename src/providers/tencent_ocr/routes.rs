@@ -19,6 +19,7 @@ use super::wire::{
 };
 use crate::codec::{Kinds, Limits};
 use crate::config::{NoCode, UnknownProduct};
+use crate::faults::Phase;
 use crate::fetch::FetchLimits;
 use crate::shared::{DecodeError, Shared};
 
@@ -35,8 +36,8 @@ struct Ocr {
     pace: Arc<Pace>,
 }
 
-pub(super) fn routes(shared: Shared) -> Router {
-    Router::new().fallback(gateway).with_state(Ocr { shared, pace: Arc::default() })
+pub(super) fn routes(shared: Shared, pace: Arc<Pace>) -> Router {
+    Router::new().fallback(gateway).with_state(Ocr { shared, pace })
 }
 
 /// Any path and method: the request says itself what it wants.
@@ -53,26 +54,37 @@ async fn answer(ocr: &Ocr, frame: &mut Frame, request: Request) -> Result<Answer
     let received = Received::take(request, shared.intake()).await?;
     let bytes = received.body.len();
     frame.language = received.language();
+    frame.credential = auth::named(&received).map(Arc::from);
     let action = received.action()?;
     frame.action = Some(action);
 
-    let forced = Error::forced(config, action);
-    if let Some(error) = forced.clone().filter(Error::is_about_credentials) {
-        return Err(error);
-    }
+    Error::strike(shared, action, None, Phase::Arrived)?;
     let check = {
         let shared = shared.clone();
-        move || auth::check(&received, &shared).map(str::to_owned).map(|secret_id| (received, secret_id))
+        move || match auth::check(&received, &shared).map(str::to_owned) {
+            Ok(secret_id) => Ok((received, secret_id)),
+            Err(error) => Err(Box::new((error, auth::why(&received, &shared)))),
+        }
     };
-    let (received, secret_id) = shared.intake().aside(bytes, check).await?;
-    ocr.pace.count(&secret_id, action, shared.clock().unix_seconds(), config.ocr_rate_limit)?;
-    forced.map_or(Ok(()), Err)?;
+    let (received, secret_id) = match shared.intake().aside(bytes, check).await {
+        Ok(checked) => checked,
+        Err(refused) => {
+            let (error, explanation) = *refused;
+            frame.explanation = explanation;
+            return Err(error);
+        }
+    };
+    let now = shared.clock().of(&secret_id).unix_seconds();
+    ocr.pace.count(&secret_id, action, now, config.ocr_rate_limit)?;
+    let credential = frame.credential.as_deref();
+    Error::strike(shared, action, credential, Phase::Admitted)?;
     action.check_region(received.common("Region"), received.region_name(), config)?;
 
     let parameters = shared.intake().aside(bytes, move || Parameters::of(received)).await?;
     if config.ocr_strict {
         parameters.check_known(action)?;
     }
+    Error::strike(shared, action, credential, Phase::Read(&parameters.content(action)))?;
     match action {
         Action::QrcodeOcr => qrcode_ocr(shared, parameters.try_into()?).await.map(Answer::QrcodeOcr),
         Action::QueryBarCode => query_bar_code(shared, parameters.try_into()?).await.map(Answer::QueryBarCode),

@@ -1,5 +1,7 @@
 //! What Tencent Cloud OCR has on the wire: the frame of every answer, and the two actions' requests and answers.
 
+use std::sync::Arc;
+
 use axum::body::Bytes;
 use axum::http::header::{CONTENT_TYPE, SERVER};
 use axum::http::request::Parts;
@@ -16,6 +18,7 @@ use super::error::{Error, Voice};
 use super::parameters::{Given, Parameters};
 use super::received::Language;
 use crate::codec::{Kind, Symbol};
+use crate::explain::Explanation;
 use crate::shared::{Decoded, Outcome, Shared};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-tc-requestid");
@@ -23,16 +26,27 @@ const TRACE_ID: HeaderName = HeaderName::from_static("x-tc-traceid");
 
 /// What every answer needs of its request, known before anything is checked.
 pub(super) struct Frame {
-    request_id: String,
+    shared: Shared,
     trace_id: Option<HeaderValue>,
     pub(super) language: Language,
     pub(super) action: Option<Action>,
+    /// Why the signature is refused, if it is.
+    pub(super) explanation: Option<Explanation>,
+    /// The key that the request names.
+    pub(super) credential: Option<Arc<str>>,
 }
 
 impl Frame {
     /// For a request of which nothing is known.
     pub(super) fn bare(shared: &Shared) -> Self {
-        Self { request_id: shared.ids().uuid(), trace_id: None, language: Language::Unstated, action: None }
+        Self {
+            shared: shared.clone(),
+            trace_id: None,
+            language: Language::Unstated,
+            action: None,
+            explanation: None,
+            credential: None,
+        }
     }
 
     pub(super) fn of(parts: &Parts, shared: &Shared) -> Self {
@@ -48,9 +62,10 @@ impl Frame {
     /// Recorded: with any other status the Python, Node.js, Java, PHP and .NET SDKs lose code and message; with a
     /// character set the Python SDK takes a failure for a success.
     pub(super) fn close(self, answer: Result<Answer, Error>) -> Response {
+        let request_id = self.shared.ids_of(self.credential.as_deref()).uuid();
         let (body, code) = match answer {
-            Ok(Answer::QrcodeOcr(answer)) => (self.write(answer), "ok"),
-            Ok(Answer::QueryBarCode(answer)) => (self.write(answer), "ok"),
+            Ok(Answer::QrcodeOcr(answer)) => (write(&request_id, answer), "ok"),
+            Ok(Answer::QueryBarCode(answer)) => (write(&request_id, answer), "ok"),
             Err(error) => {
                 let row = error.row();
                 let message = match (row.voice, self.language) {
@@ -59,27 +74,29 @@ impl Frame {
                     (Voice::Gateway, Language::English | Language::Unstated)
                     | (Voice::Action(_), Language::English) => row.english,
                 };
-                (self.write(Failed { error: Failure { code: row.code, message: &message } }), row.code)
+                (write(&request_id, Failed { error: Failure { code: row.code, message: &message } }), row.code)
             }
         };
         let mut response = body.into_response();
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         headers.insert(SERVER, HeaderValue::from_static("nginx"));
-        if let Ok(id) = HeaderValue::from_str(&self.request_id) {
+        if let Ok(id) = HeaderValue::from_str(&request_id) {
             headers.insert(REQUEST_ID, id);
         }
         if let Some(trace_id) = self.trace_id {
             headers.insert(TRACE_ID, trace_id);
         }
-        response.extensions_mut().insert(Outcome { code: code.into(), operation: self.action.map(Action::name) });
+        let outcome = Outcome::new(code).of(self.action.map(Action::name)).by(self.credential);
+        response.extensions_mut().insert(outcome);
+        Outcome::explain(&mut response, self.explanation);
         response
     }
+}
 
-    fn write<T: Serialize>(&self, content: T) -> String {
-        let envelope = Envelope { response: Content { content, request_id: &self.request_id } };
-        serde_json::to_string(&envelope).expect("texts and numbers are always JSON")
-    }
+fn write<T: Serialize>(request_id: &str, content: T) -> String {
+    let envelope = Envelope { response: Content { content, request_id } };
+    serde_json::to_string(&envelope).expect("texts and numbers are always JSON")
 }
 
 /// Documented: "Responses"; the id is there in success and in failure.

@@ -2,19 +2,39 @@
 //!
 //! Also here, because the vendor checks it in the same breath: rights and quotas of the caller.
 
+use std::sync::{Arc, OnceLock};
+
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 
 use super::Operation;
-use super::error::{Error, Stage};
+use super::error::Error;
 use super::store::{counts, tokens};
 use super::wire::Credentials;
 use crate::config::{Auth, Config};
+use crate::faults::Phase;
 use crate::intake::{Peer, query};
 use crate::shared::Shared;
 
 /// The only grant there is. Documented.
 const GRANT_TYPE: &str = "client_credential";
+
+/// The account that a request names, as soon as that is known; the door puts it into the request's extensions and looks
+/// at it when the answer is there.
+#[derive(Clone, Default)]
+pub(super) struct Caller(Arc<OnceLock<Arc<str>>>);
+
+impl Caller {
+    /// Notes the account. The first one counts.
+    pub(super) fn is(&self, appid: &str) {
+        let _ = self.0.set(appid.into());
+    }
+
+    /// The account, if one was named.
+    pub(super) fn appid(&self) -> Option<Arc<str>> {
+        self.0.get().cloned()
+    }
+}
 
 /// The account that an application's credentials belong to.
 ///
@@ -28,17 +48,20 @@ pub(super) fn identify(
 ) -> Result<String, Error> {
     let config = shared.config();
     let address = peer.map(|peer| peer.0.ip().to_canonical());
-    Error::forced(config, operation, Stage::Authentication).map_err(|error| match error {
-        Error::IpNotAllowed(None) => Error::IpNotAllowed(address),
-        error => error,
-    })?;
+    let strike = |appid: Option<&str>, phase| {
+        Error::strike(shared, operation, appid, phase).map_err(|error| match error {
+            Error::IpNotAllowed(None) => Error::IpNotAllowed(address),
+            error => error,
+        })
+    };
+    strike(None, Phase::Arrived)?;
 
     let appid = match (config.auth, credentials.appid.as_deref()) {
         (_, Some(appid)) => appid,
         (Auth::Open, None) => first_app(config),
         (Auth::Verify | Auth::Accept, None) => return Err(Error::AppidMissing),
     };
-    let app = config.wechat_apps.iter().find(|app| app.appid == appid);
+    let app = shared.credentials().app(appid);
     if config.auth == Auth::Verify && app.is_none() {
         return Err(Error::InvalidAppid);
     }
@@ -55,7 +78,7 @@ pub(super) fn identify(
     if !allowed.is_empty() && !address.is_some_and(|address| allowed.iter().any(|net| net.contains(&address))) {
         return Err(Error::IpNotAllowed(address));
     }
-    Error::forced(config, operation, Stage::Admitted)?;
+    strike(Some(appid), Phase::Admitted)?;
     Ok(appid.to_owned())
 }
 
@@ -68,11 +91,12 @@ impl FromRequestParts<Shared> for Account {
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, shared: &Shared) -> Result<Self, Error> {
-        let config = shared.config();
         let operation = Operation::of(parts.uri.path()).ok_or(Error::InvalidUrl)?;
-        Error::forced(config, operation, Stage::Authentication)?;
-        let appid = account_of(shared, presented(parts).as_deref()).await?;
-        Error::forced(config, operation, Stage::Admitted)?;
+        Error::strike(shared, operation, None, Phase::Arrived)?;
+        let caller = parts.extensions.get::<Caller>().cloned().unwrap_or_default();
+        let appid = account_of(shared, &caller, presented(parts).as_deref()).await?;
+        caller.is(&appid);
+        Error::strike(shared, operation, Some(&appid), Phase::Admitted)?;
         if operation == Operation::Create {
             counts::create(shared, &appid).await?;
         }
@@ -89,7 +113,7 @@ fn presented(parts: &Parts) -> Option<String> {
     value("access_token").or_else(|| value("cloudbase_access_token")).map(str::to_owned)
 }
 
-async fn account_of(shared: &Shared, token: Option<&str>) -> Result<String, Error> {
+async fn account_of(shared: &Shared, caller: &Caller, token: Option<&str>) -> Result<String, Error> {
     let config = shared.config();
     let Some(token) = token else {
         return match config.auth {
@@ -104,8 +128,14 @@ async fn account_of(shared: &Shared, token: Option<&str>) -> Result<String, Erro
         return Ok(fixed.appid.clone());
     }
     let known = tokens::find(shared, token).await?;
+    // Also whoever comes with a token that has ended is known.
+    if let Some(known) = &known {
+        caller.is(&known.appid);
+    }
     match (config.auth, known) {
-        (Auth::Verify, Some(known)) => known.check(shared.clock().unix_seconds()).map(|()| known.appid),
+        (Auth::Verify, Some(known)) => {
+            known.check(shared.clock().of(&known.appid).unix_seconds()).map(|()| known.appid)
+        }
         (Auth::Verify, None) => Err(Error::InvalidCredential),
         (Auth::Accept | Auth::Open, Some(known)) => Ok(known.appid),
         (Auth::Accept | Auth::Open, None) => Ok(first_app(config).to_owned()),

@@ -7,9 +7,9 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use axum::response::{IntoResponse, Response};
 
-use super::Operation;
 use super::wire;
-use crate::config::Config;
+use super::{Operation, VENDOR};
+use crate::faults::{Asked, Failure, Failures, Phase};
 use crate::fetch::FetchError;
 use crate::shared::{DecodeError, Outcome, Shared};
 use crate::store;
@@ -224,12 +224,16 @@ impl Error {
         )
     }
 
-    /// The failure that the operator wants to see of `operation` at this stage: before the caller is known, or after.
-    pub(super) fn forced(config: &Config, operation: Operation, stage: Stage) -> Result<(), Self> {
-        let Some(code) = config.forced_error(operation.name()) else { return Ok(()) };
-        let wanted = |error: &&Self| {
-            error.is_authentication() == (stage == Stage::Authentication) && error.table().0.to_string() == code
-        };
+    /// Fails where a fault strikes a call of `operation` at this phase.
+    pub(super) fn strike(
+        shared: &Shared,
+        operation: Operation,
+        appid: Option<&str>,
+        phase: Phase<'_>,
+    ) -> Result<(), Self> {
+        let asked = Asked { vendor: VENDOR.name, operation: operation.name(), credential: appid };
+        let Some(code) = shared.fault(asked, phase) else { return Ok(()) };
+        let wanted = |error: &&Self| error.table().0.to_string() == code;
         Self::of(operation).iter().find(wanted).map_or(Ok(()), |error| Err(*error))
     }
 
@@ -249,12 +253,12 @@ impl Error {
     ///
     /// Documented: the rid on the getRidInfo page, whose first group is the call's time. Assumed: the other two are
     /// random.
-    pub(super) fn answer(self, shared: &Shared) -> Response {
+    pub(super) fn answer(self, shared: &Shared, credential: Option<&str>) -> Response {
         let (errcode, text) = (self.table().0, self.text());
-        let (seconds, ids) = (shared.clock().unix_seconds() as u32, shared.ids());
+        let (seconds, ids) = (shared.clock_of(credential).unix_seconds() as u32, shared.ids_of(credential));
         let errmsg = format!("{text} rid: {seconds:08x}-{:08x}-{:08x}", ids.number(), ids.number());
         let mut response = wire::json(&wire::Failure { errcode, errmsg });
-        response.extensions_mut().insert(Outcome { code: errcode.to_string().into(), operation: None });
+        response.extensions_mut().insert(Outcome::new(errcode.to_string()));
         response
     }
 }
@@ -262,27 +266,28 @@ impl Error {
 /// The code of [`Error::InvalidUrl`], as text.
 pub(super) const INVALID_URL: &str = "40066";
 
-/// When a forced error strikes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Stage {
-    /// Before the caller is known.
-    Authentication,
-    /// Once the caller is known, before anything is done.
-    Admitted,
-}
-
-pub(super) fn forceable() -> Vec<(&'static str, Vec<String>)> {
-    let codes = |operation| match operation {
-        Operation::Show => vec![super::routes::NOT_FOUND.to_owned()],
-        Operation::Token | Operation::StableToken | Operation::Scan | Operation::Create => {
-            Error::of(operation).iter().map(|error| error.table().0.to_string()).collect()
-        }
+pub(super) fn failures() -> Vec<Failures> {
+    let failure = |error: &Error| {
+        let (errcode, about_sender) = (error.table().0, error.is_authentication());
+        Failure { code: errcode.to_string(), status: 200, message: error.text(), about_sender }
     };
-    Operation::ALL.into_iter().map(|operation| (operation.name(), codes(operation))).collect()
+    let of = |operation: Operation| {
+        let failures = match operation {
+            Operation::Show => {
+                let code = super::routes::NOT_FOUND.to_owned();
+                vec![Failure { code, status: 404, message: String::new(), about_sender: false }]
+            }
+            Operation::Token | Operation::StableToken | Operation::Scan | Operation::Create => {
+                Error::of(operation).iter().map(failure).collect()
+            }
+        };
+        Failures { operation: operation.name(), content: operation.content(), failures }
+    };
+    Operation::ALL.into_iter().map(of).collect()
 }
 
 pub(super) fn defect(shared: &Shared) -> Response {
-    Error::System.answer(shared)
+    Error::System.answer(shared, None)
 }
 
 impl From<FetchError> for Error {

@@ -1,6 +1,7 @@
 //! Commands for `qrstack example`. Both take the stable token, which leaves the tokens of others as they are.
 
-use crate::providers::{Example, ExampleContext, shell_word};
+use crate::providers::{Example, ExampleContext};
+use crate::shell;
 
 pub(super) const SCAN: Example =
     Example { name: "wechat-scan", about: "make a code, fetch its picture and read it", command: scan };
@@ -14,7 +15,7 @@ fn scan(context: &ExampleContext<'_>) -> String {
          curl -s \"{base}/cv/img/qrcode?access_token=$TOKEN\" -F 'img=@-;filename=code.jpg'",
         token(context),
         post(context),
-        shell_word(r#"s/.*"ticket":"\([^"]*\)".*/\1/"#),
+        shell::word(r#"s/.*"ticket":"\([^"]*\)".*/\1/"#),
         base = context.base,
     )
 }
@@ -31,13 +32,13 @@ fn token(context: &ExampleContext<'_>) -> String {
     format!(
         "TOKEN=$(curl -s {}/cgi-bin/stable_token \\\n  -d {} |\n  sed {})",
         context.base,
-        shell_word(&body.to_string()),
-        shell_word(r#"s/.*"access_token":"\([^"]*\)".*/\1/"#),
+        shell::word(&body.to_string()),
+        shell::word(r#"s/.*"access_token":"\([^"]*\)".*/\1/"#),
     )
 }
 
 /// Creates a code with `TOKEN`.
 fn post(context: &ExampleContext<'_>) -> String {
     let body = r#"{"expire_seconds":604800,"action_name":"QR_SCENE","action_info":{"scene":{"scene_id":123}}}"#;
-    format!("curl -s \"{}/cgi-bin/qrcode/create?access_token=$TOKEN\" \\\n  -d {}", context.base, shell_word(body))
+    format!("curl -s \"{}/cgi-bin/qrcode/create?access_token=$TOKEN\" \\\n  -d {}", context.base, shell::word(body))
 }

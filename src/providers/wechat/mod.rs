@@ -15,35 +15,54 @@
 //! | plain http | accepted; the vendor refuses it with 43003 |
 //! | every other path under `/cgi-bin/`, `/cv/` | refused with 40066 |
 //!
-//! The rooms are those of every door; besides, `store/` holds this vendor's tables and `ticket.rs` the byte layout of
-//! tickets.
+//! The rooms are those of every door; besides, `store/` holds this vendor's tables, `ticket.rs` the byte layout of
+//! tickets, and `simulator.rs` and `callback/` what happens where a user scans a code.
 //!
-//! Known differences: mini-program codes (`WX_CODE`) are not read; scan events are not sent from here; the vendor's
-//! daily quotas are off unless they are set.
+//! Known differences: mini-program codes (`WX_CODE`) are not read; scan events are sent where the control API asks for
+//! it, in XML alone; the vendor's daily quotas are off unless they are set.
 
 mod auth;
+mod callback;
 mod error;
 mod example;
 mod routes;
+mod simulator;
 mod store;
 mod ticket;
 mod wire;
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use axum::http::request::Parts;
 
+use crate::domains::Domain;
 use crate::providers::{Claim, Door, Vendor};
 use crate::shared::Shared;
+
+/// Documented: the interface domain page. The pictures of codes are at `mp`.
+const DOMAINS: &[Domain] = &[
+    Domain::new("api.weixin.qq.com"),
+    Domain::new("mp.weixin.qq.com"),
+    Domain::new("api2.weixin.qq.com"),
+    Domain::new("sh.api.weixin.qq.com"),
+    Domain::new("sz.api.weixin.qq.com"),
+    Domain::new("hk.api.weixin.qq.com"),
+];
 
 /// WeChat.
 pub const VENDOR: Vendor = Vendor {
     name: "wechat",
+    domains: DOMAINS,
+    places: |_, _| Vec::new(),
     migrations: store::MIGRATIONS,
-    forceable: error::forceable,
+    tables: store::TABLES,
+    failures: error::failures,
     codes_elsewhere: &[error::INVALID_URL],
+    explain: |_, _, _| None,
     stand_ins: HashMap::new,
     examples: &[example::SCAN, example::CREATE],
+    openapi: include_str!("openapi.json"),
     claim,
     form: None,
     // Documented: the page's example of `showqrcode`.
@@ -57,11 +76,17 @@ fn claim(parts: &Parts) -> Option<Claim> {
 }
 
 fn open(shared: &Shared) -> Door {
+    let simulator = Arc::new(simulator::Wechat::new(shared.clone()));
     Door {
         routes: routes::routes(shared.clone()),
         elsewhere: routes::elsewhere(shared.clone()),
         operation: |parts: &Parts| Operation::of(parts.uri.path()).map_or("unknown", Operation::name),
+        forget: {
+            let simulator = Arc::clone(&simulator);
+            Some(Arc::new(move |credentials| simulator.forget(credentials)))
+        },
         defect: error::defect,
+        simulator: Some(simulator),
     }
 }
 
@@ -97,6 +122,16 @@ impl Operation {
             Self::Scan => "img/qrcode",
             Self::Create => "qrcode/create",
             Self::Show => "showqrcode",
+        }
+    }
+
+    /// The fields that hold a text which a call is about.
+    const fn content(self) -> &'static [&'static str] {
+        match self {
+            Self::Token | Self::StableToken => &[],
+            Self::Scan => &["img_url"],
+            Self::Create => &["scene_str", "scene_id"],
+            Self::Show => &["ticket", "scene_str", "scene_id"],
         }
     }
 

@@ -34,6 +34,14 @@ pub(super) fn url(code: &str) -> String {
     format!("{ADDRESS}{code}")
 }
 
+/// The code in the text of a symbol, where that is one of ours.
+pub(super) fn code_of(text: &str) -> Option<&str> {
+    let bare = text.trim().strip_prefix("http://").or_else(|| text.trim().strip_prefix("https://"))?;
+    let code = bare.strip_prefix("weixin.qq.com/q/")?;
+    let is_code = !code.is_empty() && code.bytes().all(|byte| URL_SAFE.contains(&byte));
+    is_code.then_some(code)
+}
+
 /// The ticket of a code that was made at `created` (Unix seconds) for so many seconds, 0 meaning for ever.
 pub(super) fn ticket(code: &str, created: u32, seconds: u32) -> String {
     let url = url(code);
@@ -103,6 +111,16 @@ mod tests {
             assert_eq!(format!("{:04x}", checksum(&bytes[12..])), vector.checksum, "{}", vector.code);
             assert_eq!(hex::encode(&bytes), vector.bytes, "{}", vector.code);
             assert_eq!(made, vector.ticket, "{}", vector.code);
+        }
+    }
+
+    #[test]
+    fn the_text_of_a_symbol_names_its_code() {
+        let code = "02TestTempCode1Zz_-xy9";
+        assert_eq!(code_of(&url(code)), Some(code));
+        assert_eq!(code_of(&format!(" https://weixin.qq.com/q/{code}\n")), Some(code));
+        for text in ["", code, "http://weixin.qq.com/q/", "http://weixin.qq.com/q/a/b", "http://example.com/q/a"] {
+            assert_eq!(code_of(text), None, "{text}");
         }
     }
 

@@ -27,6 +27,8 @@ enum Phase {
     /// Bytes left of a body.
     Body(u64),
     Chunked(Chunked),
+    /// Everything goes on as it comes.
+    Tunnel,
     /// Nothing more is read.
     Refused,
 }
@@ -51,6 +53,8 @@ pub(super) enum Need {
     Head,
     /// More of a body; where its length is known, so many bytes, which may go to hyper directly.
     Body(Option<u64>),
+    /// Whatever a tunnel carries, which may go to hyper directly.
+    Tunnel,
     /// The end: what comes is of no interest.
     End,
 }
@@ -99,7 +103,7 @@ impl Framing {
     /// Whether the client may still be sending what nobody will read.
     pub(super) fn is_owed(&self) -> bool {
         match self.phase {
-            Phase::Head(_) => !self.incoming.is_empty(),
+            Phase::Head(_) | Phase::Tunnel => !self.incoming.is_empty(),
             Phase::Body(left) => left > 0,
             Phase::Chunked(chunked) => !chunked.is_over(),
             Phase::Refused => true,
@@ -110,7 +114,7 @@ impl Framing {
     pub(super) fn is_amid_body(&self) -> bool {
         let waiting = &self.incoming[self.released..];
         match self.phase {
-            Phase::Head(_) | Phase::Refused => false,
+            Phase::Head(_) | Phase::Tunnel | Phase::Refused => false,
             Phase::Body(left) => left > waiting.len() as u64,
             Phase::Chunked(mut chunked) => chunked.advance(waiting).is_err() || !chunked.is_over(),
         }
@@ -138,6 +142,7 @@ impl Framing {
                             Length::Bytes(0) => Phase::default(),
                             Length::Bytes(left) => Phase::Body(left),
                             Length::Chunked => Phase::Chunked(Chunked::default()),
+                            Length::Tunnel => Phase::Tunnel,
                         };
                     }
                     Ok(None) if search.has_begun() => return Ok(Need::Head),
@@ -159,6 +164,8 @@ impl Framing {
                 Phase::Chunked(chunked) => {
                     self.released = chunked.advance(&self.incoming).map_err(|_| Trouble::BrokenBody)?;
                 }
+                Phase::Tunnel if self.incoming.is_empty() => return Ok(Need::Tunnel),
+                Phase::Tunnel => self.released = self.incoming.len(),
                 Phase::Refused => return Ok(Need::End),
             }
         }
@@ -212,6 +219,15 @@ mod tests {
     fn a_broken_chunk_ends_everything() {
         let (_, end) = released(&[b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"]);
         assert_eq!(end, Err(Trouble::BrokenBody));
+    }
+
+    #[test]
+    fn behind_connect_everything_goes_on_as_it_comes() {
+        let head = b"CONNECT h:443 HTTP/1.1\r\nHost: h:443\r\nContent-Length: 3\r\n\r\n";
+        let pieces: [&[u8]; 4] = [head, b"\x16\x03", b"GET /<> HTTP/1.1\n\r\n\r\n", b"\0"];
+        assert_eq!(released(&pieces), (pieces.concat(), Ok(Need::Tunnel)));
+        let at_once = pieces.concat();
+        assert_eq!(released(&[&at_once]), (at_once.clone(), Ok(Need::Tunnel)));
     }
 
     /// A request as sent, and as hyper is to see it.

@@ -60,6 +60,8 @@ pub(super) enum Length {
     Bytes(u64),
     /// Until the last chunk.
     Chunked,
+    /// Behind `CONNECT` there are no more messages: what follows is whatever the tunnel carries.
+    Tunnel,
 }
 
 /// A whole head that was found at the start of a buffer.
@@ -153,7 +155,11 @@ fn finish(buffer: &mut Vec<u8>, line: usize, end: usize) -> Result<Head, Refusal
         return Err(Refusal::HeadersTooLarge);
     }
     let is_http_10 = buffer[..line].ends_with(b"HTTP/1.0\r\n");
-    let body = check_fields(&buffer[line..end - 2], is_http_10)?;
+    let mut body = check_fields(&buffer[line..end - 2], is_http_10)?;
+    // Documented: RFC 9110, 9.3.6: a body has no meaning there.
+    if buffer.starts_with(b"CONNECT ") {
+        body = Length::Tunnel;
+    }
     let grown = encode_target(buffer, line)?;
     Ok(Head { bytes: end + grown, body })
 }
@@ -280,6 +286,8 @@ mod tests {
             ("POST / HTTP/1.1\r\nhost:\tx \r\nContent-Length: 12\r\n\r\n", Length::Bytes(12)),
             ("POST / HTTP/1.1\r\nContent-Length: 3\r\nCONTENT-LENGTH:3\r\n\r\n", Length::Bytes(3)),
             ("POST / HTTP/1.1\r\nTransfer-Encoding: Chunked\r\nx:\r\n\r\n", Length::Chunked),
+            ("CONNECT h:443 HTTP/1.1\r\nHost: h:443\r\n\r\n", Length::Tunnel),
+            ("CONNECT h:443 HTTP/1.1\r\nContent-Length: 3\r\n\r\n", Length::Tunnel),
             ("OPTIONS * HTTP/1.1\r\nHost: http://127.0.0.1:8080\r\n\r\n", Length::Bytes(0)),
             (
                 "GET /{a}?b={\"c\":[1]} HTTP/1.1\r\nx-\u{fc}: 1\r\n\r\n".replace('\u{fc}', "u").as_str(),

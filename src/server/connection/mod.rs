@@ -16,11 +16,15 @@ use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use hyper::upgrade::Upgraded;
+use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
 use tokio::sync::futures::OwnedNotified;
 use tokio::time::{Instant, Sleep};
+use tokio_rustls::server::TlsStream;
+use tokio_util::io::poll_read_buf;
 
 use framing::{Framing, Need, Trouble};
 pub(super) use head::Refusal;
@@ -47,9 +51,32 @@ pub(super) struct Deadlines {
     pub(super) write: Duration,
 }
 
+/// What carries a connection.
+pub(super) trait Transport: AsyncRead + AsyncWrite + Unpin + Send + 'static {
+    /// Gives up what the client did not take, so that the system does not keep it for it.
+    fn abandon(&self);
+}
+
+impl Transport for TcpStream {
+    fn abandon(&self) {
+        let _ = self.set_zero_linger();
+    }
+}
+
+impl<T: Transport> Transport for TlsStream<T> {
+    fn abandon(&self) {
+        self.get_ref().0.abandon();
+    }
+}
+
+/// A tunnel through a connection of ours, which has deadlines of its own.
+impl Transport for TokioIo<Upgraded> {
+    fn abandon(&self) {}
+}
+
 /// A connection as hyper's input and output.
-pub(super) struct Connection {
-    stream: TcpStream,
+pub(super) struct Connection<T> {
+    stream: T,
     framing: Framing,
     deadlines: Deadlines,
     link: Arc<Link>,
@@ -70,6 +97,8 @@ pub(super) struct Link {
     refusal: OnceLock<Refusal>,
     /// Whether a body has not arrived as a whole.
     is_unread: AtomicBool,
+    /// Whether the connection ends with a reset, in place of the next answer.
+    is_reset: AtomicBool,
 }
 
 impl Link {
@@ -83,6 +112,11 @@ impl Link {
     pub(super) fn is_unread(&self) -> bool {
         self.is_unread.load(Ordering::Relaxed)
     }
+
+    /// Ends the connection with a reset as soon as an answer would leave.
+    pub(super) fn reset(&self) {
+        self.is_reset.store(true, Ordering::Relaxed);
+    }
 }
 
 /// What a read deadline is for.
@@ -94,9 +128,9 @@ enum Waiting {
     Lingering,
 }
 
-impl Connection {
+impl<T: Transport> Connection<T> {
     /// `crowd` wakes an idle connection that must make room for another.
-    pub(super) fn new(stream: TcpStream, deadlines: Deadlines, crowd: Arc<Notify>) -> Self {
+    pub(super) fn new(stream: T, deadlines: Deadlines, crowd: Arc<Notify>) -> Self {
         Self {
             stream,
             framing: Framing::default(),
@@ -130,13 +164,7 @@ impl Connection {
     fn poll_more(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
         let incoming = self.framing.incoming();
         incoming.reserve(PIECE);
-        loop {
-            ready!(self.stream.poll_read_ready(cx))?;
-            match self.stream.try_read_buf(incoming) {
-                Err(error) if error.kind() == ErrorKind::WouldBlock => {}
-                read => return Poll::Ready(read),
-            }
-        }
+        poll_read_buf(Pin::new(&mut self.stream), cx, incoming)
     }
 
     /// Whether another connection needs the room of this idle one.
@@ -164,19 +192,27 @@ impl Connection {
         }
     }
 
+    /// Fails where the connection is to be reset.
+    fn check_reset(&self) -> io::Result<()> {
+        if !self.link.is_reset.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        self.stream.abandon();
+        Err(ErrorKind::ConnectionReset.into())
+    }
+
     /// What a write came to; while it waits, the clock runs.
-    fn written<T>(&mut self, wrote: Poll<io::Result<T>>, cx: &mut Context<'_>) -> Poll<io::Result<T>> {
+    fn written<W>(&mut self, wrote: Poll<io::Result<W>>, cx: &mut Context<'_>) -> Poll<io::Result<W>> {
         if wrote.is_pending() && self.writing.is_over((), self.deadlines.write, cx) {
             tracing::debug!("a client takes its answer too slowly");
-            // What it did not take is given up, and not kept by the system for it.
-            let _ = self.stream.set_zero_linger();
+            self.stream.abandon();
             return Poll::Ready(Err(ErrorKind::TimedOut.into()));
         }
         wrote
     }
 }
 
-impl AsyncRead for Connection {
+impl<T: Transport> AsyncRead for Connection<T> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let read = self.poll_released(cx, buffer);
         self.link.is_unread.store(self.framing.is_amid_body(), Ordering::Relaxed);
@@ -184,7 +220,7 @@ impl AsyncRead for Connection {
     }
 }
 
-impl Connection {
+impl<T: Transport> Connection<T> {
     /// Gives hyper what it may have.
     fn poll_released(&mut self, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         loop {
@@ -233,6 +269,8 @@ impl Connection {
                     }
                     self.poll_more(cx)
                 }
+                // Whoever speaks through it keeps the time.
+                Need::Tunnel => return Pin::new(&mut self.stream).poll_read(cx, buffer),
                 Need::End => return Poll::Ready(Ok(())),
             };
             if ready!(read)? == 0 {
@@ -242,8 +280,9 @@ impl Connection {
     }
 }
 
-impl AsyncWrite for Connection {
+impl<T: Transport> AsyncWrite for Connection<T> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        self.check_reset()?;
         let wrote = Pin::new(&mut self.stream).poll_write(cx, bytes);
         self.written(wrote, cx)
     }
@@ -253,6 +292,7 @@ impl AsyncWrite for Connection {
         cx: &mut Context<'_>,
         pieces: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        self.check_reset()?;
         let wrote = Pin::new(&mut self.stream).poll_write_vectored(cx, pieces);
         self.written(wrote, cx)
     }
@@ -263,14 +303,18 @@ impl AsyncWrite for Connection {
 
     /// hyper flushes once everything that it has is written, so that a client's time begins anew here.
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.writing.clear();
-        Pin::new(&mut self.stream).poll_flush(cx)
+        let flushed = Pin::new(&mut self.stream).poll_flush(cx);
+        if flushed.is_ready() {
+            self.writing.clear();
+        }
+        self.written(flushed, cx)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = &mut *self;
         if this.lingered.is_none() {
-            ready!(Pin::new(&mut this.stream).poll_shutdown(cx))?;
+            let shut = Pin::new(&mut this.stream).poll_shutdown(cx);
+            ready!(this.written(shut, cx))?;
         }
         let mut lingered = this.lingered.unwrap_or(0);
         let lingering = if this.framing.is_owed() { this.poll_linger(&mut lingered, cx) } else { Poll::Ready(()) };

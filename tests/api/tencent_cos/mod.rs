@@ -20,22 +20,22 @@ use crate::support::{Answer, NOW, Server, request};
 const ID: &str = "AKIDEMUexample0123456789ABCDEFGHIJKL";
 const KEY: &str = "EMUsecretExampleKey0123456789abcdefg";
 const HOST: &str = "examplebucket-1250000000.cos.ap-beijing.myqcloud.com";
-const QR: [(&str, &str); 4] =
+pub const QR: [(&str, &str); 4] =
     [("ci-process", "qrcode-generate"), ("qrcode-content", "https://www.example.com"), ("mode", "0"), ("width", "200")];
 
 /// A request to draw, and what is signed of it.
 #[derive(Clone)]
-struct Call {
+pub struct Call {
     method: &'static str,
     path: &'static str,
     parameters: Vec<(String, String)>,
-    headers: Vec<(String, String)>,
-    id: &'static str,
-    key: &'static str,
-    times: String,
+    pub headers: Vec<(String, String)>,
+    pub id: &'static str,
+    pub key: &'static str,
+    pub times: String,
 }
 
-fn call(parameters: &[(&str, &str)]) -> Call {
+pub fn call(parameters: &[(&str, &str)]) -> Call {
     Call {
         method: "GET",
         path: "/",
@@ -93,7 +93,7 @@ impl Call {
     }
 
     /// The call with its signature in the header.
-    fn signed(&self) -> Request<Body> {
+    pub fn signed(&self) -> Request<Body> {
         let mut headers = self.headers.clone();
         headers.push(("authorization".to_owned(), self.authorization()));
         self.with(&self.target(), &strs(&headers))
@@ -106,7 +106,7 @@ impl Call {
 }
 
 /// The picture in an answer.
-fn picture(answer: &Answer) -> Vec<u8> {
+pub fn picture(answer: &Answer) -> Vec<u8> {
     let text = answer.text().strip_prefix("<?xml version='1.0' encoding='utf-8' ?>\n<Response>\n\t<ResultImage>");
     let text = text.unwrap_or_else(|| panic!("no picture: {}", answer.text()));
     let text = text.strip_suffix("</ResultImage>\n</Response>\n").expect("the end of the document");

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use axum::body::Body;
 use axum::http::{Method, Request};
+use qrstack::faults::Failures;
 use qrstack::signing::sha256_hex;
 
 use super::client::{ID, KEY, Tc3, V1};
@@ -378,15 +379,16 @@ fn no_documented_code_is_without_a_case() {
     let documented = BTreeSet::from(DOCUMENTED);
     assert_eq!(cases.chain(ELSEWHERE).chain(FORCED).collect::<BTreeSet<_>>(), documented);
     let vendor = qrstack::server::VENDORS.iter().find(|vendor| vendor.name == "tencent_ocr").expect("there");
-    let forceable: BTreeSet<String> = (vendor.forceable)().into_iter().flat_map(|(_, codes)| codes).collect();
-    assert_eq!(forceable.iter().map(String::as_str).collect::<BTreeSet<_>>(), documented);
+    let failures = (vendor.failures)();
+    assert_eq!(failures.iter().flat_map(Failures::codes).collect::<BTreeSet<_>>(), documented);
 }
 
 #[tokio::test]
 async fn every_code_can_be_forced_upon_its_action() {
     let vendor = qrstack::server::VENDORS.iter().find(|vendor| vendor.name == "tencent_ocr").expect("there");
-    for (operation, codes) in (vendor.forceable)() {
-        for expected in codes {
+    for of in (vendor.failures)() {
+        let operation = of.operation;
+        for expected in of.codes() {
             let server = Server::with(&[("force_error", &format!("{operation}={expected}"))]).await;
             let good = match operation {
                 "QrcodeOCR" => qrcode(&picture(&qr_png("x"))).sign(),
@@ -395,7 +397,7 @@ async fn every_code_can_be_forced_upon_its_action() {
             assert_eq!(code(&server.send(good).await), expected, "{operation}");
             // Who may not call learns nothing but that, unless the force is about just that.
             let found = code(&server.send(Tc3 { key: "x", ..Tc3::post(operation, "{}") }.sign()).await);
-            let first = if expected.starts_with("AuthFailure.") { &expected } else { "AuthFailure.SignatureFailure" };
+            let first = if expected.starts_with("AuthFailure.") { expected } else { "AuthFailure.SignatureFailure" };
             assert_eq!(found, first, "{operation}={expected}");
         }
     }

@@ -1,6 +1,6 @@
 //! Tencent Cloud OCR over HTTP.
 
-mod client;
+pub mod client;
 mod errors;
 mod limits;
 
@@ -16,7 +16,7 @@ use client::{HOST, Tc3, V1};
 const UUID: &str = "xxxxxxxx-xxxx-4xxx-yxxx-xxxxxxxxxxxx";
 
 /// JSON with a picture as base64.
-fn picture(bytes: &[u8]) -> String {
+pub fn picture(bytes: &[u8]) -> String {
     format!(r#"{{"ImageBase64":"{}"}}"#, BASE64_STANDARD.encode(bytes))
 }
 

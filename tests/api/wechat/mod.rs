@@ -251,7 +251,8 @@ async fn whatever_a_client_does_wrong_has_its_code_and_text() {
 #[tokio::test]
 async fn every_documented_failure_can_be_forced() {
     let vendor = VENDORS.iter().find(|vendor| vendor.name == "wechat").expect("it is there");
-    for (operation, codes) in (vendor.forceable)() {
+    for of in (vendor.failures)() {
+        let operation = of.operation;
         let case = match operation {
             "token" => get(0, TOKEN),
             "stable_token" => posted(
@@ -264,7 +265,7 @@ async fn every_documented_failure_can_be_forced() {
             "showqrcode" => get(0, "/cgi-bin/showqrcode?ticket=x"),
             other => panic!("no request for {other}"),
         };
-        for code in codes {
+        for code in of.codes() {
             let server = server_with(&[("force_error", &format!("{operation}={code}"))]).await;
             let answer = send(&server, &case).await;
             if operation == "showqrcode" {
@@ -293,9 +294,10 @@ async fn a_forced_failure_comes_after_the_caller_is_known_unless_it_is_about_tha
 #[test]
 fn no_code_is_missing_from_the_tables() {
     let vendor = VENDORS.iter().find(|vendor| vendor.name == "wechat").expect("it is there");
-    let forceable = (vendor.forceable)().into_iter().filter(|(operation, _)| *operation != "showqrcode");
+    let failures = (vendor.failures)();
+    let failures = failures.iter().filter(|of| of.operation != "showqrcode");
     let mut all: BTreeSet<i64> =
-        forceable.flat_map(|(_, codes)| codes).map(|code| code.parse().expect("a number")).collect();
+        failures.flat_map(|of| of.codes()).map(|code| code.parse().expect("a number")).collect();
     all.insert(40066);
     assert_eq!(all, TEXTS.iter().map(|(code, _)| *code).collect(), "each code has its text");
 

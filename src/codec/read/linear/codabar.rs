@@ -16,7 +16,7 @@ pub(super) fn decode(runs: &Runs, i: usize) -> Option<Decoded> {
     if w.len() < 31 {
         return None; // start, two characters, stop
     }
-    let limits = Limits::from_start(&w[..7])?;
+    let mut limits = Limits::from_start(&w[..7])?;
     if runs.quiet_before(i) < 4.0 * limits.narrow {
         return None;
     }
@@ -32,6 +32,7 @@ pub(super) fn decode(runs: &Runs, i: usize) -> Option<Decoded> {
         if c.is_ascii_uppercase() && text.len() > 1 {
             break;
         }
+        limits.follow(part, mask)?;
         if *w.get(at - 1)? > 5.0 * limits.narrow {
             return None;
         }
@@ -76,6 +77,24 @@ impl Limits {
         })
     }
 
+    /// Takes on the size of the character read last: perspective changes it slowly.
+    fn follow(&mut self, w: &[f32], mask: u8) -> Option<()> {
+        let expected = |k: usize| {
+            let limit = if k.is_multiple_of(2) { self.bar } else { self.space };
+            if mask >> (6 - k) & 1 == 1 { limit + self.half } else { limit - self.half }
+        };
+        let factor = w.iter().sum::<f32>() / (0..7).map(expected).sum::<f32>();
+        if !(0.8..1.25).contains(&factor) {
+            return None;
+        }
+        // Half of the way: blur makes single characters look larger or smaller than they are.
+        let factor = factor.sqrt();
+        for value in [&mut self.narrow, &mut self.bar, &mut self.space, &mut self.half] {
+            *value *= factor;
+        }
+        Some(())
+    }
+
     fn classify(&self, w: &[f32]) -> Option<(u8, f32)> {
         let (mut mask, mut margin) = (0, f32::INFINITY);
         for (k, &x) in w.iter().enumerate() {
@@ -87,5 +106,33 @@ impl Limits {
             margin = margin.min((x - limit).abs() / self.half);
         }
         (margin > 0.08).then_some((mask, margin.min(1.0)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The runs of a symbol whose modules grow by `growth` from one character to the next.
+    fn runs(text: &[u8], growth: f32) -> Runs {
+        let (mut widths, mut module) = (Vec::new(), 4.0f32);
+        for c in text {
+            let place = ALPHABET.iter().position(|a| a == c).expect("is in the alphabet");
+            widths.extend((0..7).rev().map(|k| if WIDE[place] >> k & 1 == 1 { 2.5 * module } else { module }));
+            widths.push(module);
+            module *= growth;
+        }
+        widths.pop();
+        let edges = widths.iter().scan(40.0, |edge, w| Some(std::mem::replace(edge, *edge + w))).collect();
+        Runs { widths, edges, length: 900.0, ..Runs::default() }
+    }
+
+    #[test]
+    fn characters_that_grow_along_the_line_are_followed() {
+        for growth in [1.0, 1.05, 0.95] {
+            let found = decode(&runs(b"A10/53+17-70D", growth), 0).expect("is read");
+            assert_eq!((found.kind, found.bytes.as_slice()), (Kind::Codabar, &b"A10/53+17-70D"[..]), "by {growth}");
+        }
+        assert!(decode(&runs(b"A10/53+17-70", 1.0), 0).is_none(), "without a stop letter");
     }
 }

@@ -1,6 +1,12 @@
 //! Code 128 (ISO/IEC 15417).
 
-use super::{Decoded, edges::Runs};
+use std::sync::OnceLock;
+
+use super::{
+    Decoded,
+    edges::Runs,
+    shapes::{BLURS, RATE, blurred, likeness, normal},
+};
 use crate::codec::Kind;
 
 /// Widths of the characters 0 to 105, bar first, as digits of a number.
@@ -34,7 +40,7 @@ fn widths(character: usize) -> [f32; 6] {
 
 /// The table as widths, built once.
 fn table() -> &'static [[f32; 6]; 106] {
-    static TABLE: std::sync::OnceLock<[[f32; 6]; 106]> = std::sync::OnceLock::new();
+    static TABLE: OnceLock<[[f32; 6]; 106]> = OnceLock::new();
     TABLE.get_or_init(|| std::array::from_fn(widths))
 }
 
@@ -73,12 +79,17 @@ pub(super) fn decode(runs: &Runs, i: usize) -> Option<Decoded> {
     if w.len() < 25 {
         return None; // start, one character, check, stop
     }
-    let total: f32 = w[..6].iter().sum();
-    let module = total / 11.0;
+    let module = w[..6].iter().sum::<f32>() / 11.0;
     // Every start begins with a bar of two modules and a space of one.
     if runs.quiet_before(i) < QUIET * module || w[0] < w[1] * 0.9 || w[0] > 3.3 * module || w[1] > 2.0 * module {
         return None;
     }
+    by_widths(runs, i, module).or_else(|| by_shapes(runs, i, module))
+}
+
+fn by_widths(runs: &Runs, i: usize, module: f32) -> Option<Decoded> {
+    let w = &runs.widths[i..];
+    let total = 11.0 * module;
     // The three starts differ by where their bars are, so ink is measured after guessing which it is.
     let (start, _) = (START_A..=START_C)
         .filter_map(|c| character(&w[..6], growth(w, c), c..c + 1))
@@ -102,13 +113,105 @@ pub(super) fn decode(runs: &Runs, i: usize) -> Option<Decoded> {
         previous = sum;
         at += 6;
     }
-    let check = codes.pop()?;
+    let bytes = checked(&codes)?;
+    Some(Decoded { kind: Kind::Code128, bytes, runs: at + 7, error: errors / codes.len() as f32 })
+}
+
+/// The text of characters from the start to the check character, if that is right.
+fn checked(codes: &[usize]) -> Option<Vec<u8>> {
+    let (check, codes) = codes.split_last()?;
     let sum: usize = codes.iter().enumerate().map(|(k, c)| k.max(1) * c).sum();
-    if codes.len() < 2 || sum % 103 != check {
+    if codes.len() < 2 || sum % 103 != *check {
         return None;
     }
-    let bytes = text(&codes)?;
-    Some(Decoded { kind: Kind::Code128, bytes, runs: at + 7, error: errors / codes.len() as f32 })
+    text(codes)
+}
+
+/// Samples of a character with half a module on each side.
+const SAMPLES: usize = 12 * RATE;
+/// Least correlation of a character, and by how much it must be ahead of the second.
+const LEAST: f32 = 0.90;
+const AHEAD: f32 = 0.008;
+
+/// For each blur the profiles of all characters.
+fn drawings() -> &'static [[[f32; SAMPLES]; 106]; BLURS.len()] {
+    static DRAWINGS: OnceLock<[[[f32; SAMPLES]; 106]; BLURS.len()]> = OnceLock::new();
+    DRAWINGS.get_or_init(|| {
+        BLURS.map(|blur| {
+            std::array::from_fn(|c| {
+                let dark = |place: f32| {
+                    // Light in front and dark behind.
+                    let mut end = 0.0;
+                    place >= 0.0
+                        && !table()[c].iter().enumerate().any(|(k, width)| {
+                            let from = end;
+                            end += width;
+                            k % 2 == 1 && (from..end).contains(&place)
+                        })
+                };
+                blurred(dark, blur)
+            })
+        })
+    })
+}
+
+/// The same from the grey values of whole characters, for bars so blurred that their widths tell nothing any more. All of
+/// them must still be there.
+fn by_shapes(runs: &Runs, i: usize, module: f32) -> Option<Decoded> {
+    let w = &runs.widths[i..];
+    // As many characters as there are runs up to the quiet zone, all of about the same width.
+    let (mut count, mut previous) = (1, 11.0 * module);
+    loop {
+        let sum: f32 = w.get(6 * count..6 * count + 6)?.iter().sum();
+        let stop = sum + w.get(6 * count + 6)?;
+        if runs.quiet_after(i + 6 * count + 6) >= QUIET * stop / 13.0 {
+            if (stop - previous * 13.0 / 11.0).abs() > 0.2 * stop {
+                return None;
+            }
+            break;
+        }
+        if (sum - previous).abs() > 0.2 * previous {
+            return None;
+        }
+        (count, previous) = (count + 1, sum);
+    }
+    if count < 3 || !is_stop_roughly(&w[6 * count..6 * count + 7]) {
+        return None;
+    }
+    let seen: Vec<[f32; SAMPLES]> = (0..count)
+        .map(|k| {
+            let (start, end) = (runs.edges[i + 6 * k], runs.edges[i + 6 * k + 6]);
+            let module = (end - start) / 11.0;
+            normal(std::array::from_fn(|s| -runs.grey(start + ((s as f32 + 0.5) / RATE as f32 - 0.5) * module)))
+        })
+        .collect();
+    drawings().iter().find_map(|drawn| {
+        let (mut codes, mut sum) = (Vec::with_capacity(count), 0.0);
+        for (k, seen) in seen.iter().enumerate() {
+            let range = if k == 0 { START_A..START_C + 1 } else { 0..START_A };
+            let (mut best, mut second) = ((0, -1.0f32), -1.0f32);
+            for c in range {
+                let like = likeness(seen, &drawn[c]);
+                if like > best.1 {
+                    (second, best) = (best.1, (c, like));
+                } else {
+                    second = second.max(like);
+                }
+            }
+            if best.1 < LEAST || best.1 - second < AHEAD {
+                return None;
+            }
+            codes.push(best.0);
+            sum += best.1;
+        }
+        let error = 4.0 * (1.0 - sum / count as f32);
+        Some(Decoded { kind: Kind::Code128, bytes: checked(&codes)?, runs: 6 * count + 7, error })
+    })
+}
+
+/// Whether seven runs may be the stop pattern under blur: its second and third element are the widest.
+fn is_stop_roughly(w: &[f32]) -> bool {
+    w[1].min(w[2]) > w[3].max(w[4]).max(w[5])
 }
 
 /// Whether seven runs are the stop pattern, 2 3 3 1 1 1 2.
@@ -181,6 +284,7 @@ fn text(codes: &[usize]) -> Option<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::codec::read::linear::edges::Cut;
 
     #[test]
     fn sets_shifts_and_function_characters_give_their_text() {
@@ -188,5 +292,46 @@ mod tests {
         assert_eq!(text(&[105, 12, 34, 100, 33]).as_deref(), Some(&b"1234A"[..]));
         assert_eq!(text(&[105, 102, 1, 102, 2]).as_deref(), Some(&b"01\x1D02"[..]));
         assert_eq!(text(&[104, 100, 33]).as_deref(), Some(&[0xC1][..]));
+    }
+
+    /// A line across a symbol of these characters, `scale` pixels a module, blurred by a bell curve of `blur` modules.
+    fn line(codes: &[usize], scale: f32, blur: f32) -> Runs {
+        let stop = [2.0, 3.0, 3.0, 1.0, 1.0, 1.0, 2.0];
+        let widths: Vec<f32> = codes.iter().flat_map(|&c| table()[c]).chain(stop).collect();
+        let length: f32 = widths.iter().sum();
+        let dark = |place: f32| {
+            let mut end = 0.0;
+            let run = widths.iter().position(|w| {
+                end += w;
+                place < end
+            });
+            place >= 0.0 && run.is_some_and(|k| k % 2 == 0)
+        };
+        let profile = (0..((length + 24.0) * scale) as usize).map(|x| {
+            let place = (x as f32 + 0.5) / scale - 12.0;
+            let steps = (-20..=20).map(|k| k as f32 / 8.0);
+            let (sum, all) = steps.fold((0.0, 0.0), |(sum, all), off| {
+                let weight = (-off * off / (2.0 * blur * blur)).exp();
+                (sum + if dark(place + off) { weight } else { 0.0 }, all + weight)
+            });
+            200.0 - 160.0 * sum / all
+        });
+        Runs::of(profile.collect(), Cut::Faint)
+    }
+
+    #[test]
+    fn blurred_symbols_are_read_by_their_shapes() {
+        // Set B, "15182881".
+        let codes = [104, 17, 21, 17, 24, 18, 24, 24, 17];
+        let check = codes.iter().enumerate().map(|(k, c)| k.max(1) * c).sum::<usize>() % 103;
+        let codes: Vec<usize> = codes.into_iter().chain([check]).collect();
+        for blur in [0.3, 0.5, 0.6] {
+            let runs = line(&codes, 3.0, blur);
+            let found = by_shapes(&runs, 0, runs.span(0, 6) / 11.0).unwrap_or_else(|| panic!("blur {blur}"));
+            assert_eq!((found.kind, found.bytes.as_slice()), (Kind::Code128, &b"15182881"[..]), "blur {blur}");
+        }
+        let mut wrong = codes;
+        wrong[3] = 18;
+        assert!(decode(&line(&wrong, 3.0, 0.6), 0).is_none(), "the check character is of another text");
     }
 }

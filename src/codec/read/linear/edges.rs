@@ -56,6 +56,14 @@ impl Runs {
         self.profile[low] * (1.0 - part) + self.profile[(low + 1).min(last)] * part
     }
 
+    /// A line and its runs.
+    #[cfg(test)]
+    pub(super) fn of(profile: Vec<f32>, how: Cut) -> Self {
+        let mut runs = Self { profile, ..Self::default() };
+        cut(how, &mut runs);
+        runs
+    }
+
     fn close(&mut self) {
         self.widths.clear();
         self.widths.extend(self.edges.windows(2).map(|e| e[1] - e[0]));
@@ -77,20 +85,19 @@ pub(super) enum Cut {
 const EXTREMA: (f32, f32) = (0.20, 9.0);
 const FAINT: (f32, f32) = (0.10, 4.0);
 
-/// Cuts `profile`; `runs` is empty afterwards if there are no bars.
-pub(super) fn cut(profile: &[f32], how: Cut, runs: &mut Runs) {
+/// Cuts the profile of `runs`; there are none afterwards if there are no bars.
+pub(super) fn cut(how: Cut, runs: &mut Runs) {
     runs.edges.clear();
-    runs.length = profile.len() as f32;
+    runs.length = runs.profile.len() as f32;
     match how {
-        Cut::Extrema => by_extrema(profile, EXTREMA, &mut runs.edges),
-        Cut::Faint => by_extrema(profile, FAINT, &mut runs.edges),
-        Cut::Level => by_level(profile, &mut runs.edges),
+        Cut::Extrema => by_extrema(&runs.profile, EXTREMA, &mut runs.edges),
+        Cut::Faint => by_extrema(&runs.profile, FAINT, &mut runs.edges),
+        Cut::Level => by_level(&runs.profile, &mut runs.edges),
     }
     runs.close();
-    runs.profile.clear();
-    runs.profile.extend_from_slice(profile);
 }
 
+#[inline(never)]
 fn by_extrema(profile: &[f32], (depth, noise): (f32, f32), edges: &mut Vec<f32>) {
     let Some(&first) = profile.first() else { return };
     let (mut low, mut high) = ((first, 0), (first, 0)); // candidates for the next dip and peak: value and place
@@ -162,6 +169,8 @@ fn crossing(profile: &[f32], from: (f32, usize), to: (f32, usize)) -> f32 {
 /// Half the width of the neighbourhood, in pixels: wide enough for a bar code's wide spaces, narrow enough for shadows.
 const REACH: usize = 24;
 
+// Not inlined: among the decoders around it the loop would not keep its values in registers.
+#[inline(never)]
 fn by_level(profile: &[f32], edges: &mut Vec<f32>) {
     let n = profile.len();
     if n < 3 {
@@ -169,35 +178,48 @@ fn by_level(profile: &[f32], edges: &mut Vec<f32>) {
     }
     let reach = REACH.min(n / 2).max(1);
     let mut sum: f32 = profile[..reach].iter().sum();
-    let mut count = reach as f32;
-    let mut dark = false;
-    let (mut before, mut before_level) = (profile[0], profile[0]);
-    for (i, &v) in profile.iter().enumerate() {
-        if i + reach < n {
-            sum += profile[i + reach];
-            count += 1.0;
-        }
-        if i > reach {
-            sum -= profile[i - reach - 1];
-            count -= 1.0;
-        }
-        let level = sum / count;
-        // A dead band keeps paper grain from becoming bars.
-        let is_dark = if dark { v < level + 3.0 } else { v < level - 3.0 };
-        if is_dark != dark {
-            let place = if i == 0 {
-                0.0
-            } else {
-                let (a, b) = (before - before_level, v - level);
-                i as f32 - 0.5 + if (b - a).abs() > 1e-3 { (-a / (b - a)).clamp(0.0, 1.0) } else { 0.5 }
-            };
-            edges.push(place);
-            dark = is_dark;
-        }
-        (before, before_level) = (v, level);
+    let mut side = Side { dark: false, value: profile[0], level: profile[0] };
+    let width = |i: usize| ((i + reach).min(n - 1) + 1 - i.saturating_sub(reach)) as f32;
+    let full = reach + 1..(n - reach).max(reach + 1);
+    for i in 0..full.start {
+        sum += profile.get(i + reach).copied().unwrap_or(0.0);
+        side.step(i, profile[i], sum / width(i), edges);
     }
-    if dark {
+    // Away from the ends of the line the window has one width.
+    let share = 1.0 / width(full.start);
+    let windows = profile.iter().skip(full.start + reach).zip(profile);
+    for ((i, &value), (entering, leaving)) in full.clone().zip(&profile[full.clone()]).zip(windows) {
+        sum += entering - leaving;
+        side.step(i, value, sum * share, edges);
+    }
+    for i in full.end..n {
+        sum += profile.get(i + reach).copied().unwrap_or(0.0) - if i > reach { profile[i - reach - 1] } else { 0.0 };
+        side.step(i, profile[i], sum / width(i), edges);
+    }
+    if side.dark {
         edges.push(n as f32);
+    }
+}
+
+/// Which side of the level a line is on, and the pixel before.
+struct Side {
+    dark: bool,
+    value: f32,
+    level: f32,
+}
+
+impl Side {
+    #[inline]
+    fn step(&mut self, i: usize, value: f32, level: f32, edges: &mut Vec<f32>) {
+        // A dead band keeps paper grain from becoming bars.
+        let dark = value < if self.dark { level + 3.0 } else { level - 3.0 };
+        if dark != self.dark {
+            let (a, b) = (self.value - self.level, value - level);
+            let part = if (b - a).abs() > 1e-3 { (-a / (b - a)).clamp(0.0, 1.0) } else { 0.5 };
+            edges.push(if i == 0 { 0.0 } else { i as f32 - 0.5 + part });
+            self.dark = dark;
+        }
+        (self.value, self.level) = (value, level);
     }
 }
 
@@ -224,8 +246,7 @@ mod tests {
     fn edges_are_measured_to_a_fraction_of_a_pixel() {
         let widths = [10.0, 2.25, 2.5, 4.75, 2.0, 7.5, 3.0, 2.0, 10.0];
         for how in [Cut::Extrema, Cut::Faint, Cut::Level] {
-            let mut runs = Runs::default();
-            cut(&profile(&widths, 4), how, &mut runs);
+            let runs = Runs::of(profile(&widths, 4), how);
             assert_eq!(runs.widths.len(), 7, "{how:?} finds every bar");
             for (found, drawn) in runs.widths.iter().zip(&widths[1..8]) {
                 assert!(
@@ -238,8 +259,7 @@ mod tests {
 
     #[test]
     fn a_bar_cut_by_the_end_of_the_picture_begins_there() {
-        let mut runs = Runs::default();
-        cut(&[20.0, 20.0, 200.0, 200.0, 20.0, 20.0], Cut::Extrema, &mut runs);
+        let runs = Runs::of(vec![20.0, 20.0, 200.0, 200.0, 20.0, 20.0], Cut::Extrema);
         assert_eq!(runs.edges, [0.0, 2.0, 4.0, 6.0]);
     }
 }

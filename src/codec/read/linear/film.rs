@@ -241,16 +241,14 @@ fn text(bits: u32, modules: usize) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::codec::read::linear::edges::{Cut, cut};
+    use crate::codec::read::linear::edges::Cut;
 
     /// A line across a track of the given modules (`1` is dark), six pixels each.
     fn line(modules: &str) -> Runs {
         let mut profile = vec![200.0; 60];
         profile.extend(modules.bytes().flat_map(|m| [if m == b'1' { 40.0 } else { 200.0 }; 6]));
         profile.extend([200.0; 60]);
-        let mut runs = Runs::default();
-        cut(&profile, Cut::Extrema, &mut runs);
-        runs
+        Runs::of(profile, Cut::Extrema)
     }
 
     /// Start, the bits with their parity and separator, stop.

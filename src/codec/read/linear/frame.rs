@@ -73,6 +73,12 @@ impl Frame {
         Self { origin, along, length: length.ceil() as usize, lines: lines.ceil().max(1.0) as u32, ahead: None }
     }
 
+    /// The lines of the rectangle from line `from` to line `to`.
+    pub(super) fn band(&self, from: u32, to: u32) -> Self {
+        let origin = self.point(0.0, from as f32);
+        Self { origin, lines: to.saturating_sub(from).max(1), ahead: None, ..*self }
+    }
+
     /// The same rectangle in a picture that is `factor` times as large.
     pub(super) fn scaled(&self, factor: f32) -> Self {
         Self {

@@ -12,8 +12,8 @@ const WIDE: [u8; 10] = [0b00110, 0b10001, 0b01001, 0b11000, 0b00101, 0b10100, 0b
 /// Reads the symbol whose first bar is run `i`.
 pub(super) fn decode(runs: &Runs, i: usize) -> Option<Decoded> {
     let w = &runs.widths[i..];
-    if w.len() < 4 + 30 + 3 {
-        return None; // start, six digits, stop
+    if w.len() < 4 + 10 * FEWEST_DIGITS / 2 + 3 {
+        return None; // start, digits, stop
     }
     let start: f32 = w[..4].iter().sum();
     let mut narrow = start / 4.0;
@@ -41,8 +41,25 @@ pub(super) fn decode(runs: &Runs, i: usize) -> Option<Decoded> {
     }
     let stop = w.get(at..at + 3)?;
     let wide = stop[0] > 1.5 * stop[1] && stop[0] > 1.5 * stop[2] && stop[1].max(stop[2]) < 1.7 * narrow;
-    let whole = digits.len() >= 6 && wide && runs.quiet_after(i + at + 2) >= 5.0 * narrow;
+    // A short text must be beyond doubt: narrow elements alike, wide ones far from them.
+    let believed = digits.len() >= SHORT || digits.len() >= FEWEST_DIGITS && error < 0.2 && alike(&w[..at + 3], narrow);
+    let whole = believed && wide && runs.quiet_after(i + at + 2) >= 5.0 * narrow;
     whole.then_some(Decoded { kind: Kind::Itf, bytes: digits, runs: at + 3, error })
+}
+
+/// Fewest digits of a symbol, and of one that is believed as it is.
+const FEWEST_DIGITS: usize = 4;
+pub(super) const SHORT: usize = 6;
+
+/// Whether each element is about as wide as all narrow or all wide ones.
+fn alike(w: &[f32], narrow: f32) -> bool {
+    let limit = 1.6 * narrow;
+    let (mut least, mut most) = ([f32::INFINITY; 2], [0.0f32; 2]);
+    for &x in w {
+        let class = usize::from(x > limit);
+        (least[class], most[class]) = (least[class].min(x), most[class].max(x));
+    }
+    (0..2).all(|class| most[class] < 1.4 * least[class])
 }
 
 /// A digit in the bars and one in the spaces of ten runs, and how clearly wide is told from narrow, 0 to 1.
@@ -87,5 +104,19 @@ mod tests {
         let runs = Runs { widths, edges: vec![0.0; 64], length: 600.0, ..Runs::default() };
         let found = decode(&runs, 0).expect("is read");
         assert_eq!((found.kind, found.bytes.as_slice()), (Kind::Itf, &digits[..]));
+    }
+
+    #[test]
+    fn four_digits_are_read_only_if_no_element_leaves_a_doubt() {
+        // 1515: both pairs have a 1 in the bars and a 5 in the spaces.
+        let pair = [1, 0, 0, 0, 1].into_iter().zip([1, 0, 1, 0, 0]).flat_map(|(bar, space)| [bar, space]);
+        let pair: Vec<f32> = pair.map(|wide| if wide == 1 { 9.0 } else { 3.0 }).collect();
+        let widths = [&[3.0; 4][..], &pair, &pair, &[9.0, 3.0, 3.0]].concat();
+        let runs = |widths: Vec<f32>| Runs { widths, edges: vec![0.0; 32], length: 200.0, ..Runs::default() };
+        let found = decode(&runs(widths.clone()), 0).expect("is read");
+        assert_eq!(found.bytes, b"1515");
+        let mut doubtful = widths;
+        doubtful[12] = 4.5;
+        assert!(decode(&runs(doubtful), 0).is_none());
     }
 }

@@ -9,10 +9,10 @@ use std::sync::OnceLock;
 use super::edges::Runs;
 
 /// Samples a module, and samples of a digit with half a module on each side.
-const RATE: usize = 4;
+pub(super) const RATE: usize = 4;
 const SAMPLES: usize = 8 * RATE;
 /// Standard deviations of the blur, in modules.
-const BLURS: [f32; 4] = [0.35, 0.55, 0.75, 0.95];
+pub(super) const BLURS: [f32; 4] = [0.35, 0.55, 0.75, 0.95];
 /// Least correlation of a digit, and by how much it must be ahead of the second.
 const LEAST: f32 = 0.93;
 const AHEAD: f32 = 0.008;
@@ -26,8 +26,8 @@ const SET_A: [u8; 10] = [
 /// Steps a module in which shapes are drawn.
 const FINE: i32 = 8;
 
-/// A profile without its mean, of length one.
-type Shape = [f32; SAMPLES];
+/// A profile of `N` samples without its mean, of length one.
+type Shape<const N: usize = SAMPLES> = [f32; N];
 
 /// For each blur the shapes of sets A (0 to 9) and B (10 to 19); dark is high.
 fn shapes() -> &'static [[Shape; 20]; BLURS.len()] {
@@ -43,7 +43,12 @@ fn drawn(digit: usize, blur: f32) -> Shape {
         k @ 0..=6 => modules >> (6 - k) & 1 == 1,
         k => k < 0,
     };
-    let mut shape = [0.0; SAMPLES];
+    blurred(dark, blur)
+}
+
+/// Modules from half a module in front on, dark is high. `dark` is asked about a module or two outside, too.
+pub(super) fn blurred<const N: usize>(dark: impl Fn(f32) -> bool, blur: f32) -> Shape<N> {
+    let mut shape = [0.0; N];
     for (k, value) in shape.iter_mut().enumerate() {
         let place = (k as f32 + 0.5) / RATE as f32 - 0.5;
         // Beyond a module outside nothing is known; that far the weight is small.
@@ -60,8 +65,8 @@ fn drawn(digit: usize, blur: f32) -> Shape {
     normal(shape)
 }
 
-fn normal(mut shape: Shape) -> Shape {
-    let mean = shape.iter().sum::<f32>() / SAMPLES as f32;
+pub(super) fn normal<const N: usize>(mut shape: Shape<N>) -> Shape<N> {
+    let mean = shape.iter().sum::<f32>() / N as f32;
     for v in &mut shape {
         *v -= mean;
     }
@@ -73,7 +78,7 @@ fn normal(mut shape: Shape) -> Shape {
 }
 
 /// How like two shapes are: 1 is the same. By fours side by side.
-fn likeness(a: &Shape, b: &Shape) -> f32 {
+pub(super) fn likeness<const N: usize>(a: &Shape<N>, b: &Shape<N>) -> f32 {
     let ((a, a_rest), (b, b_rest)) = (a.as_chunks::<4>(), b.as_chunks::<4>());
     let mut sums = [0.0; 4];
     for (a, b) in a.iter().zip(b) {

@@ -150,7 +150,7 @@ mod tests {
     use rxing::{BarcodeFormat, EncodeHints, Writer, oned::TelepenWriter};
 
     use super::*;
-    use crate::codec::read::linear::edges::{Cut, cut};
+    use crate::codec::read::linear::edges::Cut;
 
     /// A line across the symbol of `text`, modules of three pixels, bars wider by `ink` pixels.
     fn line(text: &str, ink: usize) -> Runs {
@@ -162,9 +162,7 @@ mod tests {
         let inked: Vec<f32> = (0..profile.len())
             .map(|k| profile[k.saturating_sub(ink)..=k].iter().copied().fold(255.0, f32::min))
             .collect();
-        let mut runs = Runs::default();
-        cut(&inked, Cut::Extrema, &mut runs);
-        runs
+        Runs::of(inked, Cut::Extrema)
     }
 
     #[test]

@@ -3,8 +3,12 @@
 
 mod authorization;
 mod canonical;
+mod explain;
+
+use std::sync::Arc;
 
 use axum::http::HeaderMap;
+use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
 
 use self::authorization::Authorization;
@@ -12,17 +16,32 @@ use self::canonical::{Pairs, Repeated};
 use super::error::{Error, Mismatch};
 use super::wire::Target;
 use crate::config::{Auth, TencentCredential};
-use crate::intake::hosts;
+use crate::credentials::Credentials;
+use crate::intake::{hosts, query};
 use crate::secret;
 use crate::shared::Shared;
 
 pub(super) use canonical::sign_get;
+pub(super) use explain::explain;
 
 /// Carriers of the token of a temporary key: two headers, and one of the names as a parameter.
 ///
 /// Recorded: PHP sends both headers; Node.js the second one to hosts of Cloud Infinite; presigned URLs of PHP and Go the
 /// parameter.
 const TOKENS: [&str; 2] = ["x-cos-security-token", "x-ci-security-token"];
+
+/// The key that a request names, wherever its signature stands; known before anything is checked.
+pub(super) fn named(parts: &Parts) -> Option<Arc<str>> {
+    let header = parts.headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let last =
+        |text: &str| text.split('&').filter_map(|field| field.trim().strip_prefix("q-ak=")).next_back().map(Arc::from);
+    if !header.trim().is_empty() {
+        return last(header);
+    }
+    let pairs = query::pairs_lossy(parts.uri.query().unwrap_or_default());
+    let (fields, _) = authorization::find(&HeaderMap::new(), &pairs)?;
+    query::last(&fields, "q-ak").map(Arc::from)
+}
 
 /// Whether the sender may ask at all.
 pub(super) fn authenticate(shared: &Shared, parts: &Parts, target: &Target) -> Result<(), Error> {
@@ -35,8 +54,8 @@ pub(super) fn authenticate(shared: &Shared, parts: &Parts, target: &Target) -> R
     if config.auth == Auth::Accept {
         return Ok(());
     }
-    let mut signed = known(&config.tencent_credentials, &authorization.key_id)?;
-    authorization.check_time(shared.clock().unix_seconds())?;
+    let mut signed = known(shared.credentials(), &authorization.key_id)?;
+    authorization.check_time(shared.clock().of(&authorization.key_id).unix_seconds())?;
 
     let mut request = Signed {
         method: parts.method.as_str(),
@@ -62,18 +81,18 @@ pub(super) fn authenticate(shared: &Shared, parts: &Parts, target: &Target) -> R
 }
 
 /// The credentials with a key's id; the same id may stand there with several tokens.
-fn known<'a>(credentials: &'a [TencentCredential], key_id: &str) -> Result<Vec<&'a TencentCredential>, Error> {
+fn known(credentials: &Credentials, key_id: &str) -> Result<Vec<Arc<TencentCredential>>, Error> {
     // Recorded, in public reports of users: both texts. Assumed: what a key looks like.
     let well_formed = (1..=128).contains(&key_id.len())
         && key_id.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'));
     let missing = if well_formed { Error::UnknownKey } else { Error::MalformedKey };
-    let known: Vec<_> = credentials.iter().filter(|credential| credential.id == key_id).collect();
+    let known = credentials.key_pairs(key_id);
     if known.is_empty() { Err(missing) } else { Ok(known) }
 }
 
 /// A temporary key comes with its token; to a permanent one tokens mean nothing. `signed` are the keys that the signature
 /// fits.
-fn check_token(signed: &[&TencentCredential], tokens: &[String]) -> Result<(), Error> {
+fn check_token(signed: &[Arc<TencentCredential>], tokens: &[String]) -> Result<(), Error> {
     // Every key and token is compared, so that the time does not tell which one fits.
     let fits = signed.iter().fold(false, |found, credential| {
         found

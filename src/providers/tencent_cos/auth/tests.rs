@@ -97,7 +97,10 @@ fn our_own_signatures_are_the_sdks() {
 #[test]
 fn keys_that_nobody_can_have_are_told_apart_from_unknown_ones() {
     let credential = TencentCredential { id: "has space".to_owned(), key: Secret::new("k"), token: None };
-    let judge = |key_id: &str| known(std::slice::from_ref(&credential), key_id).map(|found| found[0].id.clone());
+    let mut config = Config::defaults();
+    config.tencent_credentials = vec![credential];
+    let credentials = Credentials::new(&config);
+    let judge = |key_id: &str| known(&credentials, key_id).map(|found| found[0].id.clone());
     assert_eq!(judge("has space"), Ok("has space".to_owned()));
     assert_eq!(judge("AKIDunknown"), Err(Error::UnknownKey));
     for key_id in ["", "has tab\t", "你", "a/b", &"a".repeat(129)] {

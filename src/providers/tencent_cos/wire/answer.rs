@@ -3,8 +3,8 @@
 //! Documented: the page's sample of a success, with its status, `Server` and `x-cos-request-id`. Recorded, in public
 //! reports of users: the shape of a failure to the letter, single quotes, tabs and order included.
 
-use std::borrow::Cow;
 use std::fmt::Write as _;
+use std::sync::Arc;
 
 use axum::body::Body;
 use axum::http::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, DATE, SERVER, TRANSFER_ENCODING};
@@ -47,22 +47,28 @@ pub(in super::super) struct Frame {
     closes: bool,
     /// Whether the client wants the headers alone.
     head: bool,
+    /// The key that the request names.
+    credential: Option<Arc<str>>,
 }
 
 impl Frame {
-    /// The frame of the answer to a request.
-    pub(in super::super) fn new(shared: &Shared, parts: &Parts) -> Self {
+    /// The frame of the answer to a request that names a key, or none.
+    pub(in super::super) fn new(shared: &Shared, parts: &Parts, credential: Option<Arc<str>>) -> Self {
         let path = parts.uri.path();
         let host = named_host(parts);
         // Recorded: the root of a bucket is its host alone. Python needs a resource that is not empty.
         let resource = if path == "/" && !host.is_empty() { host.to_owned() } else { format!("{host}{path}") };
         let head = parts.method == Method::HEAD;
-        Self { resource, closes: closes(parts), head, ..Self::without_request(shared) }
+        Self { resource, closes: closes(parts), head, ..Self::to(shared, credential) }
     }
 
     /// The frame of an answer to nobody knows what.
     pub(in super::super) fn without_request(shared: &Shared) -> Self {
-        let (clock, ids) = (shared.clock(), shared.ids());
+        Self::to(shared, None)
+    }
+
+    fn to(shared: &Shared, credential: Option<Arc<str>>) -> Self {
+        let (clock, ids) = (shared.clock_of(credential.as_deref()), shared.ids_of(credential.as_deref()));
         // Recorded: ids in public reports are base64 of seconds, address, process and counter in hexadecimal, and of a
         // long hexadecimal text.
         let (address, process, counter) = (ids.number(), ids.number() & 0xFFFF, ids.number() & 0x00FF_FFFF);
@@ -75,6 +81,7 @@ impl Frame {
             date: clock.http_date(),
             closes: false,
             head: false,
+            credential,
         }
     }
 
@@ -135,7 +142,7 @@ impl Frame {
         let mut response = Response::new(if self.head { Body::empty() } else { Body::from(body) });
         *response.status_mut() = status;
         *response.headers_mut() = headers;
-        response.extensions_mut().insert(Outcome { code: Cow::Borrowed(code), operation: None });
+        response.extensions_mut().insert(Outcome::new(code).by(self.credential));
         response
     }
 }

@@ -7,4 +7,4 @@ mod target;
 
 pub(super) use answer::{Frame, Server};
 pub(super) use picture::QrcodeGenerate;
-pub(super) use target::{CI_PROCESS, Target, check_bucket};
+pub(super) use target::{CI_PROCESS, QRCODE_CONTENT, Target, check_bucket};

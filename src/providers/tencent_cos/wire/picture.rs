@@ -1,7 +1,7 @@
 //! The parameters of `qrcode-generate`, and the picture that they ask for.
 
 use super::super::error::Error;
-use super::Target;
+use super::target::{QRCODE_CONTENT, Target};
 use crate::codec::{Matrix, encode, render};
 
 /// Bytes of text, and width in pixels, that are drawn where the request is handled: a few milliseconds even in an
@@ -40,7 +40,7 @@ enum Mode {
 impl QrcodeGenerate {
     /// Reads the parameters; of a repeated one the last counts.
     pub(in super::super) fn parse(target: &Target, max_width: u32) -> Result<Self, Error> {
-        let content = target.last("qrcode-content").filter(|text| !text.is_empty()).ok_or(Error::InvalidContent)?;
+        let content = target.last(QRCODE_CONTENT).filter(|text| !text.is_empty()).ok_or(Error::InvalidContent)?;
         let mode = match target.last("mode") {
             None | Some("" | "0") => Mode::Qr,
             Some("1") => Mode::Bars,

@@ -4,11 +4,14 @@ use axum::http::Uri;
 use axum::http::request::Parts;
 
 use super::super::error::Error;
-use crate::config::Config;
 use crate::intake::{hosts, named_host, query, without_port};
+use crate::shared::Shared;
 
 /// The parameter that says which feature is asked for. Its name counts to the letter.
 pub(in super::super) const CI_PROCESS: &str = "ci-process";
+
+/// The parameter that holds the text to be drawn.
+pub(in super::super) const QRCODE_CONTENT: &str = "qrcode-content";
 
 /// Bytes of a target. 2953 bytes of text are 8859 when escaped; what is longer cannot be drawn anyway.
 const MAX_TARGET: usize = 60_000;
@@ -45,7 +48,8 @@ impl Target {
 }
 
 /// Whether the request goes to a bucket that exists, under a host that the settings allow.
-pub(in super::super) fn check_bucket(parts: &Parts, config: &Config) -> Result<(), Error> {
+pub(in super::super) fn check_bucket(parts: &Parts, shared: &Shared) -> Result<(), Error> {
+    let config = shared.config();
     if named_host(parts).is_empty() {
         return Err(Error::MissingSecurityHeader);
     }
@@ -54,7 +58,9 @@ pub(in super::super) fn check_bucket(parts: &Parts, config: &Config) -> Result<(
         return Err(Error::InvalidHost);
     }
     let bucket = bucket.as_ref().unwrap_or(&config.cos_default_bucket);
-    if config.cos_buckets.is_empty() || config.cos_buckets.contains(bucket) { Ok(()) } else { Err(Error::NoSuchBucket) }
+    let exists =
+        config.cos_buckets.is_empty() || config.cos_buckets.contains(bucket) || shared.credentials().has_bucket(bucket);
+    if exists { Ok(()) } else { Err(Error::NoSuchBucket) }
 }
 
 /// Bytes of the target as it stands on the request line.

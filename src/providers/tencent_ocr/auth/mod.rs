@@ -2,12 +2,18 @@
 //!
 //! How a signature is made is `tc3.rs` and `v1.rs`. Which action is called, and whether it exists, is known before.
 
+mod explain;
 pub(super) mod tc3;
 mod v1;
 
+use std::sync::Arc;
+
+pub(super) use explain::explain;
+
 use super::error::Error;
 use super::received::{Received, Style};
-use crate::config::{Auth, Config, TencentCredential};
+use crate::config::{Auth, TencentCredential};
+use crate::explain::Explanation;
 use crate::intake::query;
 use crate::secret::is_secret_name;
 use crate::shared::Shared;
@@ -18,22 +24,36 @@ const WINDOW: u64 = 300;
 /// Characters of one value that the log shows; pictures come as base64.
 const SHOWN: usize = 256;
 
+/// Why a request that was refused was refused, where anybody can be told.
+pub(super) fn why(received: &Received, shared: &Shared) -> Option<Explanation> {
+    let is_told = shared.config().control && shared.config().auth == Auth::Verify;
+    is_told.then(|| explain(&received.parts, &received.body, &shared.explaining())).flatten()
+}
+
 /// Checks the credentials of a request, as far as the setting `auth` asks for it, and gives the key that it names; empty
 /// where it names none and needs none.
 pub(super) fn check<'a>(received: &'a Received, shared: &Shared) -> Result<&'a str, Error> {
     match (shared.config().auth, &received.style) {
-        (Auth::Open, Style::Tc3) => Ok(tc3::parsed(received).map_or("", |authorization| authorization.secret_id)),
+        (Auth::Open, _) => Ok(named(received).unwrap_or_default()),
         (Auth::Accept, Style::Tc3) => tc3::check_shape(received).map(|(authorization, _)| authorization.secret_id),
         (Auth::Verify, Style::Tc3) => tc3::verify(received, shared),
-        (Auth::Open, Style::V1(pairs)) => Ok(query::first(pairs, "SecretId").unwrap_or_default()),
         (Auth::Accept, Style::V1(pairs)) => v1::check_shape(pairs).map(|shape| shape.secret_id),
         (Auth::Verify, Style::V1(pairs)) => v1::verify(received, pairs, shared),
     }
 }
 
-/// The configured keys with this id; the same id may stand there with several tokens.
-fn known<'a>(config: &'a Config, secret_id: &str) -> Result<Vec<&'a TencentCredential>, Error> {
-    let known: Vec<_> = config.tencent_credentials.iter().filter(|known| known.id == secret_id).collect();
+/// The key that a request names, whether or not it is the caller's.
+pub(super) fn named(received: &Received) -> Option<&str> {
+    let secret_id = match &received.style {
+        Style::Tc3 => tc3::parsed(received).map_or("", |authorization| authorization.secret_id),
+        Style::V1(pairs) => query::first(pairs, "SecretId").unwrap_or_default(),
+    };
+    Some(secret_id).filter(|id| !id.is_empty())
+}
+
+/// The keys with this id; the same id may stand there with several tokens.
+fn known(shared: &Shared, secret_id: &str) -> Result<Vec<Arc<TencentCredential>>, Error> {
+    let known = shared.credentials().key_pairs(secret_id);
     if known.is_empty() { Err(Error::SecretIdNotFound) } else { Ok(known) }
 }
 
@@ -47,7 +67,7 @@ fn check_time(timestamp: i64, now: i64) -> Result<(), Error> {
 }
 
 /// A temporary key comes with its token, a permanent one with none. `signed` are the keys that the signature fits.
-fn check_token(signed: &[&TencentCredential], token: Option<&str>) -> Result<(), Error> {
+fn check_token(signed: &[Arc<TencentCredential>], token: Option<&str>) -> Result<(), Error> {
     let token = token.filter(|token| !token.is_empty());
     // Every key is compared, so that the time does not tell which one fits.
     let fits = signed.iter().fold(false, |found, credential| {
@@ -92,21 +112,21 @@ mod tests {
 
     #[test]
     fn a_token_belongs_to_a_temporary_key_alone() {
-        let key = |token: Option<&str>| TencentCredential {
-            id: "id".to_owned(),
-            key: Secret::new("key"),
-            token: token.map(Secret::new),
+        let key = |token: Option<&str>| {
+            let token = token.map(Secret::new);
+            Arc::new(TencentCredential { id: "id".to_owned(), key: Secret::new("key"), token })
         };
-        let (permanent, temporary) = (key(None), key(Some("t")));
+        let [permanent, temporary] = [None, Some("t")].map(|token| vec![key(token)]);
+        let both = [permanent.clone(), temporary.clone()].concat();
         for (keys, token, expected) in [
-            (&[&permanent][..], None, Ok(())),
-            (&[&permanent][..], Some(""), Ok(())),
-            (&[&permanent][..], Some("t"), Err(Error::TokenFailure)),
-            (&[&temporary][..], None, Err(Error::TokenFailure)),
-            (&[&temporary][..], Some("x"), Err(Error::TokenFailure)),
-            (&[&temporary][..], Some("t"), Ok(())),
-            (&[&permanent, &temporary][..], Some("t"), Ok(())),
-            (&[&permanent, &temporary][..], None, Ok(())),
+            (&permanent, None, Ok(())),
+            (&permanent, Some(""), Ok(())),
+            (&permanent, Some("t"), Err(Error::TokenFailure)),
+            (&temporary, None, Err(Error::TokenFailure)),
+            (&temporary, Some("x"), Err(Error::TokenFailure)),
+            (&temporary, Some("t"), Ok(())),
+            (&both, Some("t"), Ok(())),
+            (&both, None, Ok(())),
         ] {
             assert_eq!(check_token(keys, token), expected, "{} keys, {token:?}", keys.len());
         }

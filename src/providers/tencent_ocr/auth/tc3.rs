@@ -15,27 +15,27 @@ use crate::secret::equal;
 use crate::shared::Shared;
 use crate::signing::{hmac_sha256, sha256_hex};
 
-const ALGORITHM: &str = "TC3-HMAC-SHA256";
-const TERMINATOR: &str = "tc3_request";
+pub(super) const ALGORITHM: &str = "TC3-HMAC-SHA256";
+pub(super) const TERMINATOR: &str = "tc3_request";
 /// The value of `X-TC-Content-SHA256` that stands for a body that is not signed.
-const UNSIGNED: &str = "UNSIGNED-PAYLOAD";
+pub(super) const UNSIGNED: &str = "UNSIGNED-PAYLOAD";
 
 /// The header `Authorization`, taken apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Authorization<'a> {
     pub(super) secret_id: &'a str,
     /// `2023-11-14`.
-    date: &'a str,
+    pub(super) date: &'a str,
     /// `ocr`, or whatever the SDK made of its endpoint: the first label of a host.
-    service: &'a str,
+    pub(super) service: &'a str,
     /// Names in lower case, divided by `;`.
-    signed_headers: &'a str,
-    signature: &'a str,
+    pub(super) signed_headers: &'a str,
+    pub(super) signature: &'a str,
 }
 
 impl<'a> Authorization<'a> {
     /// Parts in any order, with or without white space between them.
-    fn parse(header: &'a str) -> Option<Self> {
+    pub(super) fn parse(header: &'a str) -> Option<Self> {
         let fields = header.strip_prefix(ALGORITHM)?.strip_prefix(' ')?;
         let (mut credential, mut signed_headers, mut signature) = (None, None, None);
         for field in fields.split(',') {
@@ -93,9 +93,9 @@ pub(super) fn check_shape(received: &Received) -> Result<(Authorization<'_>, i64
 /// Key, time, signature, token; gives the key's id.
 pub(super) fn verify<'a>(received: &'a Received, shared: &Shared) -> Result<&'a str, Error> {
     let authorization = parsed(received)?;
-    let mut signed = known(shared.config(), authorization.secret_id)?;
+    let mut signed = known(shared, authorization.secret_id)?;
     let (sent_timestamp, timestamp) = moment(received)?;
-    check_time(timestamp, shared.clock().unix_seconds())?;
+    check_time(timestamp, shared.clock().of(authorization.secret_id).unix_seconds())?;
 
     let request = Request::of(received, &authorization);
     let strings: Vec<String> = request
@@ -121,7 +121,7 @@ pub(super) fn verify<'a>(received: &'a Received, shared: &Shared) -> Result<&'a 
     Ok(authorization.secret_id)
 }
 
-fn is_utc_date(date: &str, timestamp: i64) -> bool {
+pub(super) fn is_utc_date(date: &str, timestamp: i64) -> bool {
     Timestamp::from_second(timestamp).is_ok_and(|moment| moment.strftime("%Y-%m-%d").to_string() == date)
 }
 
@@ -200,7 +200,7 @@ impl<'a> Request<'a> {
 }
 
 /// Step 1. `headers` ends in a line break; `query` is the raw one.
-fn canonical_request(
+pub(super) fn canonical_request(
     method: &str,
     path: &str,
     query: &str,

@@ -37,7 +37,7 @@ impl Method1 {
         }
     }
 
-    fn hmac(self, key: &[u8], message: &[u8]) -> Vec<u8> {
+    pub(super) fn hmac(self, key: &[u8], message: &[u8]) -> Vec<u8> {
         match self {
             Self::Sha1 => hmac_sha1(key, message),
             Self::Sha256 => hmac_sha256(key, message),
@@ -49,9 +49,9 @@ impl Method1 {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Shape<'a> {
     pub(super) secret_id: &'a str,
-    timestamp: i64,
-    method: Method1,
-    signature: &'a str,
+    pub(super) timestamp: i64,
+    pub(super) method: Method1,
+    pub(super) signature: &'a str,
 }
 
 /// What must be there whoever calls.
@@ -70,9 +70,9 @@ pub(super) fn check_shape(pairs: &Pairs) -> Result<Shape<'_>, Error> {
 pub(super) fn verify<'a>(received: &Received, pairs: &'a Pairs, shared: &Shared) -> Result<&'a str, Error> {
     let config = shared.config();
     let secret_id = query::first(pairs, "SecretId").filter(|id| !id.is_empty());
-    let mut signed = known(config, secret_id.ok_or(Error::MissingParameter("SecretId".into()))?)?;
+    let mut signed = known(shared, secret_id.ok_or(Error::MissingParameter("SecretId".into()))?)?;
     let shape = check_shape(pairs)?;
-    check_time(shape.timestamp, shared.clock().unix_seconds())?;
+    check_time(shape.timestamp, shared.clock().of(shape.secret_id).unix_seconds())?;
     if config.ocr_strict && received.parts.method == Method::POST && received.body.len() > MAX_SIGNED {
         return Err(Error::SignatureOverSize);
     }

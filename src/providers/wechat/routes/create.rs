@@ -3,6 +3,8 @@
 use axum::extract::State;
 
 use super::Posted;
+use crate::faults::Phase;
+use crate::providers::wechat::Operation;
 use crate::providers::wechat::auth::Account;
 use crate::providers::wechat::error::Error;
 use crate::providers::wechat::store::codes;
@@ -16,6 +18,7 @@ pub(super) async fn qrcode_create(
     Posted(fields): Posted,
 ) -> Result<Reply<Created>, Error> {
     let Create { scene, expire_seconds } = Create::read(&fields, shared.config().wechat_long_scene_str)?;
+    Error::strike(&shared, Operation::Create, Some(&account.appid), Phase::Read(&[&scene.value]))?;
     let made = match expire_seconds {
         Some(seconds) => codes::temporary(&shared, account.appid, scene, seconds).await?,
         None => codes::permanent(&shared, account.appid, scene).await?,

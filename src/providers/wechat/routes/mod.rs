@@ -17,10 +17,11 @@ use serde_json::Value;
 pub(super) use show::NOT_FOUND;
 
 use super::Operation;
+use super::auth::Caller;
 use super::error::Error;
 use super::wire::Fields;
 use crate::intake::BodyError;
-use crate::shared::Shared;
+use crate::shared::{Outcome, Shared};
 
 /// Bytes of a JSON body; a request fits many times over.
 const MAX_JSON: usize = 1 << 20;
@@ -40,15 +41,21 @@ pub(super) fn elsewhere(shared: Shared) -> Router {
     Router::new().fallback(async || Error::InvalidUrl).layer(middleware::from_fn_with_state(shared, envelope))
 }
 
-/// Writes the failures, and `Connection: keep-alive`, which real answers have.
-async fn envelope(State(shared): State<Shared>, request: Request, next: Next) -> Response {
+/// Writes the failures, says whose the answer is, and adds `Connection: keep-alive`, which real answers have.
+async fn envelope(State(shared): State<Shared>, mut request: Request, next: Next) -> Response {
     let closes = request.headers().get_all(CONNECTION).iter().any(|value| {
         let value = value.to_str().unwrap_or_default();
         value.split(',').any(|option| option.trim().eq_ignore_ascii_case("close"))
     });
+    let caller = Caller::default();
+    request.extensions_mut().insert(caller.clone());
     let mut response = next.run(request).await;
+    let credential = caller.appid();
     if let Some(error) = response.extensions().get::<Error>().copied() {
-        response = error.answer(&shared);
+        response = error.answer(&shared, credential.as_deref());
+    }
+    if let Some(outcome) = response.extensions_mut().get_mut::<Outcome>() {
+        outcome.credential = credential;
     }
     if !closes {
         response.headers_mut().insert(CONNECTION, HeaderValue::from_static("keep-alive"));

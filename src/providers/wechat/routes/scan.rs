@@ -8,9 +8,11 @@ use axum::http::Method;
 use axum::http::header::CONTENT_TYPE;
 
 use crate::codec::Kinds;
+use crate::faults::Phase;
 use crate::fetch::FetchLimits;
 use crate::intake::form::{self, Part};
 use crate::intake::{self, BodyError, Intake, query};
+use crate::providers::wechat::Operation;
 use crate::providers::wechat::auth::Account;
 use crate::providers::wechat::error::Error;
 use crate::providers::wechat::wire::{Reply, Scanned};
@@ -31,13 +33,17 @@ const IMG_URL: &str = "img_url";
 /// Recorded: the page's first example and WxJava send an address by GET.
 pub(super) async fn img_qrcode(
     State(shared): State<Shared>,
-    _account: Account,
+    account: Account,
     request: Request,
 ) -> Result<Reply<Scanned>, Error> {
     if request.method() != Method::GET && request.method() != Method::POST {
         return Err(Error::RequirePost);
     }
-    let picture = match source(request, shared.intake()).await? {
+    let source = source(request, shared.intake()).await?;
+    if let Source::Address(url) = &source {
+        Error::strike(&shared, Operation::Scan, Some(&account.appid), Phase::Read(&[url]))?;
+    }
+    let picture = match source {
         Source::Address(url) => shared.fetch().image(&url, &REMOTE).await?,
         Source::Upload(bytes) if bytes.len() > MAX_PICTURE => return Err(Error::InvalidImageData),
         Source::Upload(bytes) => bytes,

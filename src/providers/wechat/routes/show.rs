@@ -1,5 +1,6 @@
 //! `/cgi-bin/showqrcode`: the picture of a ticket. The one operation that speaks by status.
 
+use axum::Extension;
 use axum::extract::{RawQuery, State};
 use axum::http::header::{ACCEPT_RANGES, CACHE_CONTROL, CONTENT_TYPE, DATE, EXPIRES, SERVER};
 use axum::http::{Method, StatusCode};
@@ -9,10 +10,12 @@ use jiff::SignedDuration;
 use crate::clock::http_date;
 use crate::codec::encode::{self, Level, QrOptions};
 use crate::codec::render;
+use crate::faults::{Asked, Phase};
 use crate::intake::query;
-use crate::providers::wechat::Operation;
-use crate::providers::wechat::store::codes;
+use crate::providers::wechat::auth::Caller;
+use crate::providers::wechat::store::codes::{self, By};
 use crate::providers::wechat::ticket;
+use crate::providers::wechat::{Operation, VENDOR};
 use crate::shared::{Outcome, Shared};
 
 /// Side of the picture in pixels. Recorded: commonly reported, in no document.
@@ -31,18 +34,32 @@ pub(in super::super) const NOT_FOUND: &str = "404";
 /// No token is needed; WxJava sends one, which is not looked at.
 pub(super) async fn showqrcode(
     State(shared): State<Shared>,
+    Extension(caller): Extension<Caller>,
     method: Method,
     RawQuery(query): RawQuery,
 ) -> Result<Picture, NoPicture> {
-    if shared.config().forced_error(Operation::Show.name()).is_some() || !matches!(method, Method::GET | Method::HEAD) {
+    if !matches!(method, Method::GET | Method::HEAD) {
         return Err(NoPicture(NOT_FOUND));
     }
     let pairs = query::pairs_lossy(&query.unwrap_or_default());
     // Recorded: wechat-api and silenceper put the ticket into the address unescaped, where a plus reads as a space.
     let ticket = query::first(&pairs, "ticket").ok_or(NoPicture(NOT_FOUND))?.replace(' ', "+");
-    let found = codes::of_ticket(&shared, &ticket).await.map_err(|_| NoPicture("-1"))?;
-    let code = found.ok_or(NoPicture(NOT_FOUND))?;
-    Ok(Picture { jpeg: draw(&ticket::url(&code)), now: shared.clock().now() })
+    let found = codes::find(&shared, By::Ticket(&ticket), None).await.map_err(|_| NoPicture("-1"))?;
+    let appid = found.as_ref().map(|shown| shown.appid.as_str());
+    appid.into_iter().for_each(|appid| caller.is(appid));
+    let scene = found.as_ref().map_or("", |shown| shown.scene.as_str());
+    for phase in [Phase::Arrived, Phase::Admitted, Phase::Read(&[&ticket, scene])] {
+        let asked = Asked { vendor: VENDOR.name, operation: Operation::Show.name(), credential: appid };
+        if shared.fault(asked, phase).is_some() {
+            return Err(NoPicture(NOT_FOUND));
+        }
+    }
+    let shown = found.ok_or(NoPicture(NOT_FOUND))?;
+    let now = shared.clock().of(&shown.appid).now();
+    if shown.has_ended(now.as_second()) {
+        return Err(NoPicture(NOT_FOUND));
+    }
+    Ok(Picture { jpeg: draw(&ticket::url(&shown.code)), now })
 }
 
 /// The picture of an address: level Q, the best that the smallest version for 45 bytes has room for.
@@ -73,7 +90,7 @@ impl IntoResponse for Picture {
             (SERVER, "qrstack".to_owned()),
         ];
         let mut response = (headers, self.jpeg).into_response();
-        response.extensions_mut().insert(Outcome { code: "ok".into(), operation: None });
+        response.extensions_mut().insert(Outcome::ok());
         response
     }
 }
@@ -86,7 +103,7 @@ pub(super) struct NoPicture(&'static str);
 impl IntoResponse for NoPicture {
     fn into_response(self) -> Response {
         let mut response = StatusCode::NOT_FOUND.into_response();
-        response.extensions_mut().insert(Outcome { code: self.0.into(), operation: None });
+        response.extensions_mut().insert(Outcome::new(self.0));
         response
     }
 }

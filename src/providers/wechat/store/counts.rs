@@ -13,33 +13,37 @@ const BEIJING: i64 = 8 * 3600;
 /// Counts a call of `/cgi-bin/token`.
 pub(in super::super) async fn token(shared: &Shared, appid: &str) -> Result<(), Error> {
     let limit = shared.config().wechat_token_daily_limit;
-    count(shared.store().pool(), appid, "token/day", day(shared), limit, Error::TokenQuota).await
+    count(shared.store().pool(), appid, "token/day", day(shared, appid), limit, Error::TokenQuota).await
 }
 
 /// Counts a call of `/cgi-bin/stable_token`.
 pub(in super::super) async fn stable_token(shared: &Shared, appid: &str) -> Result<(), Error> {
     let (pool, config) = (shared.store().pool(), shared.config());
-    let minute = shared.clock().unix_seconds().div_euclid(60);
+    let minute = shared.clock().of(appid).unix_seconds().div_euclid(60);
     let limit = config.wechat_stable_token_minute_limit;
     count(pool, appid, "stable_token/minute", minute, limit, Error::MinuteQuota).await?;
     let limit = config.wechat_stable_token_daily_limit;
-    count(pool, appid, "stable_token/day", day(shared), limit, Error::DailyQuota).await
+    count(pool, appid, "stable_token/day", day(shared, appid), limit, Error::DailyQuota).await
 }
 
-/// Counts a forced refresh, within the transaction that does it.
-pub(super) async fn force_refresh(change: &mut SqliteConnection, shared: &Shared, appid: &str) -> Result<(), Error> {
+/// Counts a forced refresh, within the transaction that does it; whether it is granted.
+pub(super) async fn force_refresh(
+    change: &mut SqliteConnection,
+    shared: &Shared,
+    appid: &str,
+) -> Result<bool, sqlx::Error> {
     let limit = shared.config().wechat_force_refresh_daily_limit;
-    count(change, appid, "force_refresh/day", day(shared), limit, Error::DailyQuota).await
+    is_granted(change, appid, "force_refresh/day", day(shared, appid), limit).await
 }
 
 /// Counts a call of `/cgi-bin/qrcode/create`.
 pub(in super::super) async fn create(shared: &Shared, appid: &str) -> Result<(), Error> {
     let limit = shared.config().wechat_create_daily_limit;
-    count(shared.store().pool(), appid, "qrcode/create/day", day(shared), limit, Error::DailyQuota).await
+    count(shared.store().pool(), appid, "qrcode/create/day", day(shared, appid), limit, Error::DailyQuota).await
 }
 
-fn day(shared: &Shared) -> i64 {
-    (shared.clock().unix_seconds() + BEIJING).div_euclid(86_400)
+fn day(shared: &Shared, appid: &str) -> i64 {
+    (shared.clock().of(appid).unix_seconds() + BEIJING).div_euclid(86_400)
 }
 
 /// Counts a call in `period`, and refuses it past `limit`; 0 is no limit.
@@ -51,8 +55,18 @@ async fn count<'a>(
     limit: u64,
     refusal: Error,
 ) -> Result<(), Error> {
+    if is_granted(store, appid, calls_of, period, limit).await? { Ok(()) } else { Err(refusal) }
+}
+
+async fn is_granted<'a>(
+    store: impl Executor<'a, Database = Sqlite>,
+    appid: &str,
+    calls_of: &str,
+    period: i64,
+    limit: u64,
+) -> Result<bool, sqlx::Error> {
     if limit == 0 {
-        return Ok(());
+        return Ok(true);
     }
     let calls: i64 = sqlx::query_scalar(
         "INSERT INTO wechat_counts (appid, calls_of, period, calls) VALUES ($1, $2, $3, 1)
@@ -66,5 +80,5 @@ async fn count<'a>(
     .bind(period)
     .fetch_one(store)
     .await?;
-    if calls.unsigned_abs() > limit { Err(refusal) } else { Ok(()) }
+    Ok(calls.unsigned_abs() <= limit)
 }

@@ -1,20 +1,19 @@
-//! WeChat's tables: accounts, tokens, codes and counted calls. What a change means is in the file of each table.
+//! WeChat's tables: accounts, tokens, codes, counted calls and followers. What a change means is in the file of each table.
 //!
-//! Whoever changes the tokens or codes of an account takes its row first ([`lock`]). It is the first statement of the
-//! transaction and a write, so that SQLite as well as PostgreSQL lets one change an account at a time, and what is read
-//! afterwards is what the one before has left.
+//! Tokens and codes change through the store's one writer alone, for many callers at once: what a change reads is what the
+//! one before has left, and all rows of a kind go in by few statements ([`rows`]).
 
 pub(super) mod codes;
 pub(super) mod counts;
+pub(super) mod followers;
+mod rows;
 pub(super) mod tokens;
 
-use sqlx::SqliteConnection;
+use crate::store::{Column, Kind, Migration, Table};
 
-use crate::store::Migration;
+pub(super) const MIGRATIONS: &[Migration] = &[FIRST, CURRENT_TOKENS, FOLLOWERS];
 
-pub(super) const MIGRATIONS: &[Migration] = &[TABLES, CURRENT_TOKENS];
-
-const TABLES: Migration = Migration {
+const FIRST: Migration = Migration {
     version: 2_026_112_131,
     about: "WeChat accounts, tokens, codes and counted calls",
     // Moments are Unix seconds. `expires_at` of a code is null where it never expires.
@@ -65,17 +64,56 @@ const CURRENT_TOKENS: Migration = Migration {
     ",
 };
 
-/// Draws of a code or token until one is free. More than one is only ever needed where ids come from a seed.
-const DRAWS: usize = 64;
+const FOLLOWERS: Migration = Migration {
+    version: 2_026_112_634,
+    about: "WeChat users who follow an account, as scans were acted out",
+    sql: "
+        CREATE TABLE wechat_followers (
+            appid TEXT NOT NULL,
+            openid TEXT NOT NULL,
+            PRIMARY KEY (appid, openid)
+        );
+    ",
+};
 
-/// Takes the account's row for the rest of the transaction; gives its number of permanent codes.
-async fn lock(connection: &mut SqliteConnection, appid: &str) -> Result<i64, sqlx::Error> {
-    sqlx::query_scalar(
-        "INSERT INTO wechat_accounts (appid, permanent_codes) VALUES ($1, 0)
-         ON CONFLICT (appid) DO UPDATE SET permanent_codes = wechat_accounts.permanent_codes
-         RETURNING permanent_codes",
-    )
-    .bind(appid)
-    .fetch_one(connection)
-    .await
-}
+/// What requests have left. An account owns its rows by its AppID.
+pub(super) const TABLES: &[Table] = {
+    use Kind::{Integer, OptionalInteger, Text};
+    &[
+        Table { name: "wechat_accounts", columns: &[Column("appid", Text), Column("permanent_codes", Integer)] },
+        Table {
+            name: "wechat_tokens",
+            columns: &[
+                Column("appid", Text),
+                Column("token", Text),
+                Column("kind", Text),
+                Column("forced", Integer),
+                Column("issued_at", Integer),
+                Column("expires_at", Integer),
+                Column("superseded_at", OptionalInteger),
+            ],
+        },
+        Table {
+            name: "wechat_codes",
+            columns: &[
+                Column("appid", Text),
+                Column("ticket", Text),
+                Column("code", Text),
+                Column("action", Text),
+                Column("scene", Text),
+                Column("created_at", Integer),
+                Column("expires_at", OptionalInteger),
+            ],
+        },
+        Table {
+            name: "wechat_counts",
+            columns: &[
+                Column("appid", Text),
+                Column("calls_of", Text),
+                Column("period", Integer),
+                Column("calls", Integer),
+            ],
+        },
+        Table { name: "wechat_followers", columns: &[Column("appid", Text), Column("openid", Text)] },
+    ]
+};

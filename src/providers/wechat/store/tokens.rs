@@ -5,14 +5,15 @@
 //! old and the new both count; `force_refresh` ends the old one at once, but not within 30 s of the last time. The two
 //! kinds do not touch each other.
 
-use sqlx::{Executor, Sqlite, SqliteConnection};
+use sqlx::{Executor, QueryBuilder, Sqlite, SqliteConnection};
 
-use super::{DRAWS, counts, lock};
-use crate::clock::Ids;
+use super::counts;
+use super::rows::{Drawn, insert};
+use crate::clock::{Fork, Ids};
 use crate::providers::wechat::error::Error;
 use crate::providers::wechat::ticket::URL_SAFE;
 use crate::shared::Shared;
-use crate::store::Change;
+use crate::store::{Change, Made, Outcome, Recent};
 
 /// Seconds that a token lives.
 const LIFE: i64 = 7200;
@@ -34,10 +35,23 @@ pub(in super::super) struct Issued {
 }
 
 /// What is known of a token that was issued.
+#[derive(Clone)]
 pub(in super::super) struct Known {
     pub(in super::super) appid: String,
     expires_at: i64,
     superseded_at: Option<i64>,
+}
+
+/// Tokens that were given or presented of late, and the stable ones of accounts.
+struct Kept {
+    known: Recent<Known>,
+    stable: Recent<Stable>,
+}
+
+impl Default for Kept {
+    fn default() -> Self {
+        Self { known: Recent::new(4096), stable: Recent::new(1024) }
+    }
 }
 
 impl Known {
@@ -60,74 +74,178 @@ pub(in super::super) async fn find(shared: &Shared, token: &str) -> Result<Optio
     if token.contains('\0') {
         return Ok(None);
     }
+    let kept = shared.store().memory::<Kept>();
+    // One that ended long ago may be forgotten by the store.
+    let remembered = |known: &Known| known.expires_at >= shared.clock().of(&known.appid).unix_seconds() - MEMORY;
+    if let Some(known) = kept.known.get(token).filter(remembered) {
+        return Ok(Some(known));
+    }
+    let moment = kept.known.moment();
     let row: Option<(String, i64, Option<i64>)> =
         sqlx::query_as("SELECT appid, expires_at, superseded_at FROM wechat_tokens WHERE token = $1")
             .bind(token)
             .fetch_optional(shared.store().pool())
             .await?;
-    Ok(row.map(|(appid, expires_at, superseded_at)| Known { appid, expires_at, superseded_at }))
+    let known = row.map(|(appid, expires_at, superseded_at)| Known { appid, expires_at, superseded_at });
+    if let Some(known) = &known {
+        kept.known.keep(moment, token, known.clone());
+    }
+    Ok(known)
 }
 
 /// `/cgi-bin/token`: a new token; the one before counts five minutes more, or to its end if that comes first.
 pub(in super::super) async fn issue(shared: &Shared, appid: String) -> Result<Issued, Error> {
-    shared.store().change(Issue { shared: shared.clone(), appid }).await
+    let (now, draws) = (shared.clock().of(&appid).unix_seconds(), shared.ids().of(&appid).fork());
+    let given = shared.store().change(Issue { shared: shared.clone(), now, draws, appid }).await?;
+    Ok(Issued { token: given.row.token, expires_in: LIFE })
 }
 
 /// `/cgi-bin/stable_token`: the account's stable token, renewed where it is time or where `force` asks for it.
 pub(in super::super) async fn stable(shared: &Shared, appid: String, force: bool) -> Result<Issued, Error> {
-    let now = shared.clock().unix_seconds();
-    match current(shared.store().pool(), &appid, now).await? {
-        Some(current) if current.serves(force, now) => Ok(current.issued(now)),
-        _ => shared.store().change(Renew { shared: shared.clone(), appid, force }).await,
-    }
+    let now = shared.clock().of(&appid).unix_seconds();
+    let current = match kept_or_read(shared, &appid, now).await? {
+        Some(current) if current.serves(force, now) => current,
+        _ => {
+            let draws = shared.ids().of(&appid).fork();
+            shared.store().change(Renew { shared: shared.clone(), now, draws, appid, force }).await?.into_stable()
+        }
+    };
+    Ok(Issued { expires_in: current.left(now), token: current.token })
 }
 
 /// Issues a plain token.
 struct Issue {
     shared: Shared,
+    now: i64,
+    draws: Fork,
     appid: String,
 }
 
-impl Change for Issue {
-    type Done = Issued;
-    type Refusal = Error;
+/// A token that was made, and those that it supersedes.
+struct Given {
+    row: Row,
+    superseded: Vec<String>,
+}
 
-    async fn make(&self, change: &mut SqliteConnection) -> Result<Issued, Error> {
-        let now = self.shared.clock().unix_seconds();
-        lock(change, &self.appid).await?;
-        supersede(change, &self.appid, PLAIN, now, now + OVERLAP).await?;
-        insert(change, self.shared.ids(), &self.appid, PLAIN, false, now).await
+impl Given {
+    /// Brings what is kept in memory up to date.
+    fn note(&self, kept: &Kept) {
+        for token in &self.superseded {
+            kept.known.forget(token);
+        }
+        let Row { token, appid, expires_at, superseded_at, .. } = &self.row;
+        let known = Known { appid: appid.clone(), expires_at: *expires_at, superseded_at: *superseded_at };
+        kept.known.change(token, known);
+    }
+}
+
+impl Change for Issue {
+    type Done = Given;
+    type Refusal = Error;
+    /// A client whose token nobody knows any more asks for another.
+    const OUTLASTS_POWER: bool = false;
+
+    async fn make(changes: &[Self], connection: &mut SqliteConnection) -> Made<Self> {
+        let mut rows: Vec<Row> = Vec::with_capacity(changes.len());
+        let mut superseded = Vec::with_capacity(changes.len());
+        for Self { now, draws, appid, .. } in changes {
+            let end = now + OVERLAP;
+            // Of several for one account, each supersedes the one before.
+            superseded.push(match rows.iter_mut().rfind(|row| row.appid == *appid) {
+                Some(before) => {
+                    before.superseded_at = Some(end);
+                    Vec::new()
+                }
+                None => supersede(connection, appid, PLAIN, *now, end).await?,
+            });
+            rows.push(Row::draw(*draws, appid, PLAIN, false, *now));
+        }
+        let now = changes.iter().map(|change| change.now).min().unwrap_or_default();
+        forget_ended(connection, &changes[0].shared, now).await?;
+        insert(connection, &mut rows).await?;
+        Ok(rows.into_iter().zip(superseded).map(|(row, superseded)| Ok(Given { row, superseded })).collect())
+    }
+
+    fn made(changes: &[Self], outcomes: &[Outcome<Self>]) {
+        let kept = changes[0].shared.store().memory::<Kept>();
+        outcomes.iter().flatten().for_each(|given| given.note(&kept));
     }
 }
 
 /// Renews the stable token.
 struct Renew {
     shared: Shared,
+    now: i64,
+    draws: Fork,
     appid: String,
     force: bool,
 }
 
-impl Change for Renew {
-    type Done = Issued;
-    type Refusal = Error;
+/// What came of a renewal.
+enum Renewed {
+    /// Another caller had renewed it while this one waited.
+    Before(Stable),
+    Now(Given),
+}
 
-    async fn make(&self, change: &mut SqliteConnection) -> Result<Issued, Error> {
-        let Self { shared, appid, force } = self;
-        let now = shared.clock().unix_seconds();
-        lock(change, appid).await?;
-        // Another caller may have renewed it while this one waited.
-        if let Some(current) = current(&mut *change, appid, now).await?.filter(|current| current.serves(*force, now)) {
-            return Ok(current.issued(now));
+impl Renewed {
+    fn into_stable(self) -> Stable {
+        match self {
+            Self::Before(stable) => stable,
+            Self::Now(given) => given.row.into(),
         }
+    }
+}
+
+impl Renew {
+    async fn make_one(&self, connection: &mut SqliteConnection) -> Result<Outcome<Self>, sqlx::Error> {
+        let Self { shared, now, draws, appid, force } = self;
+        let current = current(&mut *connection, appid, *now).await?;
+        if let Some(current) = current.filter(|current| current.serves(*force, *now)) {
+            return Ok(Ok(Renewed::Before(current)));
+        }
+        let mut superseded = Vec::new();
         if *force {
-            counts::force_refresh(change, shared, appid).await?;
-            supersede(change, appid, STABLE, now, now).await?;
+            if !counts::force_refresh(connection, shared, appid).await? {
+                return Ok(Err(Error::DailyQuota));
+            }
+            superseded = supersede(connection, appid, STABLE, *now, *now).await?;
         }
-        insert(change, shared.ids(), appid, STABLE, *force, now).await
+        forget_ended(connection, shared, *now).await?;
+        let mut row = [Row::draw(*draws, appid, STABLE, *force, *now)];
+        insert(connection, &mut row).await?;
+        let [row] = row;
+        Ok(Ok(Renewed::Now(Given { row, superseded })))
+    }
+}
+
+impl Change for Renew {
+    type Done = Renewed;
+    type Refusal = Error;
+    const OUTLASTS_POWER: bool = false;
+
+    /// One after another: an account's token is renewed every two hours.
+    async fn make(changes: &[Self], connection: &mut SqliteConnection) -> Made<Self> {
+        let mut outcomes = Vec::with_capacity(changes.len());
+        for change in changes {
+            outcomes.push(change.make_one(connection).await?);
+        }
+        Ok(outcomes)
+    }
+
+    fn made(changes: &[Self], outcomes: &[Outcome<Self>]) {
+        let kept = changes[0].shared.store().memory::<Kept>();
+        for renewed in outcomes.iter().flatten() {
+            if let Renewed::Now(given) = renewed {
+                given.note(&kept);
+                kept.stable.change(&given.row.appid, given.row.clone().into());
+            }
+        }
     }
 }
 
 /// A stable token that counts.
+#[derive(Clone)]
 struct Stable {
     token: String,
     forced: bool,
@@ -142,12 +260,31 @@ impl Stable {
 
     /// Whether a caller gets this one, so that none is made.
     fn serves(&self, force: bool, now: i64) -> bool {
-        if force { self.forced && now - self.issued_at < PAUSE } else { self.left(now) > OVERLAP }
+        // Where the time went back, one may be from a moment that is still to come.
+        let is_issued = self.issued_at <= now;
+        is_issued && if force { self.forced && now - self.issued_at < PAUSE } else { self.left(now) > OVERLAP }
     }
+}
 
-    fn issued(self, now: i64) -> Issued {
-        Issued { expires_in: self.left(now), token: self.token }
+impl From<Row> for Stable {
+    fn from(row: Row) -> Self {
+        let Row { token, forced, issued_at, expires_at, .. } = row;
+        Self { token, forced, issued_at, expires_at }
     }
+}
+
+/// The account's newest stable token, from memory where it is there; it may have ended.
+async fn kept_or_read(shared: &Shared, appid: &str, now: i64) -> Result<Option<Stable>, sqlx::Error> {
+    let kept = shared.store().memory::<Kept>();
+    if let Some(stable) = kept.stable.get(appid) {
+        return Ok(Some(stable));
+    }
+    let moment = kept.stable.moment();
+    let stable = current(shared.store().pool(), appid, now).await?;
+    if let Some(stable) = &stable {
+        kept.stable.keep(moment, appid, stable.clone());
+    }
+    Ok(stable)
 }
 
 /// The account's newest stable token that counts.
@@ -158,7 +295,7 @@ async fn current<'a>(
 ) -> Result<Option<Stable>, sqlx::Error> {
     let row: Option<(String, bool, i64, i64)> = sqlx::query_as(
         "SELECT token, forced, issued_at, expires_at FROM wechat_tokens
-         WHERE appid = $1 AND kind = $2 AND expires_at > $3 AND superseded_at IS NULL
+         WHERE appid = $1 AND kind = $2 AND expires_at > $3 AND issued_at <= $3 AND superseded_at IS NULL
          ORDER BY expires_at DESC LIMIT 1",
     )
     .bind(appid)
@@ -169,56 +306,71 @@ async fn current<'a>(
     Ok(row.map(|(token, forced, issued_at, expires_at)| Stable { token, forced, issued_at, expires_at }))
 }
 
-/// Lets the account's tokens of this kind end at `end`. A token whose end is set already keeps it.
+/// Lets the account's tokens of this kind end at `end`, and gives them. A token whose end is set already keeps it.
 async fn supersede(
     change: &mut SqliteConnection,
     appid: &str,
     kind: &str,
     now: i64,
     end: i64,
-) -> Result<(), sqlx::Error> {
-    sqlx::query(
+) -> Result<Vec<String>, sqlx::Error> {
+    sqlx::query_scalar(
         "UPDATE wechat_tokens SET superseded_at = $1
-         WHERE appid = $2 AND kind = $3 AND expires_at > $4 AND superseded_at IS NULL",
+         WHERE appid = $2 AND kind = $3 AND expires_at > $4 AND superseded_at IS NULL RETURNING token",
     )
     .bind(end)
     .bind(appid)
     .bind(kind)
     .bind(now)
-    .execute(change)
-    .await?;
+    .fetch_all(change)
+    .await
+}
+
+/// Forgets the tokens that ended long ago. Of a time that was moved, what is long over may come again.
+async fn forget_ended(change: &mut SqliteConnection, shared: &Shared, now: i64) -> Result<(), sqlx::Error> {
+    if !shared.clock().is_untouched() {
+        return Ok(());
+    }
+    sqlx::query("DELETE FROM wechat_tokens WHERE expires_at < $1").bind(now - MEMORY).execute(change).await?;
     Ok(())
 }
 
-/// Adds a token, and forgets those that ended long ago.
-async fn insert(
-    change: &mut SqliteConnection,
-    ids: &Ids,
-    appid: &str,
-    kind: &str,
+/// A row of `wechat_tokens`.
+#[derive(Clone)]
+struct Row {
+    ids: Ids,
+    token: String,
+    appid: String,
+    kind: &'static str,
     forced: bool,
-    now: i64,
-) -> Result<Issued, Error> {
-    sqlx::query("DELETE FROM wechat_tokens WHERE expires_at < $1").bind(now - MEMORY).execute(&mut *change).await?;
-    for _ in 0..DRAWS {
-        let token = draw(ids);
-        let inserted = sqlx::query(
-            "INSERT INTO wechat_tokens (token, appid, kind, forced, issued_at, expires_at)
-             VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING",
-        )
-        .bind(&token)
-        .bind(appid)
-        .bind(kind)
-        .bind(forced)
-        .bind(now)
-        .bind(now + LIFE)
-        .execute(&mut *change)
-        .await?;
-        if inserted.rows_affected() == 1 {
-            return Ok(Issued { token, expires_in: LIFE });
-        }
+    issued_at: i64,
+    expires_at: i64,
+    superseded_at: Option<i64>,
+}
+
+impl Row {
+    fn draw(draws: Fork, appid: &str, kind: &'static str, forced: bool, now: i64) -> Self {
+        let (ids, appid) = (draws.ids(), appid.to_owned());
+        let token = draw(&ids);
+        Self { ids, token, appid, kind, forced, issued_at: now, expires_at: now + LIFE, superseded_at: None }
     }
-    Err(Error::System)
+}
+
+impl Drawn for Row {
+    fn insertion(rows: &[Self]) -> QueryBuilder<Sqlite> {
+        let mut query = QueryBuilder::new(
+            "INSERT INTO wechat_tokens (token, appid, kind, forced, issued_at, expires_at, superseded_at) ",
+        );
+        query.push_values(rows, |mut values, row| {
+            values.push_bind(row.token.clone()).push_bind(row.appid.clone()).push_bind(row.kind).push_bind(row.forced);
+            values.push_bind(row.issued_at).push_bind(row.expires_at).push_bind(row.superseded_at);
+        });
+        query
+    }
+
+    fn draw_again(&mut self) {
+        self.token = draw(&self.ids);
+    }
 }
 
 /// A token as real ones look: two digits, `_`, and characters that need no escaping in an address.

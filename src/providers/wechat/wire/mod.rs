@@ -36,7 +36,7 @@ pub(super) struct Reply<T>(pub(super) T);
 impl<T: Serialize> IntoResponse for Reply<T> {
     fn into_response(self) -> Response {
         let mut response = json(&self.0);
-        response.extensions_mut().insert(Outcome { code: "ok".into(), operation: None });
+        response.extensions_mut().insert(Outcome::ok());
         response
     }
 }

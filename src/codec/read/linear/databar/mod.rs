@@ -1,14 +1,20 @@
 //! GS1 DataBar Omnidirectional and Expanded, in one row or stacked (ISO/IEC 24724).
 //!
+//! Here: how both are found. `elements` turns widths into values, `content` values into the text of an Expanded symbol;
+//! `limited` is the third of the family, which has nothing in common with them but its elements.
+//!
 //! Both are made of pairs: a finder of five elements with a data character on each side. A pair is complete in itself and
 //! says where it belongs, by its finder and by whether the finder's second element is dark (a pair of odd number) or light
 //! (even; it is then seen reading backwards). So all lines of a picture drop their pairs into one pool, and symbols are
 //! built from the pool: rows of a stacked symbol need no treatment of their own.
 
-use rxing::{common::BitArray, oned::rss::expanded::decoders::abstract_expanded_decoder::createDecoder};
+mod content;
+mod elements;
+pub(super) mod limited;
 
 use super::edges::Runs;
-use crate::codec::{Kind, read::guarded};
+use crate::codec::Kind;
+use elements::{apart, elements, rank};
 
 /// Finders of the omnidirectional symbol.
 const OMNI: [[f32; 5]; 9] = [
@@ -108,6 +114,10 @@ pub(super) struct Symbol {
     pub(super) extent: Extent,
 }
 
+/// Lines on which each pair of a symbol must have been seen: the check of the omnidirectional one is the weaker.
+const OMNI_LINES: u32 = 3;
+const EXPANDED_LINES: u32 = 2;
+
 /// All pairs of one sweep over a picture.
 #[derive(Default)]
 pub(super) struct Pool {
@@ -200,16 +210,29 @@ impl Pool {
         self.pairs.is_empty()
     }
 
-    /// The symbols that the pool makes up; every pair must have been seen on `least` lines.
-    pub(super) fn symbols(&self, least: u32) -> Vec<Symbol> {
+    /// Pairs of a family that were seen on `least` lines, the most often seen first.
+    fn pairs(&self, family: Family, odd: bool, least: u32) -> Vec<&Pair> {
+        let mut list: Vec<&Pair> =
+            self.pairs.iter().filter(|p| p.family == family && p.odd == odd && p.votes >= least).collect();
+        list.sort_by_key(|p| std::cmp::Reverse(p.votes));
+        list
+    }
+
+    /// First and last lines of pairs that make up a symbol but were not seen often enough for it.
+    pub(super) fn doubtful(&self) -> Vec<(f32, f32)> {
+        let (left, right) = (self.pairs(Family::Omni, true, 1), self.pairs(Family::Omni, false, 1));
+        let both = left.iter().flat_map(|l| right.iter().map(move |r| (l, r)));
+        both.filter(|(l, r)| l.votes.min(r.votes) < OMNI_LINES && omni_checks(l, r) && adjacent(&l.extent, &r.extent))
+            .flat_map(|(l, r)| [l.extent, r.extent])
+            .map(|extent| (extent.first_line, extent.last_line))
+            .collect()
+    }
+
+    /// The symbols that the pool makes up. Lines nearer to each other than `thickness` show the same pixels.
+    pub(super) fn symbols(&self, thickness: f32) -> Vec<Symbol> {
         let mut found = Vec::new();
-        let pairs = |family, odd| {
-            let mut list: Vec<&Pair> =
-                self.pairs.iter().filter(|p| p.family == family && p.odd == odd && p.votes >= least).collect();
-            list.sort_by_key(|p| std::cmp::Reverse(p.votes));
-            list
-        };
-        let (odd, even) = (pairs(Family::Expanded, true), pairs(Family::Expanded, false));
+        let pairs = |odd| self.pairs(Family::Expanded, odd, EXPANDED_LINES);
+        let (odd, even) = (pairs(true), pairs(false));
         // Longer symbols first: a short sequence may be a part of a long one.
         for sequence in SEQUENCES.iter().rev() {
             if let Some(symbol) = expanded_symbol(sequence, &odd, &even) {
@@ -218,7 +241,9 @@ impl Pool {
             }
         }
         // The omnidirectional check is weak, and a part of an expanded symbol looks like such a pair.
-        let (left, right) = (pairs(Family::Omni, true), pairs(Family::Omni, false));
+        let apart = |p: &&Pair| p.extent.last_line - p.extent.first_line >= thickness;
+        let pairs = |odd| self.pairs(Family::Omni, odd, OMNI_LINES).into_iter().filter(apart).collect::<Vec<_>>();
+        let (left, right) = (pairs(true), pairs(false));
         let expanded: Vec<Extent> = found.iter().map(|s: &Symbol| s.extent).collect();
         for l in &left {
             let fits = |r: &&&Pair| omni_checks(l, r) && adjacent(&l.extent, &r.extent);
@@ -263,103 +288,14 @@ fn matches(e: &[f32; 5], sum: f32, patterns: &[[f32; 5]]) -> impl Iterator<Item 
     near.into_iter()
 }
 
-/// Rounds eight elements to `modules`, odd and even ones apart. `odd_sum` says which sums of the odd ones can be.
-fn elements(w: [f32; 8], modules: u32, odd_sum: impl Fn(u32) -> bool) -> Option<([u32; 4], [u32; 4])> {
-    let unit = w.iter().sum::<f32>() / modules as f32;
-    let (mut odd, mut even) = ([0u32; 4], [0u32; 4]);
-    let (mut odd_error, mut even_error) = ([0f32; 4], [0f32; 4]);
-    for (k, x) in w.iter().enumerate() {
-        let value = x / unit;
-        if !(0.3..8.8).contains(&value) {
-            return None;
-        }
-        let count = (value + 0.5).floor().clamp(1.0, 8.0);
-        let (counts, errors) = if k % 2 == 0 { (&mut odd, &mut odd_error) } else { (&mut even, &mut even_error) };
-        counts[k / 2] = count as u32;
-        errors[k / 2] = value - count;
-    }
-    // Bars that grew by printing or blur show as a sum too large on one side and too small on the other: the sum of all
-    // is known, and so is which sums one side can have. The elements that were rounded most give way.
-    for _ in 0..3 {
-        let (o, e): (u32, u32) = (odd.iter().sum(), even.iter().sum());
-        if o + e == modules && odd_sum(o) {
-            return Some((odd, even));
-        }
-        let excess = (o + e) as i32 - modules as i32;
-        match excess {
-            0 => {
-                // Both are off by one, in opposite directions: follow the rounding errors.
-                let lean: f32 = odd_error.iter().sum::<f32>() - even_error.iter().sum::<f32>();
-                let by = if lean > 0.0 { 1 } else { -1 };
-                change(&mut odd, &mut odd_error, by);
-                change(&mut even, &mut even_error, -by);
-            }
-            1 | -1 => {
-                if odd_sum(o) {
-                    change(&mut even, &mut even_error, -excess);
-                } else {
-                    change(&mut odd, &mut odd_error, -excess);
-                }
-            }
-            _ => return None,
-        }
-    }
-    None
-}
-
-/// Adds `by` to the count whose rounding lost most in that direction.
-fn change(counts: &mut [u32; 4], errors: &mut [f32; 4], by: i32) {
-    let key = |k: &usize| errors[*k] * by as f32;
-    let Some(k) = (0..4).max_by(|a, b| key(a).total_cmp(&key(b))) else { return };
-    counts[k] = counts[k].saturating_add_signed(by).max(1);
-    errors[k] -= by as f32;
-}
-
-/// The rank of a set of element widths among all of the same sum (the standard's combinatorial numbering).
-fn rank(widths: [u32; 4], most: u32, no_narrow: bool) -> u32 {
-    let mut n: u32 = widths.iter().sum();
-    let (mut value, mut narrow) = (0u32, 0u32);
-    for bar in 0..3u32 {
-        let mut width = 1;
-        narrow |= 1 << bar;
-        while width < widths[bar as usize] {
-            let mut sub = choose(n as i32 - width as i32 - 1, 4 - bar as i32 - 2);
-            if no_narrow && narrow == 0 && n as i32 - width as i32 - (4 - bar as i32 - 1) >= 4 - bar as i32 - 1 {
-                sub -= choose(n as i32 - width as i32 - (4 - bar as i32), 4 - bar as i32 - 2);
-            }
-            if 4 - bar as i32 - 1 > 1 {
-                let mut less = 0;
-                let mut element = n as i32 - width as i32 - (4 - bar as i32 - 2);
-                while element > most as i32 {
-                    less += choose(n as i32 - width as i32 - element - 1, 4 - bar as i32 - 3);
-                    element -= 1;
-                }
-                sub -= less * (4 - 1 - bar as i32);
-            } else if n as i32 - width as i32 > most as i32 {
-                sub -= 1;
-            }
-            value = value.wrapping_add_signed(sub);
-            width += 1;
-            narrow &= !(1 << bar);
-        }
-        n -= width;
-    }
-    value
-}
-
-/// `n` over `r`.
-fn choose(n: i32, r: i32) -> i32 {
-    let small = r.min(n - r);
-    (0..small).fold(1, |product, k| product * (n - k) / (k + 1))
-}
-
 fn omni_character(w: [f32; 8], outer: bool, finder: f32) -> Option<Character> {
     let modules = if outer { 16 } else { 15 };
     let unit = w.iter().sum::<f32>() / modules as f32;
     if !(0.8..1.25).contains(&(unit * 15.0 / finder)) {
         return None;
     }
-    let (odd, even) = elements(w, modules, |o| {
+    let (odd, even) = apart(&w);
+    let (odd, even) = elements(odd, even, modules, |o| {
         if outer { o % 2 == 0 && (4..=12).contains(&o) } else { (15 - o) % 2 == 0 && (4..=10).contains(&(15 - o)) }
     })?;
     let mut check = (0, 0);
@@ -370,12 +306,12 @@ fn omni_character(w: [f32; 8], outer: bool, finder: f32) -> Option<Character> {
     let value = if outer {
         let group = (12 - odd.iter().sum::<u32>()) as usize / 2;
         let widest = [8, 6, 4, 3, 1][group];
-        let (o, e) = (rank(odd, widest, false), rank(even, 9 - widest, true));
+        let (o, e) = (rank(&odd, widest, false), rank(&even, 9 - widest, true));
         o * [1, 10, 34, 70, 126][group] + e + [0, 161, 961, 2015, 2715][group]
     } else {
         let group = (10 - even.iter().sum::<u32>()) as usize / 2;
         let widest = [2, 4, 6, 8][group];
-        let (o, e) = (rank(odd, widest, true), rank(even, 9 - widest, false));
+        let (o, e) = (rank(&odd, widest, true), rank(&even, 9 - widest, false));
         e * [4, 20, 48, 81][group] + o + [0, 336, 1036, 1516][group]
     };
     Some(Character { value, check })
@@ -401,12 +337,17 @@ fn omni_symbol(left: &Pair, right: &Pair) -> Option<Symbol> {
     if digits.len() > 13 {
         return None;
     }
-    let sum: u32 = digits.bytes().enumerate().map(|(k, d)| u32::from(d - b'0') * if k % 2 == 0 { 3 } else { 1 }).sum();
     Some(Symbol {
         kind: Kind::Rss14,
-        text: format!("{digits}{}", (10 - sum % 10) % 10),
+        text: format!("{digits}{}", check_digit(digits.as_bytes())),
         extent: left.extent.join(right.extent),
     })
+}
+
+/// The check digit of a GTIN of fourteen digits.
+fn check_digit(digits: &[u8]) -> u8 {
+    let sum: u32 = digits.iter().enumerate().map(|(k, d)| u32::from(d - b'0') * if k % 2 == 0 { 3 } else { 1 }).sum();
+    ((10 - sum % 10) % 10) as u8
 }
 
 fn expanded_character(w: [f32; 8], finder: u8, odd_pair: bool, left: bool, finder_width: f32) -> Option<Character> {
@@ -414,7 +355,8 @@ fn expanded_character(w: [f32; 8], finder: u8, odd_pair: bool, left: bool, finde
     if !(0.8..1.25).contains(&(unit * 15.0 / finder_width)) {
         return None;
     }
-    let (odd, even) = elements(w, 17, |o| o % 2 == 0 && (4..=12).contains(&o))?;
+    let (odd, even) = apart(&w);
+    let (odd, even) = elements(odd, even, 17, |o| o % 2 == 0 && (4..=12).contains(&o))?;
     let check = if finder == 0 && odd_pair && left {
         0 // the check character itself
     } else {
@@ -424,7 +366,7 @@ fn expanded_character(w: [f32; 8], finder: u8, odd_pair: bool, left: bool, finde
     };
     let group = (13 - odd.iter().sum::<u32>()) as usize / 2;
     let widest = [7, 5, 4, 3, 1][group];
-    let (o, e) = (rank(odd, widest, true), rank(even, 9 - widest, false));
+    let (o, e) = (rank(&odd, widest, true), rank(&even, 9 - widest, false));
     Some(Character { value: o * [4, 20, 52, 104, 204][group] + e + [0, 348, 1388, 2948, 3988][group], check })
 }
 
@@ -473,12 +415,8 @@ fn expanded_text(pairs: &[&Pair]) -> Option<Symbol> {
     if check.value != 211 * (characters.len() as u32).checked_sub(4)? + sum % 211 {
         return None;
     }
-    let mut bits = BitArray::new();
-    for c in data {
-        bits.appendBits(c.value as usize, 12).ok()?;
-    }
     // A symbol whose content cannot be told still takes its place.
-    let text = guarded(|| createDecoder(&bits).ok()?.parseInformation().ok()).unwrap_or_default();
+    let text = content::text(data.iter().map(|c| c.value)).unwrap_or_default();
     let extent = pairs.iter().skip(1).fold(pairs[0].extent, |e, p| e.join(p.extent));
     Some(Symbol { kind: Kind::RssExpanded, text, extent })
 }
@@ -491,12 +429,5 @@ mod tests {
     fn weights_are_those_of_the_standard() {
         assert_eq!(WEIGHTS[..9], [1, 3, 9, 27, 81, 32, 96, 77, 20]);
         assert_eq!(WEIGHTS[183], 89);
-    }
-
-    #[test]
-    fn the_pairs_of_a_printed_symbol_add_up_to_its_number() {
-        // Elements of the left pair and the right pair, outer character first, of 2001234567890 as the standard draws it.
-        assert_eq!(rank([1, 1, 1, 1], 8, false), 0);
-        assert_eq!(choose(5, 2), 10);
     }
 }

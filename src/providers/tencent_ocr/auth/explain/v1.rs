@@ -1,0 +1,202 @@
+//! Mistakes with HmacSHA1 and HmacSHA256.
+
+use axum::http::request::Parts;
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+
+use super::super::shown;
+use super::super::v1::{Method1, check_shape};
+use super::{check_time, other_hosts};
+use crate::config::TencentCredential;
+use crate::explain::{self, Canonical, Context, Explanation, Mistake};
+use crate::intake::{self, query};
+use crate::secret;
+use crate::signing::percent_encode;
+
+type Pairs = Vec<(String, String)>;
+
+/// Bytes of a request that is signed again with every mistake; pictures can be larger.
+const MAX_TRIED: usize = 2 << 20;
+
+pub(super) fn explain(parts: &Parts, pairs: &Pairs, context: &Context<'_>) -> Explanation {
+    let scheme = match query::first(pairs, "SignatureMethod") {
+        Some("HmacSHA256") => "HmacSHA256",
+        Some(_) | None => "HmacSHA1",
+    };
+    let id = query::first(pairs, "SecretId").unwrap_or_default();
+    let credentials = context.credentials.key_pairs(id);
+    if !id.is_empty() && credentials.is_empty() {
+        return Explanation::of_mistakes(scheme, vec![context.unknown_key(id)]);
+    }
+    let Ok(shape) = check_shape(pairs) else {
+        let needed = ["SecretId", "Timestamp", "Nonce", "Signature"];
+        let missing = needed.into_iter().find(|name| query::first(pairs, name).is_none_or(str::is_empty));
+        let about = missing.map_or_else(
+            || "Timestamp and Nonce are whole numbers, SignatureMethod is HmacSHA1 or HmacSHA256".to_owned(),
+            |missing| format!("the request has no {missing}"),
+        );
+        return Explanation::of_mistakes(scheme, vec![Mistake::new("incomplete", about)]);
+    };
+    let time = check_time(shape.timestamp, id, context);
+    let mut hosts = intake::hosts(parts, context.config);
+    if hosts.is_empty() {
+        hosts.push(String::new());
+    }
+    let right: Vec<_> = hosts.iter().flat_map(|host| Way::right(parts, pairs, host, shape.method)).collect();
+    let sent = shape.signature;
+    let is_right = credentials.iter().any(|credential| {
+        let gives = |way: &Way| secret::equal(way.signature(credential.key.expose()).as_bytes(), sent.as_bytes());
+        right.iter().any(gives)
+    });
+    let found =
+        if is_right { None } else { credentials.iter().find_map(|credential| find(sent, &right, credential, context)) };
+    let (mistake, theirs) = found.map_or((None, None), |(mistake, way)| (Some(mistake), Some(way.shown())));
+    let mistakes: Vec<_> = mistake.into_iter().chain(time).collect();
+    Explanation::of_texts(scheme, right[0].shown(), theirs, is_right && mistakes.is_empty(), mistakes)
+}
+
+/// A way to sign a request: the right one, or one with a mistake.
+#[derive(Clone)]
+struct Way {
+    method: String,
+    host: String,
+    path: String,
+    question: &'static str,
+    pairs: Pairs,
+    sort: fn(&mut Pairs),
+    encode: fn(&str) -> String,
+    end: &'static str,
+    hash: Method1,
+    write: fn(&[u8]) -> String,
+}
+
+impl Way {
+    /// The right ones for a host: the path as sent, and `/`; names as sent, and with dots for underscores.
+    fn right(parts: &Parts, pairs: &Pairs, host: &str, hash: Method1) -> Vec<Self> {
+        let as_sent = Self {
+            method: parts.method.as_str().to_owned(),
+            host: host.to_owned(),
+            path: parts.uri.path().to_owned(),
+            question: "?",
+            pairs: pairs.iter().filter(|(name, _)| name != "Signature").cloned().collect(),
+            sort: |pairs| pairs.sort_by(|(left, _), (right, _)| left.cmp(right)),
+            encode: str::to_owned,
+            end: "",
+            hash,
+            write: |bytes| BASE64_STANDARD.encode(bytes),
+        };
+        let mut dotted = as_sent.clone();
+        // Sorted before the names are changed.
+        (dotted.sort)(&mut dotted.pairs);
+        dotted.sort = |_| {};
+        dotted.pairs.iter_mut().for_each(|(name, _)| *name = name.replace('_', "."));
+        let rooted = |way: &Self| Self { path: "/".to_owned(), ..way.clone() };
+        let (rooted_sent, rooted_dotted) = (rooted(&as_sent), rooted(&dotted));
+        vec![as_sent, dotted, rooted_sent, rooted_dotted]
+    }
+
+    fn source_text(&self) -> String {
+        let mut pairs = self.pairs.clone();
+        (self.sort)(&mut pairs);
+        let joined: Vec<_> = pairs.iter().map(|(name, value)| format!("{name}={}", (self.encode)(value))).collect();
+        format!("{}{}{}{}{}{}", self.method, self.host, self.path, self.question, joined.join("&"), self.end)
+    }
+
+    fn signature(&self, key: &str) -> String {
+        (self.write)(&self.hash.hmac(key.as_bytes(), self.source_text().as_bytes()))
+    }
+
+    /// For people: nothing secret is in it, and no picture. This kind of signature has one text alone.
+    fn shown(&self) -> Canonical {
+        let mut way = self.clone();
+        way.pairs.iter_mut().for_each(|(name, value)| *value = shown(name, value));
+        let text = way.source_text();
+        Canonical { canonical_request: text.clone(), string_to_sign: text }
+    }
+}
+
+/// The mistake that gives the signature that was sent, and the way with that mistake.
+fn find(sent: &str, right: &[Way], credential: &TencentCredential, context: &Context<'_>) -> Option<(Mistake, Way)> {
+    let key = credential.key.expose();
+    let is = |made: &str, sent: &str| secret::equal(made.as_bytes(), sent.as_bytes());
+    let decoded = percent_encoding::percent_decode_str(sent).decode_utf8_lossy().into_owned();
+    for way in right {
+        let made = way.signature(key);
+        if is(&made, &sent.replace(' ', "+")) {
+            let about = "a + of the signature arrived as a space; percent-encode the signature in query and form";
+            return Some((Mistake::new("plus_in_signature", about), way.clone()));
+        }
+        if decoded != sent && is(&made, &decoded) {
+            let about = "the signature was percent-encoded twice; encode it once";
+            return Some((Mistake::new("double_encoding", about), way.clone()));
+        }
+    }
+    let is_small = right[0].pairs.iter().map(|(_, value)| value.len()).sum::<usize>() <= MAX_TRIED;
+    for way in right.iter().step_by(4).filter(|_| is_small) {
+        if let Some(found) = ways(way).into_iter().find(|(_, way)| is(&way.signature(key), sent)) {
+            return Some(found);
+        }
+    }
+    for (host, mistake) in other_hosts(&right[0].host, context) {
+        let way = Way { host, ..right[0].clone() };
+        if is(&way.signature(key), sent) {
+            return Some((mistake, way));
+        }
+    }
+    let other = |(other, mistake): (String, Mistake)| {
+        right.iter().find(|way| is(&way.signature(&other), sent)).map(|way| (mistake, way.clone()))
+    };
+    context.other_keys(credential).into_iter().find_map(other)
+}
+
+/// Every mistake with the way that has it.
+fn ways(right: &Way) -> Vec<(Mistake, Way)> {
+    let mut ways = Vec::new();
+    let mut add = |name: &'static str, about: &str, change: &dyn Fn(&mut Way)| {
+        let mut way = right.clone();
+        change(&mut way);
+        ways.push((Mistake::new(name, about), way));
+    };
+    add("encoded_values", "values were signed percent-encoded; sign them as they are", &|way| {
+        way.encode = percent_encode;
+    });
+    add("plus_for_space", "values were signed percent-encoded, spaces as +; sign them as they are", &|way| {
+        way.encode = explain::plus_encode;
+    });
+    add("lower_case_escapes", "values were signed percent-encoded in small letters; sign them as they are", &|way| {
+        way.encode = explain::lower_encode;
+    });
+    add("unsorted_keys", "parameters were signed in the order in which they are sent; sort them by name", &|way| {
+        way.sort = |_| {};
+    });
+    add("unsorted_keys", "parameters were sorted without regard to capitals; sort them by their bytes", &|way| {
+        way.sort = |pairs| pairs.sort_by_key(|(name, _)| name.to_ascii_lowercase());
+    });
+    for method in ["GET", "POST", "get", "post"] {
+        let about = format!("the method was signed as {method}, and sent as {}", right.method);
+        add("other_method", &about, &|way| method.clone_into(&mut way.method));
+    }
+    for path in ["", "/v2/index.php", "/ocr"] {
+        let about = format!("the path was signed as {path:?}, and sent as {:?}", right.path);
+        add("other_path", &about, &|way| path.clone_into(&mut way.path));
+    }
+    add("no_question_mark", "the text lacks the ? between path and parameters", &|way| way.question = "");
+    let other = match right.hash {
+        Method1::Sha1 => (Method1::Sha256, "SHA-256 was used; SignatureMethod says SHA-1, or is missing"),
+        Method1::Sha256 => (Method1::Sha1, "SHA-1 was used; SignatureMethod says SHA-256"),
+    };
+    add("other_hash", other.1, &|way| way.hash = other.0);
+    add("hex_signature", "the signature is hexadecimal; write it in base64", &|way| {
+        way.write = |bytes| hex::encode(bytes);
+    });
+    add("hex_signature", "the signature is base64 of hexadecimal; write base64 of its bytes", &|way| {
+        way.write = |bytes| BASE64_STANDARD.encode(hex::encode(bytes));
+    });
+    add("trailing_newline", "the text has a line break at its end", &|way| way.end = "\n");
+    for (name, _) in &right.pairs {
+        let about = format!("the parameter {} was added after the request was signed", shown("", name));
+        add("unsigned_parameter", &about, &|way| way.pairs.retain(|(signed, _)| signed != name));
+    }
+    add("unsigned_host", "the host was not signed", &|way| way.host.clear());
+    ways
+}

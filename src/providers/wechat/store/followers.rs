@@ -1,0 +1,19 @@
+//! Users who follow an account: whoever has scanned one of its codes.
+
+use crate::providers::wechat::error::Error;
+use crate::shared::Shared;
+
+/// Makes a user a follower; whether he was one before, which `before` overrides.
+pub(in super::super) async fn follow(
+    shared: &Shared,
+    appid: &str,
+    openid: &str,
+    before: Option<bool>,
+) -> Result<bool, Error> {
+    let added = sqlx::query("INSERT INTO wechat_followers (appid, openid) VALUES ($1, $2) ON CONFLICT DO NOTHING")
+        .bind(appid)
+        .bind(openid)
+        .execute(shared.store().pool())
+        .await?;
+    Ok(before.unwrap_or(added.rows_affected() == 0))
+}

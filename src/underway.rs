@@ -1,0 +1,84 @@
+//! What becomes known of the request that a task answers while it does: who sent it, what it is about, what shall happen
+//! to its answer. Whoever finds that out notes it here; who attends to the request takes the notes when it is answered.
+//!
+//! Notes belong to the task, so that they need no way through the handlers. Outside of [`noting`] they are dropped.
+
+use std::cell::RefCell;
+
+use crate::faults::{Damage, Latency, Plan};
+
+tokio::task_local! {
+    static NOTES: RefCell<Notes>;
+}
+
+/// What is known of a request beyond its bytes.
+#[derive(Debug, Default)]
+pub struct Notes {
+    /// What it is about: texts to be drawn, scenes, addresses, numbers.
+    pub content: Vec<String>,
+    /// How late its answer shall be.
+    pub latency: Option<Latency>,
+    /// What shall happen to its answer.
+    pub damage: Option<Damage>,
+    /// The fault that struck, as it is written.
+    pub fault: Option<String>,
+}
+
+/// Bytes of one text that are noted.
+const MAX_TEXT: usize = 1024;
+
+/// Runs `answer`, and gives what was noted meanwhile.
+pub async fn noting<F: Future>(answer: F) -> (F::Output, Notes) {
+    NOTES
+        .scope(RefCell::default(), async {
+            let output = answer.await;
+            (output, NOTES.with(RefCell::take))
+        })
+        .await
+}
+
+/// Notes what the request is about.
+pub fn about(texts: &[&str]) {
+    note(|notes| {
+        notes.content = texts.iter().map(|text| text[..text.floor_char_boundary(MAX_TEXT)].to_owned()).collect();
+    });
+}
+
+/// Notes what shall happen to the answer beside its code. What was noted before holds where `plan` says nothing.
+pub fn planned(plan: &Plan) {
+    note(|notes| {
+        if *plan != Plan::default() {
+            notes.fault = Some(plan.to_string());
+        }
+        notes.latency = plan.latency.or(notes.latency);
+        notes.damage = plan.damage.or(notes.damage);
+    });
+}
+
+fn note(write: impl FnOnce(&mut Notes)) {
+    // Nobody listens where a handler is called by a test.
+    let _ = NOTES.try_with(|notes| write(&mut notes.borrow_mut()));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn notes_belong_to_the_request_that_is_answered() {
+        about(&["nobody listens"]);
+        let request = |text: &'static str| {
+            noting(async move {
+                about(&[text]);
+                tokio::task::yield_now().await;
+                planned(&"latency=1s".parse().expect("a plan"));
+                planned(&"reset".parse().expect("a plan"));
+                text.len()
+            })
+        };
+        let ((length, notes), (_, other)) = tokio::join!(request("a"), request("bc"));
+        assert_eq!((length, notes.content, notes.damage), (1, vec!["a".to_owned()], Some(Damage::Reset)));
+        assert!(notes.latency.is_some());
+        assert_eq!(other.content, ["bc"]);
+    }
+}

@@ -1,0 +1,3 @@
+module qrstack.test/checks
+
+go 1.24

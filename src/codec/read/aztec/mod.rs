@@ -431,6 +431,8 @@ fn corrected(raw: &[bool], layers: u32, blocks: u32) -> Option<Vec<bool>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::codec::Luma;
+    use crate::codec::read::binary::Threshold;
 
     #[test]
     fn a_ring_goes_clockwise_through_its_corners() {
@@ -439,6 +441,36 @@ mod tests {
             (places.len(), places[0], places[10], places[20], places[30]),
             (40, (-5, -5), (5, -5), (5, 5), (-5, 5))
         );
+    }
+
+    /// A full symbol of so many modules a side in its middle, `module` pixels each and without quiet zone, of which each
+    /// dark module is `ink` pixels wider to the right and down.
+    fn drawn(text: &str, module: usize, ink: usize) -> Luma {
+        use rxing::{BarcodeFormat, Writer, aztec::AztecWriter};
+        let symbol = AztecWriter.encode(text, &BarcodeFormat::AZTEC, 0, 0).expect("the text fits a symbol");
+        let side = symbol.getWidth() as usize * module;
+        let mut pixels = vec![230; side * side];
+        for y in 0..symbol.getHeight() {
+            for x in (0..symbol.getWidth()).filter(|&x| symbol.get(x, y)) {
+                for row in y as usize * module..((y as usize + 1) * module + ink).min(side) {
+                    let from = row * side + x as usize * module;
+                    let to = (from + module + ink).min((row + 1) * side);
+                    pixels[from..to].fill(20);
+                }
+            }
+        }
+        Luma::new(side as u32, side as u32, pixels)
+    }
+
+    #[test]
+    fn large_and_thickly_printed_symbols_are_read() {
+        let long: String = (0..180).map(|k| format!("line {k} of many. ")).collect();
+        for (text, module, ink) in [(&long, 2, 0), (&long, 5, 0), (&"not so long".repeat(6), 4, 1)] {
+            let luma = drawn(text, module, ink);
+            let (symbols, _) = scan(&Bits::of(&luma, Threshold::Block));
+            let texts: Vec<&str> = symbols.iter().map(|s| s.text.as_str()).collect();
+            assert_eq!(texts, [text.as_str()], "{module} pixels a module");
+        }
     }
 
     #[test]

@@ -64,6 +64,7 @@ const SQUARE: f32 = 0.92;
 
 /// The finder of about `width` pixels across around a place, seen so much from the side that its diagonals and columns
 /// have no proportions: its outline tells the perspective, and under that perspective its rings are where they should be.
+/// Five more of the BoofCV photos' codes, in two more photos.
 fn slanted(bits: &Bits, middle: RxingPoint, width: f32) -> Option<ConcentricPattern> {
     if width < LEAST_SLANTED {
         return None;
@@ -190,6 +191,20 @@ mod tests {
         assert_eq!(found.len(), 1);
         assert!((found[0].p.x - 61.0).abs() < 1.0 && (found[0].p.y - 61.0).abs() < 1.0, "{found:?}");
         assert!(insides(&bits, &found).is_empty(), "it is known already");
+    }
+
+    #[test]
+    fn a_finder_seen_from_the_side_is_found() {
+        // Three times as tall as wide, and askew: its diagonals and columns do not show the proportions.
+        let pixels = (0..120 * 120).map(|i| {
+            let (x, y) = ((i % 120) as f32 - 60.0, (i / 120) as f32 - 60.0);
+            let (u, v) = (x / 3.0, (y - 0.9 * x) / 7.0);
+            if matches!(u.abs().max(v.abs()), r if r < 1.5 || (2.5..3.5).contains(&r)) { 20 } else { 230 }
+        });
+        let bits = Bits::of(&Luma::new(120, 120, pixels.collect()), Threshold::Block);
+        let found = finders(&bits, &bits.matrix().expect("has a size"));
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert!((found[0].p.x - 60.0).abs() < 1.5 && (found[0].p.y - 60.0).abs() < 1.5, "{found:?}");
     }
 
     #[test]

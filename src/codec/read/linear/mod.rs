@@ -539,9 +539,9 @@ mod tests {
 
     #[test]
     fn strokes_that_differ_from_line_to_line_are_no_place() {
-        let bars = picture(320, 160, |x, _| (40..280).contains(&x) && chance(x / 3, 0) % 2 == 0);
+        let bars = picture(320, 160, |x, _| (40..280).contains(&x) && chance(x / 3, 0).is_multiple_of(2));
         assert_eq!(Places::find(&bars).0.len(), 1, "the same on every line");
-        let strokes = picture(320, 160, |x, y| (40..280).contains(&x) && chance(x / 3, y / 6) % 2 == 0);
+        let strokes = picture(320, 160, |x, y| (40..280).contains(&x) && chance(x / 3, y / 6).is_multiple_of(2));
         assert!(!locate::regions(&strokes).is_empty(), "all edges run one way");
         assert!(Places::find(&strokes).is_empty());
     }
@@ -550,7 +550,7 @@ mod tests {
     fn the_part_of_a_place_that_has_bars_is_kept() {
         // The edge of a box runs down to the bars.
         let luma = picture(320, 240, |x, y| {
-            if y < 180 { x > 150 } else { (40..280).contains(&x) && chance(x / 3, 0) % 2 == 0 && y < 230 }
+            if y < 180 { x > 150 } else { (40..280).contains(&x) && chance(x / 3, 0).is_multiple_of(2) && y < 230 }
         });
         let places = Places::find(&luma);
         let frame = places.frames().next().expect("has bars");

@@ -97,7 +97,7 @@ fn slanted(bits: &Bits, middle: RxingPoint, width: f32) -> Option<ConcentricPatt
     }
     let (p, size) = (finder.middle(), finder.size());
     (right as f32 >= SQUARE * all as f32)
-        .then(|| ConcentricPattern { p: RxingPoint { x: p.x, y: p.y }, size: size as i32 })
+        .then_some(ConcentricPattern { p: RxingPoint { x: p.x, y: p.y }, size: size as i32 })
 }
 
 /// Pixels of the smallest modules of finders that are known by their inside alone.

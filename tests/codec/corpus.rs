@@ -286,6 +286,13 @@ fn samples_of_codes_for_goods_in_transit_are_read() {
 }
 
 #[test]
+fn turned_samples_are_read() {
+    for quarters in 1..=3 {
+        check_turned("zxing-cpp", 3, quarters, &Bounds { right: 285, codes: 6, wrong: 2, false_reads: 0 });
+    }
+}
+
+#[test]
 fn samples_of_the_rarer_linear_symbologies_are_read() {
     check_folders("zxing-cpp", &["telepen-1"], &Bounds { right: 4, codes: 0, wrong: 0, false_reads: 0 });
     // One strip of film shows two codes, of which the truth lists one.

@@ -126,6 +126,11 @@ pub(super) fn number<'de, D: Deserializer<'de>, T: std::str::FromStr>(from: D) -
     text.parse().map(Some).map_err(|_| what())
 }
 
+/// For `deserialize_with`, beside `default`: a field that may be absent, and is no `null` where it is there.
+pub(super) fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Result<Option<T>, D::Error> {
+    T::deserialize(from).map(Some)
+}
+
 /// A name in the path, decoded.
 pub(super) struct Name(pub(super) String);
 

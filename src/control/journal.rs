@@ -14,7 +14,7 @@ use serde_json::Value;
 
 use super::Control;
 use super::area::Area;
-use super::body::{Body, Name, Query};
+use super::body::{self, Body, Name, Query};
 use super::error::Error;
 use super::faults::Removed;
 use crate::journal::{self, Bounds, Entry, Fill, MAX_FOUND, Summary, View};
@@ -232,9 +232,11 @@ async fn wait(State(control): State<Control>, Body(wait): Body<Wait>) -> Result<
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Verify {
-    #[serde(rename = "match")]
+    #[serde(rename = "match", default, deserialize_with = "body::present")]
     filter: Option<Filter>,
+    #[serde(default, deserialize_with = "body::present")]
     count: Option<Bounds>,
+    #[serde(default, deserialize_with = "body::present")]
     order: Option<Vec<Filter>>,
 }
 

@@ -71,10 +71,10 @@ async fn list(State(control): State<Control>, Query(scope): Query<Scope>) -> Res
 async fn add(State(control): State<Control>, Body(spec): Body<Spec>) -> Result<(StatusCode, Json<View>), Error> {
     let members = control.scope(spec.credential.as_deref())?.unwrap_or_default();
     let added = control.shared.faults().add(spec, &members);
-    added.map(|rule| (StatusCode::CREATED, Json(rule))).map_err(refusal)
+    added.map(|rule| (StatusCode::CREATED, Json(rule))).map_err(|refused| refusal(&refused))
 }
 
-fn refusal(refused: Refused) -> Error {
+fn refusal(refused: &Refused) -> Error {
     let message = refused.to_string();
     match refused {
         Refused::NoSuchOperation { .. } | Refused::NoSuchCode { .. } => Error::not_found(message),

@@ -32,6 +32,7 @@ mod pictures;
 mod scan;
 mod scope;
 mod state;
+mod strict;
 
 use std::sync::Arc;
 

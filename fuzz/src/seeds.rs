@@ -4,13 +4,12 @@
 
 use std::path::Path;
 
-libfuzzer_sys::fuzz_target!(
-    init: {
-        write().expect("the folders of the corpus can be written");
-        std::process::exit(0)
-    },
-    |_data: &[u8]| {}
-);
+libfuzzer_sys::fuzz_target!(init: write_and_end(), |_data: &[u8]| {});
+
+fn write_and_end() {
+    write().expect("the folders of the corpus can be written");
+    std::process::exit(0)
+}
 
 fn write() -> std::io::Result<()> {
     let fuzz = Path::new(env!("CARGO_MANIFEST_DIR"));

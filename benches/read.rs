@@ -41,6 +41,7 @@ fn main() {
             ("Data Matrix", Kinds::from_iter([Kind::DataMatrix])),
             ("Aztec", Kinds::from_iter([Kind::Aztec])),
             ("PDF417", Kinds::from_iter([Kind::Pdf417])),
+            ("MaxiCode", Kinds::from_iter([Kind::MaxiCode])),
             ("linear", Kind::ALL.into_iter().filter(|kind| kind.is_linear()).collect()),
         ] {
             group.bench_function(format!("{name}, {stage}"), |b| {

@@ -253,7 +253,8 @@ impl Registry {
         }
         // A set's API key has the set's number.
         let set = self.sets.get(format!("set-{}", name.strip_prefix("key-")?).as_str())?;
-        (set.api_key.id.as_ref() == name).then(|| Arc::clone(&set.api_key.id))
+        let id = &set.api_key.id;
+        (**id == *name).then(|| Arc::clone(id))
     }
 
     fn add(&mut self, set: &Arc<Set>) -> Result<(), AddError> {

@@ -421,7 +421,7 @@ mod tests {
         );
         // Within a character of several bytes.
         let (ours, theirs) = (canonical("你", ""), canonical("佀", ""));
-        assert_eq!(Difference::between(&ours, &theirs).map(|found| found.byte), Some(1));
+        assert_eq!(Difference::between(&ours, &theirs).map(|found| found.byte), Some(2));
     }
 
     #[test]

@@ -122,9 +122,13 @@ impl Motion {
         if set.is_none() && advance.is_none() && freeze.is_none() && scale.is_none() {
             return Ok(before);
         }
+        let is_shown = |moment: &Timestamp| (Self::EARLIEST..=Self::LATEST).contains(moment);
+        if !set.as_ref().is_none_or(is_shown) {
+            return Err(Unreachable);
+        }
         let from = set.unwrap_or_else(|| before.at(instant));
         let from = advance.map_or(Ok(from), |by| from.checked_add(by)).map_err(|_| Unreachable)?;
-        if !(Self::EARLIEST..=Self::LATEST).contains(&from) {
+        if !is_shown(&from) {
             return Err(Unreachable);
         }
         Ok(Self(Some(Moved {

@@ -178,6 +178,16 @@ impl Corners {
         let sum = self.0.iter().fold((0.0, 0.0), |s, p| (s.0 + p.x, s.1 + p.y));
         Point { x: sum.0 / 4.0, y: sum.1 / 4.0 }
     }
+
+    /// Whether a point is within the four sides, which do not cross.
+    pub fn contain(&self, p: Point) -> bool {
+        let mut sides = (0..4).map(|k| {
+            let (a, b) = (self.0[k], self.0[(k + 1) % 4]);
+            (b.x - a.x) * (p.y - a.y) - (b.y - a.y) * (p.x - a.x)
+        });
+        let first = sides.next().unwrap_or(0.0);
+        sides.all(|side| side * first >= 0.0)
+    }
 }
 
 /// A code found in a picture.

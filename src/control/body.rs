@@ -61,6 +61,10 @@ pub(super) async fn bytes(request: Request, control: &Control, limit: usize) -> 
 /// Reads JSON; nothing is `{}`.
 pub(super) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Error> {
     let bytes = if bytes.is_empty() { b"{}" } else { bytes };
+    // A list would be taken for the fields in their order.
+    if bytes.trim_ascii_start().starts_with(b"[") {
+        return Err(Error::invalid("the body is a JSON object, not a list"));
+    }
     serde_json::from_slice(bytes).map_err(|error| match error.classify() {
         Category::Data => Error::invalid(error.to_string()),
         Category::Syntax | Category::Eof | Category::Io => Error::malformed(error.to_string()),

@@ -9,7 +9,7 @@ use super::Control;
 use super::area::Area;
 use super::body::{Body, Name, Query};
 use super::error::Error;
-use crate::faults::{Failures, Spec, View};
+use crate::faults::{Failures, Refused, Spec, View};
 
 pub(super) fn area() -> Area {
     Area::new(include_str!("openapi/faults.json"))
@@ -71,7 +71,16 @@ async fn list(State(control): State<Control>, Query(scope): Query<Scope>) -> Res
 async fn add(State(control): State<Control>, Body(spec): Body<Spec>) -> Result<(StatusCode, Json<View>), Error> {
     let members = control.scope(spec.credential.as_deref())?.unwrap_or_default();
     let added = control.shared.faults().add(spec, &members);
-    added.map(|rule| (StatusCode::CREATED, Json(rule))).map_err(|refused| Error::invalid(refused.to_string()))
+    added.map(|rule| (StatusCode::CREATED, Json(rule))).map_err(refusal)
+}
+
+fn refusal(refused: Refused) -> Error {
+    let message = refused.to_string();
+    match refused {
+        Refused::NoSuchOperation { .. } | Refused::NoSuchCode { .. } => Error::not_found(message),
+        Refused::TooMany => Error::conflict(message),
+        Refused::NotOnePlan | Refused::Steps | Refused::Probability(_) => Error::invalid(message),
+    }
 }
 
 async fn clear(State(control): State<Control>, Query(scope): Query<Scope>) -> Result<Json<Removed>, Error> {

@@ -138,7 +138,8 @@ fn scalar<'de, D: Deserializer<'de>, T: std::str::FromStr>(from: D) -> Result<Op
 /// RFC 3339, or Unix seconds.
 fn moment<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Timestamp>, D::Error> {
     let Some(text) = scalar::<D, String>(from)? else { return Ok(None) };
-    let seconds = text.parse().ok().and_then(|seconds| Timestamp::from_second(seconds).ok());
+    let seconds =
+        text.parse().ok().filter(|seconds| *seconds >= 0).and_then(|seconds| Timestamp::from_second(seconds).ok());
     let moment = seconds.or_else(|| text.parse().ok());
     moment
         .map(Some)

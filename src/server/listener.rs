@@ -238,7 +238,9 @@ impl House {
                 let mut response = answer.await?;
                 if response.extensions().get::<Reset>().is_some() {
                     link.reset();
-                    outer.inspect(|outer| outer.reset());
+                    if let Some(outer) = outer {
+                        outer.reset();
+                    }
                 }
                 if link.is_unread() || gate.is_stopping() {
                     response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));

@@ -132,6 +132,8 @@ impl Store {
         // One connection that never ends: each connection to `:memory:` is a database of its own.
         let path = Path::new(":memory:");
         let options = SqlitePoolOptions::new().max_connections(1).idle_timeout(None).max_lifetime(None);
+        // Memory does not hang: how long is waited for the others is the request's own deadline.
+        let options = options.acquire_timeout(Duration::from_hours(1));
         let pool = options.connect_with(SqliteConnectOptions::new().in_memory(true)).await;
         let pool = pool.map_err(|source| OpenError::Database { path: path.to_owned(), source })?;
         let store = Self::new(pool.clone(), pool, None, None);

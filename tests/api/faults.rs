@@ -239,7 +239,7 @@ async fn rules_are_listed_shown_and_removed() {
 async fn a_rule_that_is_none_is_refused_by_its_mistake() {
     let server = Server::start().await;
     for (rule, status, named) in [
-        (json!({ "fault": "45009x" }), 422, "45009x"),
+        (json!({ "fault": "45009x" }), 404, "45009x"),
         (json!({ "fault": "45009", "operations": "token" }), 422, "operations"),
         (json!({ "fault": "latency=soon" }), 422, "soon"),
         (json!({ "fault": "45009", "times": -1 }), 422, "-1"),

@@ -74,9 +74,14 @@ impl Bits {
     }
 
     /// Whether the pixel at a place is black; `None` outside.
+    #[inline]
     pub(super) fn at(&self, x: f32, y: f32) -> Option<bool> {
-        (x >= 0.0 && y >= 0.0 && x < self.width as f32 && y < self.height as f32)
-            .then(|| self.words[y as usize * self.stride + x as usize / 64] >> (x as usize % 64) & 1 == 1)
+        if !(x >= 0.0 && y >= 0.0) {
+            return None;
+        }
+        let (x, y) = (x as u32, y as u32);
+        (x < self.width && y < self.height)
+            .then(|| self.words[y as usize * self.stride + x as usize / 64] >> (x % 64) & 1 == 1)
     }
 
     /// The lengths of the runs of row `y`: white first (perhaps of no length), then by turns.
@@ -139,6 +144,26 @@ impl Bits {
         let down = count(&mut (y + 1..self.height.min(y + 1 + reach)), |k| N / 2 + k);
         let whole = |k: usize, cut: bool| k > N / 2 || k == N / 2 && cut;
         (whole(up, y <= reach) && whole(down, y + 1 + reach >= self.height)).then_some(runs)
+    }
+
+    /// Distances from a dark place to its first `N` changes of colour along a direction of length one.
+    pub(super) fn changes<const N: usize>(&self, x: f32, y: f32, dx: f32, dy: f32, reach: f32) -> Option<[f32; N]> {
+        let mut dark = true;
+        let (mut found, mut count) = ([0.0; N], 0);
+        let mut at = 0.0;
+        while at < reach {
+            let now = self.at(x + dx * at, y + dy * at)?;
+            if now != dark {
+                found[count] = at - 0.25;
+                count += 1;
+                if count == N {
+                    return Some(found);
+                }
+                dark = now;
+            }
+            at += 0.5;
+        }
+        None
     }
 
     /// Turned a quarter clockwise.

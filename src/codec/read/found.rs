@@ -1,7 +1,8 @@
 //! What the stages found: each symbol once, in reading order.
 
+use super::kinds::Kinds;
 use super::layer::Layer;
-use crate::codec::{Corners, Symbol};
+use crate::codec::{Corners, Point, Symbol};
 
 /// The symbols found so far, in pixels of the received picture.
 #[derive(Debug, Default)]
@@ -23,6 +24,17 @@ impl Found {
                 right - left > PART * width as f32 && bottom - top > PART * height as f32
             })
         })
+    }
+
+    /// Where symbols of these kinds lie, in pixels of `layer`.
+    pub(super) fn places(&self, kinds: Kinds, layer: &Layer<'_>) -> Vec<Corners> {
+        let of_kinds = self.symbols.iter().filter(|s| kinds.contains(s.kind));
+        of_kinds.filter_map(|s| Some(layer.inwards(s.corners.as_ref()?))).collect()
+    }
+
+    /// Whether a symbol lies over a point of the received picture.
+    pub(super) fn covers(&self, p: Point) -> bool {
+        self.symbols.iter().any(|s| s.corners.is_some_and(|c| c.contain(p)))
     }
 
     /// Takes symbols found in `layer`; those known already are left out.
@@ -82,7 +94,7 @@ fn meet(a: Option<&Corners>, b: Option<&Corners>) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::codec::{Kind, Luma, Point};
+    use crate::codec::{Kind, Luma};
 
     fn symbol(text: &str, x: f32, y: f32) -> Symbol {
         let at = |dx: f32, dy: f32| Point { x: x + dx, y: y + dy };

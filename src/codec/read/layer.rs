@@ -11,14 +11,14 @@ use crate::codec::{Corners, Luma, Point};
 pub(super) struct Layer<'a> {
     pub(super) luma: Cow<'a, Luma>,
     scale: f32,
-    offset: f32,
+    offset: Point,
     block: OnceCell<Bits>,
 }
 
 impl<'a> Layer<'a> {
     /// The picture itself.
     pub(super) fn of(luma: &'a Luma) -> Self {
-        Self { luma: Cow::Borrowed(luma), scale: 1.0, offset: 0.0, block: OnceCell::new() }
+        Self { luma: Cow::Borrowed(luma), scale: 1.0, offset: Point { x: 0.0, y: 0.0 }, block: OnceCell::new() }
     }
 
     fn make(&self, luma: Luma, scale: f32) -> Layer<'static> {
@@ -73,6 +73,15 @@ impl<'a> Layer<'a> {
         self.make(Luma::new(nw, nh, out), sx)
     }
 
+    /// The part from (`left`, `top`) to (`right`, `bottom`), without these; it must have pixels.
+    pub(super) fn part(&self, [left, top, right, bottom]: [u32; 4]) -> Layer<'static> {
+        let rows = (top..bottom).flat_map(|y| &self.luma.row(y)[left as usize..right as usize]);
+        let mut layer = self.make(Luma::new(right - left, bottom - top, rows.copied().collect()), 1.0);
+        layer.offset.x += left as f32 * self.scale;
+        layer.offset.y += top as f32 * self.scale;
+        layer
+    }
+
     /// Every pixel repeated `times` × `times`, with a white margin of `margin` pixels of the received picture: for
     /// drawings of one pixel a module without quiet zone.
     pub(super) fn repeated(&self, times: u32, margin: u32) -> Layer<'static> {
@@ -95,7 +104,8 @@ impl<'a> Layer<'a> {
             }
         }
         let mut layer = self.make(Luma::new(w * times, h * times, out), 1.0 / times as f32);
-        layer.offset -= margin as f32 * self.scale;
+        layer.offset.x -= margin as f32 * self.scale;
+        layer.offset.y -= margin as f32 * self.scale;
         layer
     }
 
@@ -122,7 +132,18 @@ impl<'a> Layer<'a> {
 
     /// A point of this layer in pixels of the received picture.
     pub(super) fn point(&self, p: Point) -> Point {
-        Point { x: p.x * self.scale + self.offset, y: p.y * self.scale + self.offset }
+        Point { x: p.x * self.scale + self.offset.x, y: p.y * self.scale + self.offset.y }
+    }
+
+    /// A length in this layer in pixels of the received picture.
+    pub(super) fn length(&self, length: f32) -> f32 {
+        length * self.scale
+    }
+
+    /// Corners in the received picture in pixels of this layer.
+    pub(super) fn inwards(&self, corners: &Corners) -> Corners {
+        let inwards = |p: Point| Point { x: (p.x - self.offset.x) / self.scale, y: (p.y - self.offset.y) / self.scale };
+        Corners(corners.0.map(inwards))
     }
 
     /// Corners in this layer in pixels of the received picture.
@@ -147,7 +168,18 @@ mod tests {
             let (w, h) = (layer.luma.width() as f32, layer.luma.height() as f32);
             let centre = layer.point(Point { x: w / 2.0, y: h / 2.0 });
             assert!((centre.x - 2.0).abs() < 0.1 && (centre.y - 1.0).abs() < 0.1, "{centre:?}");
+            let back = layer.inwards(&Corners([centre; 4])).0[2];
+            assert!((back.x - w / 2.0).abs() < 1e-3 && (back.y - h / 2.0).abs() < 1e-3, "{back:?}");
         }
+    }
+
+    #[test]
+    fn a_part_knows_where_it_was() {
+        let luma = picture();
+        let part = Layer::of(&luma).part([1, 0, 3, 2]);
+        assert_eq!(part.luma.pixels(), [100, 200, 200, 40]);
+        let place = part.enlarged(2.0).point(Point { x: 0.0, y: 4.0 });
+        assert_eq!((place.x, place.y), (1.0, 2.0));
     }
 
     #[test]

@@ -43,6 +43,7 @@ async fn far_dates_and_odd_scales_are_refused() {
         json!({ "set": "2106-02-07T06:28:16Z" }),
         json!({ "set": 4_294_967_296_u64 }),
         json!({ "set": "9999-12-31T23:59:59Z" }),
+        json!({ "set": "1969-12-31T23:59:59Z", "advance": "30d" }),
         json!({ "set": "yesterday" }),
         json!({ "advance": "100000d" }),
         json!({ "advance": -1_700_000_001 }),

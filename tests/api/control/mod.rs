@@ -154,6 +154,7 @@ async fn every_failure_has_the_one_shape() {
         (Method::GET, "/clock?credential=x&credential=x", &[], "", is(422, "invalid")),
         (Method::GET, "/clock?credential=%ff", &[], "", is(400, "malformed")),
         (Method::GET, "/clock?credential=nobody", &[], "", is(404, "not_found")),
+        (Method::POST, "/seed", &[JSON], "[null, 7]", is(422, "invalid")),
         (Method::POST, "/seed", &[JSON], r#"{"seed":-1}"#, is(422, "invalid")),
         (Method::GET, "/credentials/%ff", &[], "", is(400, "malformed")),
         (Method::GET, "/credentials?limit=many", &[], "", is(422, "invalid")),

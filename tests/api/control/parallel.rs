@@ -62,7 +62,7 @@ async fn walk(server: &Server, number: u32) -> Vec<String> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn five_hundred_cases_do_not_disturb_each_other() {
-    let server = Arc::new(Server::with(&[("read_queue", "100000")]).await);
+    let server = Arc::new(Server::with(&[("read_queue", "100000"), ("request_timeout", "10m")]).await);
     let cases: Vec<_> = (0..CASES)
         .map(|number| {
             let server = Arc::clone(&server);

@@ -376,7 +376,7 @@ async fn the_resource_is_host_and_path_as_sent() {
     for (target, host, expected) in [
         ("/?ci-process=x", HOST, HOST),
         ("/a%20b/%E4%BD%A0?ci-process=x", "h:1", "h:1/a%20b/%E4%BD%A0"),
-        ("http://other.example/?ci-process=x", HOST, HOST),
+        ("http://other.example/?ci-process=x", HOST, "other.example"),
     ] {
         let answer = server.send(request(Method::GET, target, &[("host", host)], "")).await;
         assert_eq!(element(&answer, "Resource"), Some(expected), "{target}");

@@ -9,6 +9,7 @@ use std::net::SocketAddr;
 
 use axum::http::{Method, StatusCode};
 use qrstack::config::{Config, Raw};
+use qrstack::faults::Failures;
 use qrstack::intake::Peer;
 use qrstack::server::VENDORS;
 use serde_json::json;
@@ -297,7 +298,7 @@ fn no_code_is_missing_from_the_tables() {
     let failures = (vendor.failures)();
     let failures = failures.iter().filter(|of| of.operation != "showqrcode");
     let mut all: BTreeSet<i64> =
-        failures.flat_map(|of| of.codes()).map(|code| code.parse().expect("a number")).collect();
+        failures.flat_map(Failures::codes).map(|code| code.parse().expect("a number")).collect();
     all.insert(40066);
     assert_eq!(all, TEXTS.iter().map(|(code, _)| *code).collect(), "each code has its text");
 

@@ -104,7 +104,7 @@ final class Cos {
             client(new BasicCOSCredentials(Checks.SECRET_ID, "wrong"), config -> { }), text, "0", "200");
         isRefused("an unknown key", 403, "InvalidAccessKeyId", "does not exist in our records",
             client(new BasicCOSCredentials("AKIDunknown0123456789ABCDEFGHIJKLMN", Checks.SECRET_KEY), config -> { }), text, "0", "200");
-        isRefused("a signature that has ended", 403, "AccessDenied", "Request has expired",
+        isRefused("a signature that ends before it begins", 403, "AccessDenied", "Access Denied.",
             client(USUAL, config -> config.setSignExpired(-3600)), text, "0", "200");
         isRefused("a signature of yesterday", 403, "AccessDenied", "Request has expired",
             client(new BasicCOSCredentials(Checks.LATE_ID, Checks.SECRET_KEY), config -> { }), text, "0", "200");

@@ -11,14 +11,18 @@ use rxing::common::reedsolomon::{PredefinedGenericGF, ReedSolomonDecoder};
 use super::{binary::Bits, grid, guarded, outline, payload::Payload, plane::Perspective};
 use crate::codec::{Corners, Kind, Point, Symbol};
 
-/// Bull's eyes tried in one picture.
+/// Bull's eyes tried in one picture, and places that look like the middle of one.
 const MOST: usize = 64;
+const MOST_PLACES: usize = 256;
+const MOST_SMALL: usize = 32;
+/// Pixels of the smallest modules of which two places next to each other are told apart.
+const LEAST_APART: f32 = 1.9;
 
 /// Reads the symbols of `bits`; corners are in its pixels. Also gives the number of bull's eyes, read or not.
 pub(super) fn scan(bits: &Bits) -> (Vec<Symbol>, usize) {
-    let squares: Vec<[Point; 4]> = eyes(bits).into_iter().filter_map(|eye| outlined(bits, eye)).collect();
-    let symbols = squares.iter().filter_map(|&corners| guarded(|| read(bits, corners))).collect();
-    (symbols, squares.len())
+    let outlines = eyes(bits);
+    let symbols = outlines.iter().filter_map(|&outline| guarded(|| read(bits, outline))).collect();
+    (symbols, outlines.len())
 }
 
 /// A place that looks like the middle of a bull's eye.
@@ -29,9 +33,14 @@ struct Eye {
     module: f32,
 }
 
-/// Centres of seven equal runs, light outside, dark in the middle, across as well as down.
-fn eyes(bits: &Bits) -> Vec<Eye> {
-    let mut found: Vec<Eye> = Vec::new();
+/// The traced squares of bull's eyes: around the middle of seven equal runs, light outside, dark in the middle, across as
+/// well as down.
+fn eyes(bits: &Bits) -> Vec<Outline> {
+    let mut found: Vec<Outline> = Vec::new();
+    // On an alternating row of a symbol its middle is only one of many such places, two modules apart: one without rings
+    // around says nothing about the next.
+    let mut places: Vec<(Eye, f32)> = Vec::new();
+    let mut smalls = 0;
     let mut runs = Vec::new();
     for y in (0..bits.height()).step_by(2) {
         bits.row_runs(y, &mut runs);
@@ -41,12 +50,19 @@ fn eyes(bits: &Bits) -> Vec<Eye> {
             if equal(seven) {
                 let total: u32 = seven.iter().sum();
                 let x = start as f32 + total as f32 / 2.0;
-                let near = |e: &Eye| (e.x - x).abs() < 2.0 * e.module && (e.y - y as f32).abs() < 2.0 * e.module;
+                let near = |(e, modules): &(Eye, f32)| (e.x - x).abs().max((e.y - y as f32).abs()) < modules * e.module;
+                // In noise there are too many small ones to be told apart.
+                let small = total as f32 / 7.0 < LEAST_APART;
                 if found.len() < MOST
-                    && !found.iter().any(near)
+                    && places.len() < MOST_PLACES
+                    && !(small && smalls >= MOST_SMALL)
+                    && !places.iter().any(near)
                     && let Some(eye) = crossed(bits, x, y as f32 + 0.5, total as f32 / 7.0)
                 {
-                    found.push(eye);
+                    let outline = outlined(bits, eye);
+                    smalls += usize::from(small);
+                    places.push((eye, if small || outline.is_some() { 2.0 } else { 0.4 }));
+                    found.extend(outline);
                 }
             }
             start += seven[0] + seven[1];
@@ -89,7 +105,7 @@ fn crossed(bits: &Bits, x: f32, y: f32, module: f32) -> Option<Eye> {
     }
     // The first edge lies half a module from the centre, the next ones a module each from there on.
     let edges = |dx: f32, dy: f32, x: f32, y: f32| -> Option<[f32; 3]> {
-        let e: [f32; 3] = ray(bits, x, y, dx, dy, 5.0 * module)?;
+        let e: [f32; 3] = bits.changes(x, y, dx, dy, 5.0 * module)?;
         let unit = (e[2] - e[0]) / 2.0;
         let regular = (e[1] - e[0] - unit).abs() < 0.5 * unit + 0.5 && e[0] < 1.3 * unit + 0.5;
         regular.then_some(e)
@@ -113,61 +129,65 @@ fn crossed(bits: &Bits, x: f32, y: f32, module: f32) -> Option<Eye> {
     .then(|| Eye { x: x + (right[2] - left[2]) / 2.0, y: middle, module: (wide + tall) / 10.0 })
 }
 
-/// Distances from a dark place to its first `N` changes of colour along a direction.
-fn ray<const N: usize>(bits: &Bits, x: f32, y: f32, dx: f32, dy: f32, reach: f32) -> Option<[f32; N]> {
-    let mut dark = true;
-    let (mut found, mut count) = ([0.0; N], 0);
-    let mut at = 0.0;
-    while at < reach {
-        let now = bits.at(x + dx * at, y + dy * at)?;
-        if now != dark {
-            found[count] = at - 0.25;
-            count += 1;
-            if count == N {
-                return Some(found);
-            }
-            dark = now;
-        }
-        at += 0.5;
-    }
-    None
-}
-
 /// Rays from the middle of a bull's eye to its outline; three quarters of them must meet it.
 const RAYS: usize = 96;
 /// Part of the modules of a bull's eye that must have their colour.
 const ROUND: f32 = 0.8;
-/// Half the side, in modules, of the square whose outline is traced: the inner side of the fourth ring.
+/// Half the side, in modules, of the square whose outline is traced: the inner side of the fourth ring, where ink has
+/// not made that wider.
 const TRACED: f32 = 3.5;
 
-/// The corners of the traced square of a bull's eye; `None` where its rings are not there.
-fn outlined(bits: &Bits, eye: Eye) -> Option<[Point; 4]> {
+/// The outline of a bull's eye.
+#[derive(Clone, Copy, Debug)]
+struct Outline {
+    corners: [Point; 4],
+    /// Half its side in modules.
+    half: f32,
+}
+
+/// The traced square of a bull's eye; `None` where its rings are not there.
+fn outlined(bits: &Bits, eye: Eye) -> Option<Outline> {
     let edges = |k: usize| {
         let (dy, dx) = (k as f32 / RAYS as f32 * std::f32::consts::TAU).sin_cos();
-        let edges = ray::<4>(bits, eye.x, eye.y, dx, dy, 12.0 * eye.module)?;
+        let edges = bits.changes::<4>(eye.x, eye.y, dx, dy, 12.0 * eye.module)?;
         Some((edges, Point { x: eye.x + dx * edges[3], y: eye.y + dy * edges[3] }))
     };
-    // Whatever its direction, a ray meets the rings at equal distances: a few rays tell most chance patterns.
-    let regular = |k: &usize| {
-        edges(*k).is_some_and(|(e, _)| {
-            let gaps = [e[1] - e[0], e[2] - e[1], e[3] - e[2]];
-            let (least, most) = gaps.iter().fold((f32::INFINITY, 0f32), |(l, m), &g| (l.min(g), m.max(g)));
-            most <= 2.0 * least + 1.5
-        })
+    // Whatever its direction, a ray meets the rings at equal distances, and as far out as the one opposite: a few rays tell
+    // most chance patterns.
+    let regular = |e: &[f32; 4]| {
+        let gaps = [e[1] - e[0], e[2] - e[1], e[3] - e[2]];
+        let (least, most) = gaps.iter().fold((f32::INFINITY, 0f32), |(l, m), &g| (l.min(g), m.max(g)));
+        most <= 2.0 * least + 1.5
     };
-    if (0..RAYS).step_by(8).filter(regular).count() < RAYS / 12 {
+    let few: [Option<f32>; RAYS / 8] =
+        std::array::from_fn(|k| edges(8 * k).filter(|(e, _)| regular(e)).map(|(e, _)| e[3]));
+    let opposite = |k: &usize| {
+        let (a, b) = (few[*k].unwrap_or(0.0), few[*k + RAYS / 16].unwrap_or(0.0));
+        (a - b).abs() < 0.25 * (a + b) + 1.0 && a.min(b) > 0.0
+    };
+    if few.iter().flatten().count() < RAYS / 12 || (0..RAYS / 16).filter(opposite).count() < RAYS / 32 {
         return None;
     }
-    let points: Vec<Point> = (0..RAYS).filter_map(|k| Some(edges(k)?.1)).collect();
+    let (rings, points): (Vec<[f32; 4]>, Vec<Point>) = (0..RAYS).filter_map(edges).unzip();
     if points.len() < RAYS * 3 / 4 {
         return None;
     }
     let corners = outline::quadrilateral(Point { x: eye.x, y: eye.y }, &points)?;
-    let seen = Perspective::between(square(TRACED), corners)?;
+    // Ink has moved each edge by a quarter of what a dark ring is wider than a light one.
+    let mut wider: Vec<f32> = rings
+        .iter()
+        .map(|e| {
+            let (dark, light) = (e[2] - e[1], (e[1] - e[0] + e[3] - e[2]) / 2.0);
+            (dark - light) / (2.0 * (dark + light))
+        })
+        .collect();
+    wider.sort_by(f32::total_cmp);
+    let outline = Outline { corners, half: TRACED - wider[wider.len() / 2] };
+    let seen = Perspective::between(square(outline.half), corners)?;
     // Squares within squares: chance patterns end here.
     let rings = (1..=4).flat_map(|r| ring(r).map(move |(x, y)| (x, y, r % 2 == 0)));
     let right = rings.filter(|&(x, y, black)| dark(bits, &seen, x, y) == Some(black)).count();
-    (right as f32 >= ROUND * 80.0).then_some(corners)
+    (right as f32 >= ROUND * 80.0).then_some(outline)
 }
 
 /// The square of `r` modules around the origin.
@@ -181,15 +201,15 @@ fn dark(bits: &Bits, view: &Perspective, x: i32, y: i32) -> Option<bool> {
     bits.at(p.x, p.y)
 }
 
-/// The symbol around a bull's eye, of which the corners of the traced square are known.
-fn read(bits: &Bits, corners: [Point; 4]) -> Option<Symbol> {
-    let seen = Perspective::between(square(TRACED), corners)?;
+/// The symbol around a bull's eye, of which the outline is known.
+fn read(bits: &Bits, outline: Outline) -> Option<Symbol> {
+    let seen = Perspective::between(square(outline.half), outline.corners)?;
     let dark = |view: &Perspective, x: i32, y: i32| dark(bits, view, x, y);
     // The fifth ring is light in a full symbol; in a compact one it holds the mode message.
     let fifth = ring(5).filter_map(|(x, y)| dark(&seen, x, y)).filter(|&d| d).count();
     let compact = fifth > 5;
     let r = if compact { 5 } else { 7 };
-    for (view, mirrored) in turns(corners, square(TRACED)) {
+    for (view, mirrored) in turns(outline.corners, square(outline.half)) {
         let view = view?;
         let marks = [(-r, -r), (1 - r, -r), (-r, 1 - r), (r, -r), (r, 1 - r), (r, r - 1)];
         let blanks = [(r - 1, -r), (r, r), (r - 1, r), (-r, r), (1 - r, r), (-r, r - 1)];
@@ -277,6 +297,9 @@ fn mode(compact: bool, dark: impl Fn(i32, i32) -> Option<bool>) -> Option<Mode> 
         .then(|| Mode::Rune(joined(&corrected) as u8))
 }
 
+/// Part of the alternating modules of both axes that must have their colour before the others are read from the same view.
+const ALIGNED: f32 = 0.75;
+
 fn symbol(bits: &Bits, view: &Perspective, mode: &Mode, mirrored: bool) -> Option<Symbol> {
     let mut refined = *view;
     let (dimension, payload) = match *mode {
@@ -287,20 +310,30 @@ fn symbol(bits: &Bits, view: &Perspective, mode: &Mode, mirrored: bool) -> Optio
         }
         Mode::Symbol { compact, layers, blocks } => {
             let dimension = if compact { 4 * layers + 11 } else { 4 * layers + 2 * ((2 * layers + 6) / 15) + 15 };
-            if let Some(payload) = content(bits, view, dimension, compact, layers, blocks) {
+            let half = dimension as f32 / 2.0;
+            // Every sixteenth row and column of a full symbol alternates, from the middle on.
+            let fixed = |x: i32, y: i32| (!compact && (x % 16 == 0 || y % 16 == 0)).then_some((x + y) % 2 == 0);
+            let aligned = || {
+                let n = half as i32;
+                let axes = (-n..=n).flat_map(|k| [(k, 0), (0, k)]);
+                let right = axes.filter(|&(x, y)| dark(bits, view, x, y) == fixed(x, y)).count();
+                compact || right as f32 > ALIGNED * (4.0 * half)
+            };
+            let straight = aligned().then(|| content(bits, view, dimension, compact, layers, blocks)).flatten();
+            if let Some(payload) = straight {
                 (dimension, payload)
             } else {
+                let known = if compact { 5.0 } else { 7.0 };
+                let start = grid::flattened(view, known)?;
                 // The message of a chance pattern speaks of a size that the picture has no room for.
-                let half = dimension as f32 / 2.0;
-                let room = [(-half, -half), (half, -half), (half, half), (-half, half)].iter().all(|&(x, y)| {
-                    let p = view.map(x * 0.9, y * 0.9);
+                let room = square(half * 0.9).iter().all(|p| {
+                    let p = start.map(p.x, p.y);
                     bits.at(p.x, p.y).is_some()
                 });
                 if !room {
                     return None;
                 }
-                let known = if compact { 5.0 } else { 7.0 };
-                refined = grid::grown(*view, known, dimension as f32 / 2.0, |p| bits.at(p.x, p.y));
+                refined = grid::grown(*view, known, half, |p| bits.at(p.x, p.y), fixed);
                 (dimension, content(bits, &refined, dimension, compact, layers, blocks)?)
             }
         }
@@ -398,6 +431,8 @@ fn corrected(raw: &[bool], layers: u32, blocks: u32) -> Option<Vec<bool>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::codec::Luma;
+    use crate::codec::read::binary::Threshold;
 
     #[test]
     fn a_ring_goes_clockwise_through_its_corners() {
@@ -406,6 +441,36 @@ mod tests {
             (places.len(), places[0], places[10], places[20], places[30]),
             (40, (-5, -5), (5, -5), (5, 5), (-5, 5))
         );
+    }
+
+    /// A full symbol of so many modules a side in its middle, `module` pixels each and without quiet zone, of which each
+    /// dark module is `ink` pixels wider to the right and down.
+    fn drawn(text: &str, module: usize, ink: usize) -> Luma {
+        use rxing::{BarcodeFormat, Writer, aztec::AztecWriter};
+        let symbol = AztecWriter.encode(text, &BarcodeFormat::AZTEC, 0, 0).expect("the text fits a symbol");
+        let side = symbol.getWidth() as usize * module;
+        let mut pixels = vec![230; side * side];
+        for y in 0..symbol.getHeight() {
+            for x in (0..symbol.getWidth()).filter(|&x| symbol.get(x, y)) {
+                for row in y as usize * module..((y as usize + 1) * module + ink).min(side) {
+                    let from = row * side + x as usize * module;
+                    let to = (from + module + ink).min((row + 1) * side);
+                    pixels[from..to].fill(20);
+                }
+            }
+        }
+        Luma::new(side as u32, side as u32, pixels)
+    }
+
+    #[test]
+    fn large_and_thickly_printed_symbols_are_read() {
+        let long = (0..80).map(|k| format!("line {k} of many. ")).collect::<Vec<_>>().concat();
+        for (text, module, ink) in [(&long, 2, 0), (&long, 5, 0), (&"not so long".repeat(6), 4, 1)] {
+            let luma = drawn(text, module, ink);
+            let (symbols, _) = scan(&Bits::of(&luma, Threshold::Block));
+            let texts: Vec<&str> = symbols.iter().map(|s| s.text.as_str()).collect();
+            assert_eq!(texts, [text.as_str()], "{module} pixels a module");
+        }
     }
 
     #[test]

@@ -70,20 +70,30 @@ impl<'a> Ink<'a> {
 }
 
 /// The grey of a place between pixels; `None` outside of the picture.
+#[inline]
 fn grey(luma: &Luma, p: Point) -> Option<f32> {
+    let (x, y) = (p.x - 0.5, p.y - 0.5);
+    let wide = luma.width() as usize;
+    let mix = |at: usize, right: usize, below: usize, fx: f32, fy: f32| {
+        let pixel = |k: usize| f32::from(luma.pixels()[k]);
+        let a = pixel(at) + (pixel(at + right) - pixel(at)) * fx;
+        let b = pixel(at + below) + (pixel(at + below + right) - pixel(at + below)) * fx;
+        a + (b - a) * fy
+    };
+    // Between four pixels, as almost always.
+    if x >= 0.0 && y >= 0.0 {
+        let (left, top) = (x as i32, y as i32);
+        if ((left + 1) as u32) < luma.width() && ((top + 1) as u32) < luma.height() {
+            return Some(mix(top as usize * wide + left as usize, 1, wide, x - left as f32, y - top as f32));
+        }
+    }
     let (w, h) = (luma.width() as f32, luma.height() as f32);
     if !(p.x >= 0.0 && p.y >= 0.0 && p.x <= w && p.y <= h) {
         return None;
     }
-    let (x, y) = ((p.x - 0.5).clamp(0.0, w - 1.0), (p.y - 0.5).clamp(0.0, h - 1.0));
+    let (x, y) = (x.clamp(0.0, w - 1.0), y.clamp(0.0, h - 1.0));
     let (left, top) = (x as usize, y as usize);
-    let (fx, fy) = (x - left as f32, y - top as f32);
-    let wide = luma.width() as usize;
-    let at = top * wide + left;
     let right = usize::from(left + 1 < wide);
     let below = if top + 1 < luma.height() as usize { wide } else { 0 };
-    let pixel = |k: usize| f32::from(luma.pixels()[k]);
-    let a = pixel(at) + (pixel(at + right) - pixel(at)) * fx;
-    let b = pixel(at + below) + (pixel(at + below + right) - pixel(at + below)) * fx;
-    Some(a + (b - a) * fy)
+    Some(mix(top * wide + left, right, below, x - left as f32, y - top as f32))
 }

@@ -79,11 +79,11 @@ impl Bend {
             let row = frame.rows as usize - 1 - k;
             right_stray[row] = Some(Point { x: p.x - w + 0.5, y: p.y - row as f32 - 0.5 });
         }
-        let part = |strays: &[Option<Point>], of: fn(&Point) -> f32| -> Vec<f32> {
-            smooth(&strays.iter().map(|s| s.as_ref().map(of)).collect::<Vec<_>>())
+        let part = |strays: &[Option<Point>], of: fn(&Point) -> f32, pinned: bool| -> Vec<f32> {
+            smooth(&strays.iter().map(|s| s.as_ref().map(of)).collect::<Vec<_>>(), pinned)
         };
-        let (top_along, top_across) = (part(&top_stray, |p| p.x), part(&top_stray, |p| p.y));
-        let (right_across, right_along) = (part(&right_stray, |p| p.x), part(&right_stray, |p| p.y));
+        let (top_along, top_across) = (part(&top_stray, |p| p.x, true), part(&top_stray, |p| p.y, false));
+        let (right_across, right_along) = (part(&right_stray, |p| p.x, false), part(&right_stray, |p| p.y, true));
         // The solid borders: their outer edge, followed from the tip.
         let solid = |edge: Edge| -> Vec<f32> {
             let n = frame.count(edge);
@@ -100,7 +100,7 @@ impl Bend {
                 offset = if edge == Edge::Left { p.x } else { h - p.y };
                 found[k as usize] = Some(if edge == Edge::Left { p.x } else { p.y - h });
             }
-            smooth(&found)
+            smooth(&found, false)
         };
         let (left_across, bottom_across) = (solid(Edge::Left), solid(Edge::Bottom));
         let zip = |along: Vec<f32>, across: Vec<f32>, upright: bool| -> Vec<Point> {
@@ -110,22 +110,8 @@ impl Bend {
                 .map(|(a, c)| if upright { Point { x: c, y: a } } else { Point { x: a, y: c } })
                 .collect()
         };
-        // The solid borders have no rhythm: they are taken to follow the broken ones opposite, shifted so that the
-        // corners meet.
-        let follow = |opposite: &[f32], from: f32, to: f32| -> Vec<f32> {
-            let n = opposite.len();
-            let (first, last) = (opposite[0], opposite[n - 1]);
-            opposite
-                .iter()
-                .enumerate()
-                .map(|(k, v)| {
-                    let t = k as f32 / (n - 1) as f32;
-                    v - (first + (last - first) * t) + from + (to - from) * t
-                })
-                .collect()
-        };
-        let bottom_along = follow(&top_along, left_across[left_across.len() - 1], right_across[right_across.len() - 1]);
-        let left_along = follow(&right_along, top_across[0], bottom_across[0]);
+        // The solid borders have no rhythm: they are taken to follow the broken ones opposite.
+        let (bottom_along, left_along) = (top_along.clone(), right_along.clone());
         Some(Self {
             top: zip(top_along, top_across, false),
             bottom: zip(bottom_along, bottom_across, false),
@@ -216,8 +202,9 @@ impl Bend {
     }
 }
 
-/// Fills gaps, and takes out what leaps off the median of the nearest five.
-fn smooth(measured: &[Option<f32>]) -> Vec<f32> {
+/// Fills gaps, and takes out what leaps off the median of the nearest five. Where it is `pinned`, nothing strays at the
+/// corners, half a module beyond both ends.
+fn smooth(measured: &[Option<f32>], pinned: bool) -> Vec<f32> {
     let seen: Vec<(usize, f32)> = measured.iter().enumerate().filter_map(|(k, v)| v.map(|v| (k, v))).collect();
     if seen.len() < 3 {
         return vec![0.0; measured.len()];
@@ -236,10 +223,14 @@ fn smooth(measured: &[Option<f32>]) -> Vec<f32> {
     (0..measured.len())
         .map(|k| {
             let after = medians.partition_point(|m| m.0 < k);
+            // Beyond the last one seen, what is left of it on the way to the corner.
+            let rest = |(at, v): (usize, f32), corner: f32| {
+                if pinned { v * (corner - k as f32) / (corner - at as f32) } else { v }
+            };
             match (after.checked_sub(1).map(|i| medians[i]), medians.get(after)) {
                 (Some(a), Some(&b)) => a.1 + (b.1 - a.1) * (k - a.0) as f32 / (b.0 - a.0) as f32,
-                (Some(a), None) => a.1,
-                (None, Some(&b)) => b.1,
+                (Some(a), None) => rest(a, measured.len() as f32 - 0.5),
+                (None, Some(&b)) => rest(b, -0.5),
                 (None, None) => 0.0,
             }
         })

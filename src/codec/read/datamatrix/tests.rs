@@ -109,6 +109,19 @@ fn a_symbol_on_a_bottle_is_read() {
 }
 
 #[test]
+fn columns_that_narrow_from_left_to_right_are_read() {
+    let text = "narrower and narrower";
+    let symbol = drawn(text, SymbolShapeHint::FORCE_SQUARE);
+    let n = symbol.getWidth() as f32;
+    let quad = [p(20.0, 20.0), p(200.0, 20.0), p(200.0, 200.0), p(20.0, 200.0)];
+    let scene = Scene { width: 220, height: 220, quad, ink: 30.0, paper: 200.0 };
+    // No plane does that: a module at the left is twice as wide as one at the right.
+    let uneven = scene.picture(&symbol, |at| p(at.x * (2.0 * n + at.x) / (3.0 * n), at.y));
+    let found = scanned(&uneven);
+    assert_eq!(found.iter().map(|s| s.text.as_str()).collect::<Vec<_>>(), [text]);
+}
+
+#[test]
 fn a_gap_in_the_solid_border_is_bridged() {
     let symbol = drawn("a gap in the bar", SymbolShapeHint::FORCE_SQUARE);
     let size = symbol.getWidth() as f32 * 6.0;

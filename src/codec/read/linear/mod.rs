@@ -2,6 +2,18 @@
 //!
 //! Here: which lines are looked at, and how lines that say the same become a symbol. One line is never enough for a code
 //! whose check is weak: its neighbours are asked, and those that say something else count against it.
+//!
+//! What each stage reads of the zxing-cpp samples and of camera frames, and costs there, zxing-cpp's whole reading = 1:
+//!
+//! | stage | reads | time |
+//! |---|---|---|
+//! | rows and columns ([`upright`]) | 447, 27 | 0.12, 0.07 |
+//! | finding and judging places ([`Places::find`]) | | 0.02, 0.03 |
+//! | lines across places ([`located`]) | 8, 30 | 0.02, 0.01 |
+//! | the same, sharpened | 12, 1 | 0.02, 0.00 |
+//! | weighed, as it is and sharpened ([`weighed`]) | 27, 1 | 0.04, 0.00 |
+//! | the same place enlarged and sharpened | 1, 0 | 0.01, 0.00 |
+//! | inverted | 2, 0 | 0.00, 0.00 |
 
 mod blurred;
 mod codabar;
@@ -527,9 +539,9 @@ mod tests {
 
     #[test]
     fn strokes_that_differ_from_line_to_line_are_no_place() {
-        let bars = picture(320, 160, |x, _| (40..280).contains(&x) && chance(x / 3, 0) % 2 == 0);
+        let bars = picture(320, 160, |x, _| (40..280).contains(&x) && chance(x / 3, 0).is_multiple_of(2));
         assert_eq!(Places::find(&bars).0.len(), 1, "the same on every line");
-        let strokes = picture(320, 160, |x, y| (40..280).contains(&x) && chance(x / 3, y / 6) % 2 == 0);
+        let strokes = picture(320, 160, |x, y| (40..280).contains(&x) && chance(x / 3, y / 6).is_multiple_of(2));
         assert!(!locate::regions(&strokes).is_empty(), "all edges run one way");
         assert!(Places::find(&strokes).is_empty());
     }
@@ -538,7 +550,7 @@ mod tests {
     fn the_part_of_a_place_that_has_bars_is_kept() {
         // The edge of a box runs down to the bars.
         let luma = picture(320, 240, |x, y| {
-            if y < 180 { x > 150 } else { (40..280).contains(&x) && chance(x / 3, 0) % 2 == 0 && y < 230 }
+            if y < 180 { x > 150 } else { (40..280).contains(&x) && chance(x / 3, 0).is_multiple_of(2) && y < 230 }
         });
         let places = Places::find(&luma);
         let frame = places.frames().next().expect("has bars");

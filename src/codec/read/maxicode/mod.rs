@@ -109,20 +109,31 @@ const RAYS: usize = 32;
 
 /// The eye around a place on a line through its middle, if the same rings are met in all directions.
 fn crossed(bits: &Bits, at: Point, radius: f32) -> Option<Eye> {
-    // The fifth change of colour from the light middle on; the sixth may be lost where a module touches the ring.
-    let edge = |from: Point, dx: f32, dy: f32| -> Option<f32> {
+    let ring = radius * (EYE - RING) / EYE;
+    // The fifth change of colour from the light middle on; the sixth may be lost where a module touches the ring. The
+    // rings are of one width, whatever the direction; where pixels are coarse, a ray may slip through one.
+    let walk = |from: Point, dx: f32, dy: f32, even: bool| -> Option<f32> {
         let (mut dark, mut changes, mut t) = (false, 0, 0.0);
+        let (mut last, mut least, mut most) = (0.0, f32::INFINITY, 0f32);
         while t < 2.0 * radius {
             if bits.at(from.x + dx * t, from.y + dy * t)? != dark {
                 (dark, changes) = (!dark, changes + 1);
+                if changes > 1 {
+                    (least, most) = (least.min(t - last), most.max(t - last));
+                    if even && (most > 4.0 * least + 2.0 || most > 2.6 * ring + 1.0) {
+                        return None;
+                    }
+                }
                 if changes == 5 {
                     return Some(t - 0.25);
                 }
+                last = t;
             }
             t += 0.5;
         }
         None
     };
+    let edge = |from: Point, dx: f32, dy: f32| walk(from, dx, dy, true);
     let (up, down) = (edge(at, 0.0, -1.0)?, edge(at, 0.0, 1.0)?);
     let middle = Point { x: at.x, y: at.y + (down - up) / 2.0 };
     let (left, right) = (edge(middle, -1.0, 0.0)?, edge(middle, 1.0, 0.0)?);
@@ -141,7 +152,7 @@ fn crossed(bits: &Bits, at: Point, radius: f32) -> Option<Eye> {
     }
     let direction = |k: usize| (k as f32 / RAYS as f32 * std::f32::consts::TAU).sin_cos();
     for last in [false, true] {
-        let rays: Vec<Option<f32>> = (0..RAYS).map(|k| edge(middle, direction(k).1, direction(k).0)).collect();
+        let rays: Vec<Option<f32>> = (0..RAYS).map(|k| walk(middle, direction(k).1, direction(k).0, false)).collect();
         if rays.iter().flatten().count() < RAYS * 3 / 4 {
             return None;
         }

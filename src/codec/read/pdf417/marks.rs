@@ -184,6 +184,9 @@ const SKIPPED: usize = 3;
 /// Fewest marks, and fewest rows that they go through.
 const FEWEST: usize = 4;
 const FEWEST_ROWS: i32 = 3;
+/// Part of its lines on which a side has a mark, and modules that its marks are off a straight line on average.
+const DENSE: f32 = 0.55;
+const STRAIGHT: f32 = 1.0;
 /// Most chains followed at a time.
 const MOST_CHAINS: usize = 32;
 
@@ -225,6 +228,16 @@ impl Chain {
         rows >= FEWEST_ROWS && 5 * back as usize <= self.marks.len()
     }
 
+    /// Whether most lines have a mark, close to a straight line through all of them.
+    fn dense(&self) -> bool {
+        let count = self.marks.len() as f32;
+        let mean = |of: &dyn Fn(&Mark) -> f32| self.marks.iter().map(of).sum::<f32>() / count;
+        let (line, along) = (mean(&|m| m.line as f32), mean(&|m| m.along));
+        let rise = mean(&|m| (m.line as f32 - line) * (m.along - along)) / mean(&|m| (m.line as f32 - line).powi(2));
+        let off = mean(&|m| (m.along - along - rise * (m.line as f32 - line)).abs());
+        count >= DENSE * self.lines().count() as f32 && off < STRAIGHT * self.module()
+    }
+
     /// How far the side leans: units along the lines for each unit down.
     pub(super) fn lean(&self, spacing: f32) -> f32 {
         let (first, last) = (&self.marks[0], &self.marks[self.marks.len() - 1]);
@@ -256,7 +269,7 @@ pub(super) fn chains(sweep: &Sweep, side: Side) -> Vec<Chain> {
     let mut done = Vec::new();
     let mut found = Vec::new();
     let keep = |chain: Chain, done: &mut Vec<Chain>| {
-        if chain.marks.len() >= FEWEST && chain.ordered() {
+        if chain.marks.len() >= FEWEST && chain.ordered() && chain.dense() {
             done.push(chain);
         }
     };

@@ -16,6 +16,8 @@ use crate::codec::{Corners, Kind, Point, Symbol};
 /// Lines that are searched for a side, and lines once there is one.
 const FEW_LINES: u32 = 36;
 const MOST_LINES: u32 = 200;
+/// How tall a side must be when it is seen again, of what it was on few lines.
+const AGAIN: f32 = 0.4;
 /// Sides tried in one sweep, and leaning sides that lines are laid across.
 const MOST_SIDES: usize = 8;
 const MOST_LEANING: usize = 3;
@@ -28,12 +30,18 @@ const WIDEST: f32 = 99.0;
 pub(in super::super) fn scan(bits: &Bits) -> Vec<Symbol> {
     let mut symbols: Vec<Symbol> = Vec::new();
     for direction in [Direction::Right, Direction::Down, Direction::Left, Direction::Up] {
-        // Few lines tell whether there is a side at all.
-        if chains(&Sweep::whole(bits, direction, FEW_LINES), Side::Left).is_empty() {
+        // Few lines tell whether there is a side at all; on many lines it is seen again, many times.
+        let few = Sweep::whole(bits, direction, FEW_LINES);
+        let tall = |sweep: &Sweep, chain: &Chain| chain.lines().count() as f32 * sweep.spacing;
+        let Some(least) = chains(&few, Side::Left).iter().map(|chain| tall(&few, chain)).reduce(f32::min) else {
+            continue;
+        };
+        let sweep = Sweep::whole(bits, direction, MOST_LINES);
+        let mut left = chains(&sweep, Side::Left);
+        left.retain(|chain| tall(&sweep, chain) >= AGAIN * least);
+        if left.is_empty() {
             continue;
         }
-        let sweep = Sweep::whole(bits, direction, MOST_LINES);
-        let left = chains(&sweep, Side::Left);
         let found = between(bits, &left, &chains(&sweep, Side::Right));
         if !found.is_empty() {
             symbols.extend(found);

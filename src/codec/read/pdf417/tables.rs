@@ -149,30 +149,41 @@ fn in_modules<const N: usize>(runs: &[u32], modules: f32) -> Option<[f32; N]> {
     Some(runs.map(|r| r as f32 * scale))
 }
 
-/// The same widths by place in the pattern: so many patterns are compared at once.
-static PLACES: LazyLock<[[f32; 52]; 6]> =
-    LazyLock::new(|| std::array::from_fn(|place| std::array::from_fn(|row| SIDES[row][place])));
+/// Steps of a module in [`NEARBY`].
+const STEPS: f32 = 4.0;
+/// Modules that a bar and the space beside it may be together away from a pattern's.
+const PAIR: f32 = 1.4;
 
-/// The row address pattern nearest to six runs, counted from 0, and its distance.
+/// For each two neighbouring runs of a row address pattern, and each width that they may have together, the patterns (a
+/// bit each) that have about that width there. Ink moves no width to another pattern here: what a bar gains, its
+/// neighbour loses.
+static NEARBY: LazyLock<[[u64; 40]; 5]> = LazyLock::new(|| {
+    std::array::from_fn(|place| {
+        std::array::from_fn(|width| {
+            let width = (width as f32 + 0.5) / STEPS;
+            let near = |side: &[f32; 6]| (side[place] + side[place + 1] - width).abs() < PAIR;
+            SIDES.iter().rev().fold(0, |patterns, side| patterns << 1 | u64::from(near(side)))
+        })
+    })
+});
+
+/// The row address pattern nearest to six runs, counted from 0, and its distance; `None` if there is none near.
 pub(super) fn address(runs: &[u32]) -> Option<(i32, f32)> {
     let measured: [f32; 6] = in_modules(runs, ADDRESS_MODULES)?;
-    let (mut squares, mut ink) = ([0.0f32; 52], [0.0f32; 52]);
-    for (k, (ideal, m)) in PLACES.iter().zip(measured).enumerate() {
-        let sign = if k % 2 == 0 { 1.0 } else { -1.0 };
-        for row in 0..52 {
-            let d = m - ideal[row];
-            squares[row] += d * d;
-            ink[row] += sign * d;
+    let mut patterns = NEARBY.iter().enumerate().fold(u64::MAX, |patterns, (place, near)| {
+        let width = (measured[place] + measured[place + 1]) * STEPS;
+        patterns & near.get(width as usize).copied().unwrap_or(0)
+    });
+    let mut best: Option<(i32, f32)> = None;
+    while patterns != 0 {
+        let row = patterns.trailing_zeros() as i32;
+        patterns &= patterns - 1;
+        let distance = distance(&measured, &SIDES[row as usize]);
+        if best.is_none_or(|b| distance < b.1) {
+            best = Some((row, distance));
         }
     }
-    let mut best = (0, f32::INFINITY);
-    for row in 0..52 {
-        let distance = spread(squares[row], ink[row], 6.0);
-        if distance < best.1 {
-            best = (row as i32, distance);
-        }
-    }
-    Some(best)
+    best
 }
 
 /// Whether six runs can be a row address pattern at all: none is wider than four modules.

@@ -22,14 +22,14 @@ pub(super) fn decode(modules: &BitMatrix) -> Option<Content> {
     let (w, h) = (modules.width(), modules.height());
     if w == h && w >= 21 && w % 4 == 1 {
         let version = Version::getVersionForNumber((w - 17) / 4).ok()?;
-        for mirrored in [false, true] {
-            let found = formats(modules, mirrored)
-                .into_iter()
-                .find_map(|(level, mask)| Some((level, data(modules, version, level, mask, mirrored)?)))
-                .and_then(|(level, data)| meaning(&data, version, level));
-            if let Some((text, bytes)) = found {
-                return Some(Content { text, bytes, mirrored });
-            }
+        let fixed = version.buildFunctionPattern().ok()?;
+        let found = formats(modules).into_iter().find_map(|format| {
+            let data = data(modules, &fixed, version, format)?;
+            let (text, bytes) = meaning(&data, version, format.level)?;
+            Some(Content { text, bytes, mirrored: format.mirrored })
+        });
+        if found.is_some() {
+            return found;
         }
     }
     // Micro QR, rMQR and model 1.
@@ -57,25 +57,42 @@ fn meaning(data: &[u8], version: &'static Version, level: ErrorCorrectionLevel) 
 /// data tells whether more was a mistake.
 const FORMAT_ERRORS: u32 = 5;
 
-/// The likely levels and masks, the likeliest first.
-fn formats(modules: &BitMatrix, mirrored: bool) -> Vec<(ErrorCorrectionLevel, u32)> {
+/// Wrong bits more than in the best one that another format may have: chance finds one with few wrong bits anywhere.
+const WORSE: u32 = 2;
+
+/// What the format information says.
+#[derive(Clone, Copy, Debug)]
+struct Format {
+    level: ErrorCorrectionLevel,
+    mask: u32,
+    /// It was read from the mirror image.
+    mirrored: bool,
+}
+
+/// The likely formats, the likeliest first.
+fn formats(modules: &BitMatrix) -> Vec<Format> {
     let size = modules.width();
-    let bit = |x: u32, y: u32| u32::from(if mirrored { modules.get(y, x) } else { modules.get(x, y) });
-    let join = |places: &mut dyn Iterator<Item = (u32, u32)>| places.fold(0, |word, (x, y)| word << 1 | bit(x, y));
     let around = |k: u32| if k < 6 { k } else { k + 1 }; // past the timing pattern
-    let first = join(&mut (0..8).map(|k| (around(k), 8)).chain((0..7).rev().map(|k| (8, around(k)))));
-    let second = join(&mut (0..7).map(|k| (8, size - 1 - k)).chain((0..8).map(|k| (size - 8 + k, 8))));
-    let mut near: Vec<(u32, u32)> = (0..32)
-        .map(|data| {
+    let mut near: Vec<(u32, bool, u32)> = Vec::new();
+    for mirrored in [false, true] {
+        let bit = |x: u32, y: u32| u32::from(if mirrored { modules.get(y, x) } else { modules.get(x, y) });
+        let join = |places: &mut dyn Iterator<Item = (u32, u32)>| places.fold(0, |word, (x, y)| word << 1 | bit(x, y));
+        let first = join(&mut (0..8).map(|k| (around(k), 8)).chain((0..7).rev().map(|k| (8, around(k)))));
+        let second = join(&mut (0..7).map(|k| (8, size - 1 - k)).chain((0..8).map(|k| (size - 8 + k, 8))));
+        near.extend((0..32).filter_map(|data| {
             let word = format_word(data);
-            ((word ^ first).count_ones().min((word ^ second).count_ones()), data)
-        })
-        .filter(|f| f.0 <= FORMAT_ERRORS)
-        .collect();
+            let wrong = (word ^ first).count_ones().min((word ^ second).count_ones());
+            (wrong <= FORMAT_ERRORS).then_some((wrong, mirrored, data))
+        }));
+    }
     near.sort_unstable();
-    near.truncate(3);
-    near.into_iter()
-        .filter_map(|(_, data)| Some((ErrorCorrectionLevel::forBits((data >> 3) as u8).ok()?, data & 7)))
+    let most = near.first().map_or(0, |best| best.0 + WORSE);
+    let likely = near.into_iter().take_while(|f| f.0 <= most).take(4);
+    likely
+        .filter_map(|(_, mirrored, data)| {
+            let level = ErrorCorrectionLevel::forBits((data >> 3) as u8).ok()?;
+            Some(Format { level, mask: data & 7, mirrored })
+        })
         .collect()
 }
 
@@ -90,16 +107,10 @@ fn format_word(data: u32) -> u32 {
     (data << 10 | rest) ^ 0b101_0100_0001_0010
 }
 
-/// The corrected data codewords.
-fn data(
-    modules: &BitMatrix,
-    version: &'static Version,
-    level: ErrorCorrectionLevel,
-    mask: u32,
-    mirrored: bool,
-) -> Option<Vec<u8>> {
+/// The corrected data codewords; `fixed` are the modules that hold none.
+fn data(modules: &BitMatrix, fixed: &BitMatrix, version: &'static Version, format: Format) -> Option<Vec<u8>> {
+    let Format { level, mask, mirrored } = format;
     let size = modules.width();
-    let fixed = version.buildFunctionPattern().ok()?;
     let mut words = Vec::with_capacity(version.getTotalCodewords() as usize);
     let (mut word, mut count, mut upwards) = (0u8, 0, true);
     let mut right = size as i32 - 1;

@@ -6,6 +6,7 @@ use rxing::Point as RxingPoint;
 use rxing::common::BitMatrix;
 use rxing::common::cpp_essentials::{ConcentricPattern, LocateConcentricPattern, Pattern};
 
+use super::sample::Finder;
 use crate::codec::read::binary::Bits;
 
 /// Rows from one that is searched to the next: the middle of a finder is three modules high.
@@ -39,14 +40,64 @@ pub(super) fn finders(bits: &Bits, matrix: &BitMatrix) -> Vec<ConcentricPattern>
                 // rxing asks the column first, too, but slowly.
                 let column = || bits.runs_around(x as u32, y, reach).is_some_and(|runs: [u32; 5]| proportionate(&runs));
                 if !found.iter().any(known) && column() {
-                    let reach = reach as i32;
-                    found.extend(LocateConcentricPattern::<true, 5, 7>(matrix, &MODULES, middle, reach));
+                    let (width, reach) = (dark.iter().sum::<u32>() as f32, reach as i32);
+                    let located = LocateConcentricPattern::<true, 5, 7>(matrix, &MODULES, middle, reach);
+                    found.extend(
+                        located.or_else(|| slanted(bits, middle, width).filter(|f| !found.iter().any(|o| near(o, f)))),
+                    );
                 }
             }
             start += dark[0];
         }
     }
     found
+}
+
+/// Whether two finders are one.
+fn near(a: &ConcentricPattern, b: &ConcentricPattern) -> bool {
+    RxingPoint::distance(a.p, b.p) < a.size.max(b.size) as f32 / 2.0
+}
+
+/// Pixels across the smallest finder that is looked for on a slant, and part of its modules that must have their colour.
+const LEAST_SLANTED: f32 = 9.0;
+const SQUARE: f32 = 0.92;
+
+/// The finder of about `width` pixels across around a place, seen so much from the side that its diagonals and columns
+/// have no proportions: its outline tells the perspective, and under that perspective its rings are where they should be.
+/// Five more of the BoofCV photos' codes, in two more photos.
+fn slanted(bits: &Bits, middle: RxingPoint, width: f32) -> Option<ConcentricPattern> {
+    if width < LEAST_SLANTED {
+        return None;
+    }
+    // Whatever the direction, the rings are met in their proportions, and as far out as on the opposite ray.
+    let rings = |k: usize| {
+        let (dy, dx) = (k as f32 / 8.0 * std::f32::consts::TAU).sin_cos();
+        let [first, second, third] = bits.changes(middle.x, middle.y, dx, dy, 3.2 * width)?;
+        let even = (0.25..0.65).contains(&(first / third)) && (0.5..0.9).contains(&(second / third));
+        even.then_some(third)
+    };
+    let opposite = |k: &usize| rings(*k).zip(rings(k + 4)).is_some_and(|(a, b)| (a - b).abs() < 0.25 * (a + b) + 1.0);
+    if (0..4).filter(|k| !opposite(k)).nth(1).is_some() {
+        return None;
+    }
+    let finder = Finder::trace(bits, middle.x, middle.y, 2.0 * width)?;
+    let view = finder.view()?;
+    let (mut right, mut all) = (0, 0);
+    for y in -6..=6i32 {
+        for x in -6..=6i32 {
+            // Four places a module; the middle of an edge belongs to none.
+            let ring = x.abs().max(y.abs());
+            if ring == 3 || ring == 5 {
+                continue;
+            }
+            let p = view.map(x as f32 / 2.0, y as f32 / 2.0);
+            all += 1;
+            right += u32::from(bits.at(p.x, p.y) == Some(ring != 4));
+        }
+    }
+    let (p, size) = (finder.middle(), finder.size());
+    (right as f32 >= SQUARE * all as f32)
+        .then_some(ConcentricPattern { p: RxingPoint { x: p.x, y: p.y }, size: size as i32 })
 }
 
 /// Pixels of the smallest modules of finders that are known by their inside alone.
@@ -119,7 +170,6 @@ mod tests {
     use super::*;
     use crate::codec::Luma;
     use crate::codec::read::binary::Threshold;
-    use crate::codec::read::qr::sample::Finder;
 
     /// A finder of modules of six pixels with its left top at 40, 40, on paper or on the dark.
     fn picture(beyond: u8) -> Bits {
@@ -141,6 +191,20 @@ mod tests {
         assert_eq!(found.len(), 1);
         assert!((found[0].p.x - 61.0).abs() < 1.0 && (found[0].p.y - 61.0).abs() < 1.0, "{found:?}");
         assert!(insides(&bits, &found).is_empty(), "it is known already");
+    }
+
+    #[test]
+    fn a_finder_seen_from_the_side_is_found() {
+        // Three times as tall as wide, and askew: its diagonals and columns do not show the proportions.
+        let pixels = (0..120 * 120).map(|i| {
+            let (x, y) = ((i % 120) as f32 - 60.0, (i / 120) as f32 - 60.0);
+            let (u, v) = (x / 3.0, (y - 0.9 * x) / 7.0);
+            if matches!(u.abs().max(v.abs()), r if r < 1.5 || (2.5..3.5).contains(&r)) { 20 } else { 230 }
+        });
+        let bits = Bits::of(&Luma::new(120, 120, pixels.collect()), Threshold::Block);
+        let found = finders(&bits, &bits.matrix().expect("has a size"));
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert!((found[0].p.x - 60.0).abs() < 1.5 && (found[0].p.y - 60.0).abs() < 1.5, "{found:?}");
     }
 
     #[test]

@@ -9,7 +9,7 @@ use rxing::qrcode::cpp_port::detector::{GenerateFinderPatternSets, SampleMQR, Sa
 use rxing::qrcode::detector::QRCodeDetectorResult;
 
 use super::{Kinds, binary::Bits, corners_of, guarded};
-use crate::codec::{Corners, Kind, Symbol};
+use crate::codec::{Corners, Kind, Point, Symbol};
 use sample::{Finder, Grid};
 
 /// Sets of three finders tried in one picture: more come from noise.
@@ -30,18 +30,22 @@ pub(super) struct Pass {
     pub(super) symbols: Vec<Symbol>,
     /// How many finders there are, or look like finders.
     pub(super) finders: usize,
-    /// Grids whose timing patterns are there, but that could not be decoded as they are.
-    pub(super) grids: usize,
+    /// Finders that belong to no symbol that was read: middle and width.
+    pub(super) unread: Vec<(Point, f32)>,
+    /// Middles of grids whose timing patterns are there, but that could not be decoded as they are.
+    pub(super) grids: Vec<Point>,
     /// Grids that were bent.
     pub(super) bends: usize,
 }
 
-/// Reads all symbols of the QR family among `kinds`; corners are in pixels of `bits`. Up to `most_bends` grids that do not
+/// Reads all symbols of the QR family among `kinds` beside those at `known` places; corners are in pixels of `bits`. Up to `most_bends` grids that do not
 /// fit are bent, for paper that is not flat. With `insides`, finders count whose outermost ring cannot be seen.
-pub(super) fn scan(bits: &Bits, kinds: Kinds, most_bends: usize, insides: bool) -> Pass {
+pub(super) fn scan(bits: &Bits, kinds: Kinds, known: &[Corners], most_bends: usize, insides: bool) -> Pass {
     let mut pass = Pass::default();
     let Some(matrix) = bits.matrix() else { return pass };
     let Some(mut finders) = guarded(|| Some(finder::finders(bits, &matrix))) else { return pass };
+    let new = |f: &ConcentricPattern| !known.iter().any(|c| c.contain(Point { x: f.p.x, y: f.p.y }));
+    finders.retain(new);
     pass.finders = finders.len();
     let mut used: Vec<ConcentricPattern> = Vec::new();
     if kinds.contains(Kind::QrCode) {
@@ -52,7 +56,7 @@ pub(super) fn scan(bits: &Bits, kinds: Kinds, most_bends: usize, insides: bool) 
             .filter_map(|(k, f)| Some((k, Finder::trace(bits, f.p.x, f.p.y, f.size as f32)?)))
             .collect();
         if insides {
-            for inside in finder::insides(bits, &finders).into_iter().take(MOST_INSIDES) {
+            for inside in finder::insides(bits, &finders).into_iter().filter(new).take(MOST_INSIDES) {
                 if let Some(outline) = Finder::trace_inside(bits, inside.p.x, inside.p.y, inside.size as f32) {
                     traced.push((finders.len(), outline));
                     finders.push(inside);
@@ -98,7 +102,8 @@ pub(super) fn scan(bits: &Bits, kinds: Kinds, most_bends: usize, insides: bool) 
                 later.extend(grids.into_iter().map(|grid| (grid, patterns)));
             }
         }
-        pass.grids = later.iter().filter(|(_, patterns)| patterns.iter().all(|f| !used.contains(f))).count();
+        let open = later.iter().filter(|(_, patterns)| patterns.iter().all(|f| !used.contains(f)));
+        pass.grids = open.map(|(grid, _)| grid.corners().centre()).collect();
         if most_bends > 0 {
             later.sort_by(|a, b| b.0.timing.total_cmp(&a.0.timing));
             // Insides are common in all that is speckled.
@@ -127,6 +132,8 @@ pub(super) fn scan(bits: &Bits, kinds: Kinds, most_bends: usize, insides: bool) 
             && let Some(symbol) = guarded(|| symbol(&SampleRMQR(&matrix, *finder).ok()?, Kind::RmqrCode))
         {
             pass.symbols.push(symbol);
+        } else {
+            pass.unread.push((Point { x: finder.p.x, y: finder.p.y }, finder.size as f32));
         }
     }
     pass

@@ -39,6 +39,21 @@ impl Finder {
         (least > 3.0 && most < 8.0 * least && distance(middle, around) < most / 3.0).then_some(Self { middle, outline })
     }
 
+    /// From modules around its middle to the picture.
+    pub(super) fn view(&self) -> Option<Perspective> {
+        let square = unit().map(|p| Point { x: 7.0 * p.x - 3.5, y: 7.0 * p.y - 3.5 });
+        Perspective::between(square, self.outline)
+    }
+
+    pub(super) fn middle(&self) -> Point {
+        self.middle
+    }
+
+    /// The mean of its sides.
+    pub(super) fn size(&self) -> f32 {
+        (0..4).map(|k| distance(self.outline[k], self.outline[(k + 1) % 4])).sum::<f32>() / 4.0
+    }
+
     /// Whether the other may belong to the same symbol: not too different in size.
     fn alike(&self, other: &Self) -> bool {
         let size = |f: &Self| distance(f.outline[0], f.outline[2]) + distance(f.outline[1], f.outline[3]);

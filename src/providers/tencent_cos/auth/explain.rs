@@ -77,7 +77,7 @@ fn broken(fields: &Texts) -> Mistake {
     if value("q-sign-algorithm") != Some("sha1") {
         return Mistake::new("other_algorithm", "q-sign-algorithm is not sha1, which is the only one there is");
     }
-    if value("q-signature") == Some("") {
+    if value("q-signature").is_some_and(str::is_empty) {
         return Mistake::new("incomplete", "q-signature is empty");
     }
     Mistake::new("malformed_time", "q-sign-time and q-key-time are start;end in seconds since 1970, the start first")

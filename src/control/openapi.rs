@@ -1,6 +1,8 @@
 //! The OpenAPI 3.1 documents: of the control API, put together from the pieces of its areas, and of the emulated APIs,
 //! from the vendors' pieces. A piece has `paths` and may have `components`.
 
+use std::sync::LazyLock;
+
 use axum::extract::State;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::IntoResponse;
@@ -15,17 +17,24 @@ const OWN: &str = include_str!("openapi/base.json");
 /// Title of the other document.
 const EMULATED: &str = include_str!("openapi/emulated.json");
 
-/// Both documents, written out.
+/// Both documents.
 pub(super) struct Documents {
-    own: String,
-    emulated: String,
+    own: Document,
+    emulated: Document,
 }
+
+/// A document, put together when it is first asked for: most servers are never asked, and start without it.
+type Document = LazyLock<String, Box<dyn FnOnce() -> String + Send>>;
 
 impl Documents {
     pub(super) fn new(areas: &[Area], vendors: &[Vendor]) -> Self {
-        let own = merge(OWN, areas.iter().map(|area| area.document));
-        let emulated = merge(EMULATED, vendors.iter().map(|vendor| vendor.openapi));
-        Self { own: own.to_string(), emulated: emulated.to_string() }
+        let document = |base, pieces: Vec<&'static str>| -> Document {
+            LazyLock::new(Box::new(move || merge(base, pieces.into_iter()).to_string()))
+        };
+        Self {
+            own: document(OWN, areas.iter().map(|area| area.document).collect()),
+            emulated: document(EMULATED, vendors.iter().map(|vendor| vendor.openapi).collect()),
+        }
     }
 }
 
@@ -60,12 +69,12 @@ fn add(whole: &mut Value, piece: Value) {
 
 /// `GET /openapi.json`.
 pub(super) async fn own(State(control): State<Control>) -> impl IntoResponse {
-    ([(CONTENT_TYPE, "application/json")], control.documents.own.clone())
+    ([(CONTENT_TYPE, "application/json")], String::clone(&control.documents.own))
 }
 
 /// `GET /_qrstack/openapi/emulated.json`.
 pub(super) async fn emulated(State(control): State<Control>) -> impl IntoResponse {
-    ([(CONTENT_TYPE, "application/json")], control.documents.emulated.clone())
+    ([(CONTENT_TYPE, "application/json")], String::clone(&control.documents.emulated))
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! JPEG: the Y channel as it is, without upsampling the others and without going through red, green and blue.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
 use zune_core::bytestream::ZCursor;
 use zune_core::colorspace::ColorSpace;
 use zune_core::options::DecoderOptions;
@@ -112,7 +114,12 @@ fn header(bytes: &[u8]) -> Result<Header, &'static str> {
     let (&[_precision, h0, h1, w0, w1, _count], channels) =
         frame.and_then(<[u8]>::split_first_chunk).ok_or("it has no frame header")?;
     let sampling = |channel: &[u8; 3]| (channel[1] >> 4, channel[1] & 0x0F);
-    let (first, others) = channels.as_chunks().0.split_first().ok_or("it has no channels")?;
+    let channels = channels.as_chunks().0;
+    // ITU-T T.81, B.2.2. Where two share a name, the decoder panics over scans of one of them.
+    if (1..channels.len()).any(|at| channels[..at].iter().any(|other| other[0] == channels[at][0])) {
+        return Err("two of its channels have the same name");
+    }
+    let (first, others) = channels.split_first().ok_or("it has no channels")?;
     let (h, v) = sampling(first);
     Ok(Header {
         width: u32::from(u16::from_be_bytes([w0, w1])),
@@ -207,7 +214,9 @@ fn pixels(bytes: &[u8], header: &Header) -> Result<Vec<u8>, String> {
         decoder.set_options(options.jpeg_set_out_colorspace(ColorSpace::RGB));
         vec![0; 3 * count]
     };
-    let result = decoder.decode_into(&mut out);
+    // What it panics about is a picture that it cannot decode.
+    let result = catch_unwind(AssertUnwindSafe(|| decoder.decode_into(&mut out)))
+        .map_err(|_| "its scans and its channels do not agree".to_owned())?;
     if result.is_err() || !bytes.ends_with(&[0xFF, 0xD9]) {
         // What the decoder did not reach is 0, or 128 where it noticed the end itself.
         if !header.has_a_row(bytes) || out.iter().all(|&byte| byte == 0 || byte == 128) {

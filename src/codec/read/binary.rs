@@ -184,6 +184,11 @@ impl Bits {
         Self { width: self.height, height: self.width, stride, words }
     }
 
+    /// The mirror image, upside down.
+    pub(super) fn flipped(&self) -> Self {
+        Self { words: self.words.rchunks_exact(self.stride).flatten().copied().collect(), ..*self }
+    }
+
     /// Black and white exchanged.
     pub(super) fn inverted(&self) -> Self {
         let mut words: Vec<u64> = self.words.iter().map(|w| !w).collect();

@@ -92,6 +92,20 @@ pub(super) fn track(ink: &Ink<'_>, corner: Point, ahead: Point, out: Point, modu
     best
 }
 
+/// The walk straight ahead, if it ends after eight modules and `seen` did not: slanting walks may see more modules inside a
+/// symbol than a border as short as this has.
+pub(super) fn shorter(
+    ink: &Ink<'_>,
+    seen: Option<&Track>,
+    corner: Point,
+    ahead: Point,
+    out: Point,
+    module: f32,
+) -> Option<Track> {
+    seen.filter(|track| track.blacks > 4)?;
+    walk(ink, corner, ahead, out, module).filter(|track| track.ended && track.blacks == 4)
+}
+
 fn walk(ink: &Ink<'_>, corner: Point, ahead: Point, out: Point, module: f32) -> Option<Track> {
     let mut found = Track { edge: Vec::new(), middles: Vec::new(), blacks: 0, ended: false, end: corner, module };
     let mut ahead = ahead;

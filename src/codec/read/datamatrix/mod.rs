@@ -19,7 +19,7 @@ use super::binary::Bits;
 use super::guarded;
 use super::payload::Payload;
 use crate::codec::{Corners, Kind, Luma, Point, Symbol};
-use border::{Track, bar_width, track};
+use border::{Track, bar_width, shorter, track};
 use fit::Frame;
 use geometry::{Line, along, between, cross, length, unit};
 use ink::Ink;
@@ -190,7 +190,10 @@ fn read(luma: &Luma, corner: &Corner, whole: bool, borders: &mut usize) -> Optio
         return None;
     }
     *borders += 1;
-    let symbol = framed(&ink, corner, top.as_ref(), side.as_ref());
+    let (top, side) = (top.as_ref(), side.as_ref());
+    let symbol = framed(&ink, corner, top, side)
+        .or_else(|| framed(&ink, corner, top, Some(&shorter(&ink, side, corner.right, up, right, across)?)))
+        .or_else(|| framed(&ink, corner, Some(&shorter(&ink, top, corner.top, right, up, upright)?), side));
     symbol.or_else(|| if whole { read(luma, &longer(&ink, corner)?, false, borders) } else { None })
 }
 

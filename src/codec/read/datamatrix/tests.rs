@@ -93,6 +93,22 @@ fn rectangles_are_read_light_on_dark_and_mirrored() {
 }
 
 #[test]
+fn eight_rows_are_counted_right_whatever_is_beside_their_border() {
+    // Some of these have rows and columns inside that look like a longer border to a slanting look.
+    for number in ["19-977312515", "23-57356358", "12-345678901", "48-200360007"] {
+        let text = format!("DM-{number}");
+        let symbol = drawn(&text, SymbolShapeHint::FORCE_RECTANGLE);
+        let (w, h) = (symbol.getWidth() as f32 * 6.0, symbol.getHeight() as f32 * 6.0);
+        let quad = [p(20.0, 20.0), p(20.0 + w, 20.0), p(20.0 + w, 20.0 + h), p(20.0, 20.0 + h)];
+        for quad in [quad, [quad[1], quad[0], quad[3], quad[2]]] {
+            let scene = Scene { width: w as u32 + 40, height: h as u32 + 40, quad, ink: 20.0, paper: 235.0 };
+            let found = scanned(&scene.picture(&symbol, |at| at));
+            assert_eq!(found.iter().map(|s| s.text.as_str()).collect::<Vec<_>>(), [text.as_str()], "{quad:?}");
+        }
+    }
+}
+
+#[test]
 fn a_symbol_on_a_bottle_is_read() {
     let text = "round the bottle and back again, 0123456789 0123456789";
     let symbol = drawn(text, SymbolShapeHint::FORCE_SQUARE);

@@ -24,6 +24,7 @@ pub(super) fn parse(words: &[u16], mode: u16) -> Option<Payload> {
     let mut payload = Payload::default();
     let (mut mode, mut rest) = (mode, words);
     let mut text = Text::default();
+    let mut bytes = Bytes::of(words, mode);
     while let Some((&word, after)) = rest.split_first() {
         rest = after;
         match word {
@@ -32,14 +33,21 @@ pub(super) fn parse(words: &[u16], mode: u16) -> Option<Payload> {
                 let run = &words[words.len() - after.len() - 1..][..=end];
                 rest = &after[end..];
                 match mode {
-                    TEXT => run.iter().for_each(|&w| text.pair(w, &mut payload)),
+                    TEXT => {
+                        for &w in run {
+                            text.pair(w, &mut payload);
+                        }
+                        // A shift in front of what is no text only fills a codeword up.
+                        text.shift = None;
+                    }
                     NUMBERS => run.chunks(15).try_for_each(|group| numbers(group, &mut payload))?,
-                    _ => bytes(run, mode == BYTES_BY_SIX, &mut payload),
+                    _ => run.iter().for_each(|&w| bytes.word(w, &mut payload)),
                 }
             }
             TEXT | BYTES | NUMBERS | BYTES_BY_SIX => {
                 mode = word;
                 text = Text::default();
+                bytes = Bytes::of(after, mode);
             }
             BYTE_SHIFT => {
                 let (&byte, after) = rest.split_first()?;
@@ -112,14 +120,46 @@ impl Text {
 }
 
 /// Byte compaction: five codewords are six bytes; those left over are a byte each, unless there can be none.
-fn bytes(run: &[u16], by_six: bool, payload: &mut Payload) {
-    let groups = if by_six { run.len() / 5 } else { run.len().saturating_sub(1) / 5 };
-    let (grouped, single) = run.split_at(5 * groups);
-    for group in grouped.chunks_exact(5) {
-        let value = group.iter().fold(0u64, |value, &word| value * 900 + u64::from(word));
-        payload.extend(value.to_be_bytes()[2..].iter().copied());
+#[derive(Debug, Default)]
+struct Bytes {
+    /// Groups of five that are still to come.
+    groups: usize,
+    /// The value and the number of the codewords of a group so far.
+    value: u64,
+    count: u32,
+}
+
+impl Bytes {
+    /// For `words`, which follow the latch to `mode`. Character sets announced between bytes do not part groups.
+    fn of(words: &[u16], mode: u16) -> Self {
+        let (mut count, mut rest) = (0, words);
+        while let Some((&word, after)) = rest.split_first() {
+            let operands = match word {
+                0..900 => {
+                    count += 1;
+                    0
+                }
+                ECI_CHARSET | ECI_USER => 1,
+                ECI_GENERAL => 2,
+                _ => break,
+            };
+            rest = after.get(operands..).unwrap_or_default();
+        }
+        let groups = if mode == BYTES_BY_SIX { count / 5 } else { usize::saturating_sub(count, 1) / 5 };
+        Self { groups, ..Self::default() }
     }
-    payload.extend(single.iter().map(|&word| word as u8));
+
+    fn word(&mut self, word: u16, payload: &mut Payload) {
+        if self.groups == 0 {
+            payload.push(word as u8);
+            return;
+        }
+        (self.value, self.count) = (self.value * 900 + u64::from(word), self.count + 1);
+        if self.count == 5 {
+            payload.extend(self.value.to_be_bytes()[2..].iter().copied());
+            *self = Self { groups: self.groups - 1, ..Self::default() };
+        }
+    }
 }
 
 /// Numeric compaction: a number in base 900 whose decimal digits follow a leading 1.
@@ -153,13 +193,15 @@ mod tests {
 
     #[test]
     fn codewords_say_what_their_mode_makes_of_them() {
-        let cases: [(&str, &[u16], u16, Option<&str>); 7] = [
+        let cases: [(&str, &[u16], u16, Option<&str>); 9] = [
             ("upper, lower and back by shift", &[7 * 30 + 27, 4 * 30 + 27, 8 * 30 + 29], TEXT, Some("HeI")),
             ("punctuation by shift", &[29 * 30 + 10, 30], TEXT, Some("!BA")),
             ("the standard's number", &[902, 1, 624, 434, 632, 282, 200], TEXT, Some("000213298174000")),
             ("six bytes", &[924, 163, 238, 432, 766, 244], TEXT, Some("alcool")),
             ("seven bytes", &[163, 238, 432, 766, 244, 97], BYTES, Some("alcoola")),
+            ("sets between bytes", &[163, 238, 432, 766, 244, 927, 20, 927, 9, 225], BYTES, Some("alcoolα")),
             ("a byte between letters", &[1, 913, 33, 30, 900, 900], TEXT, Some("AB!BA")),
+            ("a byte after a shift that means nothing", &[29, 913, 33, 29], TEXT, Some("A!A")),
             ("what nobody has defined", &[903], TEXT, None),
         ];
         for (name, words, mode, expected) in cases {

@@ -383,6 +383,7 @@ impl Runs<'_> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::checked;
     use super::super::tables::{CLUSTERS, SIDES};
     use super::*;
     use crate::codec::Luma;
@@ -390,28 +391,9 @@ mod tests {
 
     /// The codewords of a symbol whose data are `data`, filled up, with those for error correction.
     fn words(size: &Variant, data: &[u16]) -> Vec<u16> {
-        const PRIME: u32 = 929;
-        let count = size.rows * size.columns - size.checks;
         let mut words: Vec<u16> = data.to_vec();
-        words.resize(count, content::TEXT);
-        // The remainder of the data times x^checks, divided by the product of all (x - 3^i).
-        let (mut root, mut divisor) = (1, vec![1u32]);
-        for _ in 0..size.checks {
-            root = root * 3 % PRIME;
-            let mut next = divisor.clone();
-            next.push(0);
-            divisor.iter().enumerate().for_each(|(k, c)| next[k + 1] = (next[k + 1] + (PRIME - root) * c) % PRIME);
-            divisor = next;
-        }
-        let mut rest = vec![0u32; size.checks];
-        for &word in &words {
-            let lead = (u32::from(word) + rest[0]) % PRIME;
-            rest.rotate_left(1);
-            rest[size.checks - 1] = 0;
-            rest.iter_mut().zip(&divisor[1..]).for_each(|(r, c)| *r = (*r + (PRIME - lead) * c) % PRIME);
-        }
-        words.extend(rest.iter().map(|&r| ((PRIME - r) % PRIME) as u16));
-        words
+        words.resize(size.rows * size.columns - size.checks, content::TEXT);
+        checked(words, size.checks)
     }
 
     /// A symbol of four pixels a module, rows two modules high, turned by `turn` radians around the middle.

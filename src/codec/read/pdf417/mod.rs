@@ -4,12 +4,13 @@ mod content;
 mod marks;
 pub(super) mod micro;
 mod tables;
+mod words;
 
 use rxing::Point as RxingPoint;
 use rxing::common::BitMatrix;
 use rxing::pdf417::{decoder::pdf_417_scanning_decoder, detector::pdf_417_detector};
 
-use super::{binary::Bits, guarded};
+use super::{binary::Bits, guarded, payload::Payload};
 use crate::codec::{Corners, Kind, Point, Symbol};
 use tables::CODEWORD_MODULES;
 
@@ -27,32 +28,24 @@ pub(super) fn scan(bits: &Bits) -> (Vec<Symbol>, usize) {
     let directions = directions(bits);
     for (turns, _) in directions.iter().enumerate().filter(|d| *d.1) {
         let turned = (0..turns).fold(None, |t: Option<Bits>, _| Some(t.as_ref().unwrap_or(bits).turned()));
-        let Some(matrix) = turned.as_ref().unwrap_or(bits).matrix() else { continue };
+        let turned = turned.as_ref().unwrap_or(bits);
         let back = |p: Point| match turns {
             0 => p,
             1 => Point { x: p.y, y: h - p.x },
             2 => Point { x: w - p.x, y: h - p.y },
             _ => Point { x: w - p.y, y: p.x },
         };
-        let (places, mut found) = guarded(|| Some(upright(&matrix))).unwrap_or_default();
+        let (places, mut found) = guarded(|| upright(turned)).unwrap_or_default();
         if places > 0 && found.is_empty() {
-            let tall = matrix.height() as f32;
+            // The mirror image, for symbols on the back of what is transparent.
+            let tall = turned.height() as f32;
             let flip = |Corners(c): Corners| Corners([c[0], c[3], c[2], c[1]].map(|p| Point { x: p.x, y: tall - p.y }));
-            let (_, mirrored) = guarded(|| Some(upright(&flipped(&matrix)?))).unwrap_or_default();
+            let (_, mirrored) = guarded(|| upright(&turned.flipped())).unwrap_or_default();
             found.extend(mirrored.into_iter().map(|s| Symbol { corners: s.corners.map(flip), ..s }));
         }
         symbols.extend(found.into_iter().map(|s| Symbol { corners: s.corners.map(|c| Corners(c.0.map(back))), ..s }));
     }
     (symbols, directions.iter().filter(|&&seen| seen).count())
-}
-
-/// The mirror image, upside down, for symbols on the back of what is transparent.
-fn flipped(bits: &BitMatrix) -> Option<BitMatrix> {
-    let mut flipped = BitMatrix::new(bits.width(), bits.height()).ok()?;
-    for y in 0..bits.height() {
-        flipped.setRow(bits.height() - 1 - y, &bits.getRow(y));
-    }
-    Some(flipped)
 }
 
 /// In which of the four directions (turns of the picture clockwise that bring it upright) start or stop patterns were
@@ -148,12 +141,13 @@ fn fits(runs: &[u32], pattern: &[u32]) -> bool {
 }
 
 /// How many places look like a symbol, and those that are one.
-fn upright(bits: &BitMatrix) -> (usize, Vec<Symbol>) {
-    let places = pdf_417_detector::detect(true, bits).unwrap_or_default();
-    (places.len(), places.iter().take(8).filter_map(|p| guarded(|| symbol(bits, p))).collect())
+fn upright(bits: &Bits) -> Option<(usize, Vec<Symbol>)> {
+    let matrix = bits.matrix()?;
+    let places = pdf_417_detector::detect(true, &matrix).unwrap_or_default();
+    Some((places.len(), places.iter().take(8).filter_map(|p| guarded(|| symbol(bits, &matrix, p))).collect()))
 }
 
-fn symbol(bits: &BitMatrix, p: &[Option<RxingPoint>; 8]) -> Option<Symbol> {
+fn symbol(bits: &Bits, matrix: &BitMatrix, p: &[Option<RxingPoint>; 8]) -> Option<Symbol> {
     let width = |a: Option<RxingPoint>, b: Option<RxingPoint>| Some((a?.x - b?.x).abs());
     let widths = [
         width(p[0], p[4]),
@@ -163,12 +157,44 @@ fn symbol(bits: &BitMatrix, p: &[Option<RxingPoint>; 8]) -> Option<Symbol> {
     ];
     let known = || widths.iter().flatten();
     let (least, most) = (known().copied().fold(f32::INFINITY, f32::min), known().copied().fold(0.0, f32::max));
-    let decoded = pdf_417_scanning_decoder::decode(bits, p[4], p[5], p[6], p[7], least as u32, most as u32).ok()?;
-    let text = decoded.getText().to_owned();
+    let decoded = pdf_417_scanning_decoder::decode(matrix, p[4], p[5], p[6], p[7], least as u32, most as u32).ok()?;
     let at = |k: usize| p[k].map(|p| Point { x: p.x, y: p.y });
     let corners = match (at(0), at(2), at(3), at(1)) {
         (Some(a), Some(b), Some(c), Some(d)) => Some(Corners([a, b, c, d])),
         _ => None,
     };
-    Some(Symbol { kind: Kind::Pdf417, bytes: text.clone().into_bytes(), text, corners })
+    let text = decoded.getText();
+    let payload = corners.and_then(|corners| guarded(|| words::payload(bits, &corners, text)));
+    // The standard's character set is Latin-1: a single sign beside ASCII tells of no other one.
+    let lone = |payload: &Payload| payload.bytes().iter().filter(|byte| !byte.is_ascii()).count() < 2;
+    let (text, bytes) = match payload {
+        Some(payload) if lone(&payload) => payload.into_text_or_latin_1(),
+        Some(payload) => payload.into_text(),
+        None => (text.to_owned(), text.as_bytes().to_vec()),
+    };
+    Some(Symbol { kind: Kind::Pdf417, bytes, text, corners })
+}
+
+/// Data codewords followed by those for error correction (ISO/IEC 15438, 5.7).
+#[cfg(test)]
+fn checked(mut words: Vec<u16>, checks: usize) -> Vec<u16> {
+    const PRIME: u32 = 929;
+    // The remainder of the data times x^checks, divided by the product of all (x - 3^i).
+    let (mut root, mut divisor) = (1, vec![1u32]);
+    for _ in 0..checks {
+        root = root * 3 % PRIME;
+        let mut next = divisor.clone();
+        next.push(0);
+        divisor.iter().enumerate().for_each(|(k, c)| next[k + 1] = (next[k + 1] + (PRIME - root) * c) % PRIME);
+        divisor = next;
+    }
+    let mut rest = vec![0u32; checks];
+    for &word in &words {
+        let lead = (u32::from(word) + rest[0]) % PRIME;
+        rest.rotate_left(1);
+        rest[checks - 1] = 0;
+        rest.iter_mut().zip(&divisor[1..]).for_each(|(r, c)| *r = (*r + (PRIME - lead) * c) % PRIME);
+    }
+    words.extend(rest.iter().map(|&r| ((PRIME - r) % PRIME) as u16));
+    words
 }

@@ -204,6 +204,25 @@ pub(super) fn codeword(runs: &[u32], cluster: usize) -> Option<(u16, f32)> {
     CLUSTERS[cluster].iter().map(of).min_by(|a, b| a.1.total_cmp(&b.1))
 }
 
+/// The codeword whose pattern eight widths, rounded to modules, are, and its cluster, counted from 0.
+pub(super) fn exact_codeword(widths: &[f32; 8]) -> Option<(u16, usize)> {
+    let scale = CODEWORD_MODULES / widths.iter().sum::<f32>();
+    let (mut reached, mut before, mut symbol, mut cluster) = (0.0, 0, 0, 0);
+    for (k, width) in widths.iter().enumerate() {
+        reached += width * scale;
+        let modules = reached.round() as i32 - before;
+        if !(1..=6).contains(&modules) {
+            return None;
+        }
+        before += modules;
+        // Dark ones are set.
+        symbol = (symbol << modules) | if k.is_multiple_of(2) { (1 << modules) - 1 } else { 0 };
+        cluster += [modules, 0, -modules, 0][k % 4];
+    }
+    let value = u16::try_from(getCodeword(symbol)).ok()?;
+    Some((value, cluster.rem_euclid(9) as usize / 3))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -231,6 +250,11 @@ mod tests {
             let mut values: Vec<u16> = cluster.iter().map(|c| c.0).collect();
             values.sort_unstable();
             assert_eq!(values, (0..929).collect::<Vec<u16>>());
+        }
+        for (cluster, codewords) in CLUSTERS.iter().enumerate() {
+            for (value, widths) in codewords {
+                assert_eq!(exact_codeword(&widths.map(|w| 3.1 * w)), Some((*value, cluster)));
+            }
         }
     }
 

@@ -36,22 +36,35 @@ pub(super) fn payload(bits: &Bits, corners: &Corners, text: &str) -> Option<Payl
     let tall = (d.x - a.x).hypot(d.y - a.y).max((c.x - b.x).hypot(c.y - b.y));
     let mut seen = Seen::default();
     let lines = tall.min(LINES * TURNS.len() as f32);
-    // What is plain ASCII is hardly ever wrong, and worth no more than a look.
-    let turns = if text.is_ascii() { 1 } else { TURNS.len() };
-    for &turn in &TURNS[..turns] {
+    // What is plain ASCII is hardly ever wrong, and worth no more than a look without the costly correction.
+    let plain = text.is_ascii();
+    let known =
+        |words: &Vec<u32>| decoded_bit_stream_parser::decode(words, "").is_ok_and(|decoded| decoded.getText() == text);
+    for &turn in &TURNS[..if plain { 1 } else { TURNS.len() }] {
         for k in (turn..lines as usize).step_by(TURNS.len()) {
             let t = (k as f32 + 0.5) / lines;
             seen.line(bits, between(a, d, t), between(b, c, t));
         }
-        let words = seen.words().filter(|words| {
-            let all: Vec<u32> = words.iter().map(|&word| u32::from(word)).collect();
-            decoded_bit_stream_parser::decode(&all, "").is_ok_and(|decoded| decoded.getText() == text)
-        });
+        let Some((seen, checks)) = seen.words() else { continue };
+        let words = data(&seen, checks).filter(known);
+        let words = if plain { words } else { words.or_else(|| data(&corrected(seen, checks)?, checks).filter(known)) };
         if let Some(words) = words {
+            let words: Vec<u16> = words.iter().map(|&word| word as u16).collect();
             return content::parse(&words[1..], content::TEXT).filter(|payload| !payload.is_empty());
         }
     }
     None
+}
+
+fn corrected(mut words: Vec<u32>, checks: usize) -> Option<Vec<u32>> {
+    error_correction::decode(&mut words, checks as u32, &mut []).ok()?;
+    Some(words)
+}
+
+/// The codewords from the length on to the last that is data.
+fn data(words: &[u32], checks: usize) -> Option<Vec<u32>> {
+    let most = words.len() - checks;
+    words.get(..most.min(*words.first()? as usize)).filter(|data| !data.is_empty()).map(<[u32]>::to_vec)
 }
 
 /// A value and how often it was seen.
@@ -130,22 +143,21 @@ impl Seen {
         }
     }
 
-    /// The corrected codewords, from the length on to the last that is data.
-    fn words(&self) -> Option<Vec<u16>> {
+    /// The codewords, and how many of them are for error correction.
+    fn words(&self) -> Option<(Vec<u32>, usize)> {
         let [thirds, rest, columns] =
             self.sides.map(|told| (0..told.len()).rev().max_by_key(|&k| told[k]).filter(|&k| told[k] > 0));
         let (rows, columns) = (3 * thirds? + rest? % 3 + 1, columns? + 1);
         let checks = 2 << (rest? / 3);
-        let count = (rows * columns).checked_sub(checks).filter(|&count| count > 0 && rows <= ROWS)?;
+        if rows > ROWS || rows * columns <= checks {
+            return None;
+        }
         let votes = || self.words.chunks(COLUMNS).take(rows).flat_map(|row| &row[..columns]);
         if 2 * votes().filter(|votes| votes.is_empty()).count() > checks {
             return None;
         }
         let best = |votes: &Vec<Vote>| votes.iter().max_by_key(|vote| vote.1).map_or(0, |v| u32::from(v.0));
-        let mut words: Vec<u32> = votes().map(best).collect();
-        error_correction::decode(&mut words, checks as u32, &mut []).ok()?;
-        words.truncate(count.min(words[0] as usize));
-        (!words.is_empty()).then(|| words.iter().map(|&word| word as u16).collect())
+        Some((votes().map(best).collect(), checks))
     }
 }
 

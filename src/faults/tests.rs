@@ -1,3 +1,5 @@
+//! Rules against requests: which one strikes, how often, in which order.
+
 use super::*;
 
 fn failures(operation: &'static str, codes: &[(&str, bool)]) -> Failures {

@@ -1,3 +1,5 @@
+//! The ring, what is masked in it, and what is found there.
+
 use std::time::Duration;
 
 use axum::body::Bytes;

@@ -115,10 +115,6 @@ fn header(bytes: &[u8]) -> Result<Header, &'static str> {
         frame.and_then(<[u8]>::split_first_chunk).ok_or("it has no frame header")?;
     let sampling = |channel: &[u8; 3]| (channel[1] >> 4, channel[1] & 0x0F);
     let channels = channels.as_chunks().0;
-    // ITU-T T.81, B.2.2. Where two share a name, the decoder panics over scans of one of them.
-    if (1..channels.len()).any(|at| channels[..at].iter().any(|other| other[0] == channels[at][0])) {
-        return Err("two of its channels have the same name");
-    }
     let (first, others) = channels.split_first().ok_or("it has no channels")?;
     let (h, v) = sampling(first);
     Ok(Header {
@@ -214,7 +210,8 @@ fn pixels(bytes: &[u8], header: &Header) -> Result<Vec<u8>, String> {
         decoder.set_options(options.jpeg_set_out_colorspace(ColorSpace::RGB));
         vec![0; 3 * count]
     };
-    // What it panics about is a picture that it cannot decode.
+    // It panics where a sequential scan holds one channel that is coarser than another; what it panics about is a picture
+    // that it cannot decode.
     let result = catch_unwind(AssertUnwindSafe(|| decoder.decode_into(&mut out)))
         .map_err(|_| "its scans and its channels do not agree".to_owned())?;
     if result.is_err() || !bytes.ends_with(&[0xFF, 0xD9]) {

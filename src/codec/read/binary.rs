@@ -2,6 +2,7 @@
 
 use rxing::common::{BitArray, BitMatrix};
 
+use super::wide::at_most;
 use crate::codec::Luma;
 
 /// A way to decide what is black.
@@ -228,25 +229,20 @@ impl Bits {
     }
 }
 
-/// Eight comparisons as eight bits.
-fn pack(pixels: &[u8], limits: &[u8]) -> u64 {
-    let mut black = [0u8; 8];
-    for ((b, p), l) in black.iter_mut().zip(pixels).zip(limits) {
-        *b = u8::from(p <= l);
-    }
-    // The product collects the lowest bits of all bytes in the topmost byte.
-    u64::from_le_bytes(black).wrapping_mul(0x0102_0408_1020_4080) >> 56
-}
-
 /// Applies a row of limits, one a pixel, to each row.
 fn by_row(luma: &Luma, mut limits_of: impl FnMut(u32, &mut [u8])) -> Bits {
     let mut bits = Bits::empty(luma);
     let mut limits = vec![0u8; luma.width() as usize];
     for y in 0..luma.height() {
         limits_of(y, &mut limits);
-        for (pixels, limits) in luma.row(y).chunks(64).zip(limits.chunks(64)) {
-            let word = pixels.chunks(8).zip(limits.chunks(8)).enumerate();
-            bits.words.push(word.fold(0, |word, (k, (p, l))| word | pack(p, l) << (8 * k)));
+        let ((pixels, pixels_left), (limits, limits_left)) = (luma.row(y).as_chunks(), limits.as_chunks());
+        bits.words.extend(pixels.iter().zip(limits).map(|(p, l)| at_most(p, l)));
+        if !pixels_left.is_empty() {
+            // Beyond the end of the row all is white.
+            let (mut p, mut l) = ([255; 64], [0; 64]);
+            p[..pixels_left.len()].copy_from_slice(pixels_left);
+            l[..limits_left.len()].copy_from_slice(limits_left);
+            bits.words.push(at_most(&p, &l));
         }
     }
     bits
@@ -350,24 +346,22 @@ fn by_window(luma: &Luma, width: u32) -> Bits {
             sum = sum.wrapping_add(*c);
             prefix[x + 1] = sum;
         }
-        // Sixteen bits of fraction are enough for a mean of grey values.
-        let part = |width: usize| ((1u64 << 32) / (rows * width) as u64) as u32;
-        let mean = |from: usize, to: usize, part: u32| {
-            ((u64::from(prefix[to].wrapping_sub(prefix[from])) * u64::from(part)) >> 32) as u8
-        };
+        // A whole mean is rounded down to the level below; in this way no window of up to 2¹⁶ pixels comes near one.
+        let mean = |from: u32, to: u32, part: f32| ((to.wrapping_sub(from) as i32 as f32 - 0.5) * part) as i32 as u8;
+        let part = |width: usize| 1.0 / (rows * width) as f32;
         // A little below the mean, so that plain paper stays white.
         let span = 2 * reach + 1;
         for (x, limit) in limits.iter_mut().enumerate().filter(|(x, _)| *x < reach || *x + reach >= w) {
             let (from, to) = (x.saturating_sub(reach), (x + reach + 1).min(w));
             if to - from < span {
-                *limit = mean(from, to, part(to - from)).saturating_sub(PAPER);
+                *limit = mean(prefix[from], prefix[to], part(to - from)).saturating_sub(PAPER);
             }
         }
         if w >= span {
             let full = part(span);
             let inner = limits[reach..w - reach].iter_mut().zip(prefix.iter().zip(&prefix[span..]));
             for (limit, (from, to)) in inner {
-                *limit = (((u64::from(to.wrapping_sub(*from)) * u64::from(full)) >> 32) as u8).saturating_sub(PAPER);
+                *limit = mean(*from, *to, full).saturating_sub(PAPER);
             }
         }
     })

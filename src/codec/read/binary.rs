@@ -321,7 +321,9 @@ fn by_block(luma: &Luma) -> Bits {
 }
 
 /// Grey levels below the mean of a window that paper may be.
-const PAPER: u8 = 4;
+const PAPER: f32 = 4.0;
+/// A float whose steps are ones.
+const WHOLE: f32 = (3 << 22) as f32;
 
 fn by_window(luma: &Luma, width: u32) -> Bits {
     let (w, h) = (luma.width() as usize, luma.height() as usize);
@@ -346,23 +348,23 @@ fn by_window(luma: &Luma, width: u32) -> Bits {
             sum = sum.wrapping_add(*c);
             prefix[x + 1] = sum;
         }
-        // A whole mean is rounded down to the level below; in this way no window of up to 2¹⁶ pixels comes near one.
-        let mean = |from: u32, to: u32, part: f32| ((to.wrapping_sub(from) as i32 as f32 - 0.5) * part) as i32 as u8;
-        let part = |width: usize| 1.0 / (rows * width) as f32;
-        // A little below the mean, so that plain paper stays white.
+        // A little below the mean, so that plain paper stays white. The lowest bits of a float far larger than one hold a
+        // whole number, rounded, which is cheaper than a conversion; half a grey value in a window's sum and half a level
+        // make it rounded down to below a whole mean.
+        let limit = |from: u32, to: u32, share: f32| {
+            let mean = (to.wrapping_sub(from) as i32 as f32 - 0.5) * share;
+            ((mean - (PAPER + 0.5)).max(-0.25) + WHOLE).to_bits() as u8
+        };
+        let share = |width: usize| 1.0 / (rows * width) as f32;
         let span = 2 * reach + 1;
-        for (x, limit) in limits.iter_mut().enumerate().filter(|(x, _)| *x < reach || *x + reach >= w) {
+        let ends = reach.min(w)..w.saturating_sub(reach).max(reach.min(w));
+        for x in (0..ends.start).chain(ends.end..w) {
             let (from, to) = (x.saturating_sub(reach), (x + reach + 1).min(w));
-            if to - from < span {
-                *limit = mean(prefix[from], prefix[to], part(to - from)).saturating_sub(PAPER);
-            }
+            limits[x] = limit(prefix[from], prefix[to], share(to - from));
         }
-        if w >= span {
-            let full = part(span);
-            let inner = limits[reach..w - reach].iter_mut().zip(prefix.iter().zip(&prefix[span..]));
-            for (limit, (from, to)) in inner {
-                *limit = mean(*from, *to, full).saturating_sub(PAPER);
-            }
+        let full = share(span);
+        for (x, (from, to)) in limits[ends].iter_mut().zip(prefix.iter().zip(prefix.iter().skip(span))) {
+            *x = limit(*from, *to, full);
         }
     })
 }
@@ -411,6 +413,26 @@ mod tests {
                 for x in 0..80 {
                     assert_eq!(matrix.get(x, y), luma.row(y)[x as usize] == 90, "{threshold:?} at {x}, {y}");
                 }
+            }
+        }
+    }
+
+    #[test]
+    fn a_window_is_the_mean_of_what_is_around() {
+        for (w, h) in [(9, 40), (20, 7), (21, 21), (50, 33), (130, 25)] {
+            let luma = Luma::new(w, h, (0..w * h).map(|i| (i * i * 7 + i / 3) as u8).collect());
+            let bits = Bits::of(&luma, Threshold::Window(20));
+            let around = |k: u32, most: u32| k.saturating_sub(10)..(k + 11).min(most);
+            for (y, x) in (0..h).flat_map(|y| (0..w).map(move |x| (y, x))) {
+                let (rows, columns) = (around(y, h), around(x, w));
+                let count = rows.len() * columns.len();
+                let sum: usize = rows
+                    .flat_map(|y| luma.row(y)[columns.start as usize..columns.end as usize].iter())
+                    .map(|&v| usize::from(v))
+                    .sum();
+                let limit = (sum.saturating_sub(1) / count).saturating_sub(4);
+                let black = usize::from(luma.row(y)[x as usize]) <= limit;
+                assert_eq!(bits.at(x as f32, y as f32), Some(black), "at {x}, {y} of {w} × {h}");
             }
         }
     }

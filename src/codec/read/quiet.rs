@@ -49,7 +49,7 @@ mod tests {
     /// Noise, with a plain square of so many pixels a side in its middle.
     fn noise(plain: i32) -> Luma {
         let mut state = 5u32;
-        let pixels = (0..240 * 240).map(|i| {
+        let pixels = (0..240 * 240i32).map(|i| {
             state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
             let inside = (i % 240 - 120).abs().max((i / 240 - 120).abs()) < plain / 2;
             if inside { 220 } else { 60 + (state >> 25) as u8 }

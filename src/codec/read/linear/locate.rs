@@ -95,7 +95,7 @@ fn cells(luma: &Luma, across: usize, down: usize) -> Vec<Option<Direction>> {
                 let x = cx * CELL;
                 let (left, right) = (eight(row, x), eight(row, x + 2));
                 let (up, low) = (eight(luma.row(y as u32 - 1), x), eight(luma.row(y as u32 + 1), x));
-                steps.add([&left, &right, &up, &low]);
+                steps.add([left, right, up, low]);
             }
             let [xx, yy, xy] = steps.sums().map(|sum| sum as f32);
             let (difference, mixed, total) = (xx - yy, 2.0 * xy, xx + yy);

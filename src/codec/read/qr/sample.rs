@@ -111,7 +111,9 @@ pub(super) fn sets(finders: &[Finder], askew: bool) -> Vec<[usize; 3]> {
         for list in &mut beside {
             list.sort_by(|x, y| x.0.total_cmp(&y.0));
             list.truncate(4);
-            list.iter().for_each(|&(_, b)| seen_by[b].push(a));
+            for &(_, b) in list.iter() {
+                seen_by[b].push(a);
+            }
         }
         for side in 0..4 {
             for &(_, b) in &beside[side] {

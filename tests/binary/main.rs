@@ -1,5 +1,7 @@
 //! The real program, started and used as its users do: command line, start, stop, store on disk.
 
+mod alone;
+mod doctor;
 mod products;
 #[allow(dead_code, reason = "tests/faults uses the rest")]
 mod program;

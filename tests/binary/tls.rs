@@ -43,11 +43,21 @@ const options = { host: "127.0.0.1", port: process.env.TLS_PORT, servername: "ap
 require("https").get(options, (answer) => answer.on("data", (piece) => console.log(String(piece))));
 "#;
 
+/// PHP has two clients of its own. Streams heed no proxy by themselves, and dial the server.
+const PHP: &str = r#"<?php
+if ($argv[1] == "curl" && extension_loaded("curl")) {
+    curl_exec(curl_init("https://api.weixin.qq.com/cgi-bin/token"));
+} else {
+    $context = stream_context_create(["ssl" => ["peer_name" => "api.weixin.qq.com"], "http" => ["header" => "Host: api.weixin.qq.com"]]);
+    readfile("https://127.0.0.1:" . getenv("TLS_PORT") . "/cgi-bin/token", false, $context);
+}
+"#;
+
 /// What each client must print once it has an answer.
 const ANSWERED: &str = r#"{"errcode":41002"#;
 
 /// Clients: the tool that must be there, what they are told beyond the variables of `qrstack env`, and what they print.
-const CLIENTS: [(&str, &str, &str); 8] = [
+const CLIENTS: [(&str, &str, &str); 10] = [
     (
         "openssl",
         "openssl s_client -connect 127.0.0.1:$TLS_PORT -servername $BUCKET_HOST -verify_hostname $BUCKET_HOST \
@@ -76,9 +86,11 @@ const CLIENTS: [(&str, &str, &str); 8] = [
     ("node", "node ask.js", ANSWERED),
     ("go", "go run ask.go", ANSWERED),
     ("java", "java Ask.java", ANSWERED),
+    ("php", "php ask.php curl", ANSWERED),
+    ("php", "php ask.php stream", ANSWERED),
 ];
 
-fn has(tool: &str) -> bool {
+pub fn has(tool: &str) -> bool {
     Command::new("sh").args(["-c", &format!("command -v {tool}")]).output().is_ok_and(|output| output.status.success())
 }
 
@@ -95,7 +107,7 @@ fn clients_of_other_makes_trust_the_authority_and_reach_the_vendors_names() {
     let program = Program::start(&["--tls-listen", "127.0.0.1:0"]);
     let base = format!("http://{}", program.address());
     fs::write(program.path("ca.pem"), run(&program, &["ca"]).stdout).expect("written");
-    for (file, source) in [("ask.go", GO), ("Ask.java", JAVA), ("ask.js", NODE)] {
+    for (file, source) in [("ask.go", GO), ("Ask.java", JAVA), ("ask.js", NODE), ("ask.php", PHP)] {
         fs::write(program.path(file), source).expect("written");
     }
     let variables = run(&program, &["env", "--base", &base]).stdout;

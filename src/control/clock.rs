@@ -12,16 +12,11 @@ use super::Control;
 use super::area::Area;
 use super::body::{Body, Query};
 use super::error::Error;
+use super::scope::Of;
 use crate::clock::{Adjustment, Motion, Scale, Unreachable};
 
 pub(super) fn area() -> Area {
     Area::new(include_str!("openapi/clock.json")).get("/clock", show).post("/clock", change).delete("/clock", give_back)
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Of {
-    credential: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -82,7 +77,7 @@ async fn change(State(control): State<Control>, Body(change): Body<Change>) -> R
 /// `DELETE /clock`: a credential follows the server's time again, the server that of its start.
 async fn give_back(State(control): State<Control>, Query(of): Query<Of>) -> Result<Json<View>, Error> {
     let clock = control.shared.clock();
-    match control.scope(of.credential.as_deref())? {
+    match of.scope(&control)? {
         None => clock.restart(),
         Some(credentials) => clock.disown(&credentials),
     }

@@ -67,13 +67,20 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
     }
 }
 
+/// What ends a text of PowerShell that begins with `'`, unless it stands there twice. Documented: `about_Quoting_Rules`, which
+/// takes typographic marks for the plain one.
+const POWER_QUOTES: [char; 5] = ['\'', '\u{2018}', '\u{2019}', '\u{201a}', '\u{201b}'];
+
 impl Shell {
     /// Sets one variable, for this shell and what it starts.
     fn line(self, name: &str, value: &str) -> String {
         match self {
             Self::Sh => format!("export {name}={}", shell::word(value)),
             Self::Fish => format!("set -gx {name} '{}'", value.replace('\\', r"\\").replace('\'', r"\'")),
-            Self::Power => format!("$env:{name} = '{}'", value.replace('\'', "''")),
+            Self::Power => {
+                let twice = |letter: char| std::iter::repeat_n(letter, 1 + usize::from(POWER_QUOTES.contains(&letter)));
+                format!("$env:{name} = '{}'", value.chars().flat_map(twice).collect::<String>())
+            }
         }
     }
 }
@@ -109,7 +116,8 @@ impl Files {
         put(&self.ours, export::pem(ours).as_bytes())?;
         put(&self.bundle, trusted.iter().map(export::pem).collect::<String>().as_bytes())?;
         put(&self.store, &export::pkcs12(&trusted, export::PASSWORD).map_err(|error| error.to_string())?)?;
-        let ini = format!("openssl.cafile=\"{0}\"\ncurl.cainfo=\"{0}\"\n", self.bundle.display());
+        let bundle = php_text(&self.bundle.display().to_string());
+        let ini = format!("openssl.cafile={bundle}\ncurl.cainfo={bundle}\n");
         put(&self.php.join("qrstack.ini"), ini.as_bytes())
     }
 }
@@ -162,9 +170,15 @@ fn variables(config: &Config, arguments: &Arguments) -> Result<Vec<(&'static str
     Ok(variables)
 }
 
-/// Java splits the variable at white space, quotes hold it together.
+/// Java splits the variable at white space; either kind of quotes holds together what is between, and nothing escapes them.
 fn quoted(path: &str) -> String {
-    if path.contains(char::is_whitespace) { format!("\"{path}\"") } else { path.to_owned() }
+    let is_plain = |letter: char| !letter.is_whitespace() && letter != '"' && letter != '\'';
+    if path.chars().all(is_plain) { path.to_owned() } else { format!("\"{}\"", path.replace('"', r#""'"'""#)) }
+}
+
+/// A text in PHP's settings: as it is within `'`, which it cannot hold itself; pieces are put together.
+fn php_text(text: &str) -> String {
+    format!("'{}'", text.replace('\'', r#"'"'"'"#))
 }
 
 #[cfg(test)]
@@ -177,5 +191,19 @@ mod tests {
         assert_eq!(Shell::Sh.line("N", value), r"export N='a b'\''c\d$e'");
         assert_eq!(Shell::Fish.line("N", value), r"set -gx N 'a b\'c\\d$e'");
         assert_eq!(Shell::Power.line("N", value), r"$env:N = 'a b''c\d$e'");
+        assert_eq!(Shell::Power.line("N", "‘a’ ‚b‛ “c”"), "$env:N = '‘‘a’’ ‚‚b‛‛ “c”'");
+    }
+
+    #[test]
+    fn a_path_is_one_value_for_java_and_php() {
+        for (path, java, php) in [
+            ("/a/b.p12", "/a/b.p12", "'/a/b.p12'"),
+            ("/a b", "\"/a b\"", "'/a b'"),
+            ("/it's", "\"/it's\"", r#"'/it'"'"'s'"#),
+            (r#"/it's "b""#, r#""/it's "'"'"b"'"'"""#, r#"'/it'"'"'s "b"'"#),
+            (r"/a\b${c}", r"/a\b${c}", r"'/a\b${c}'"),
+        ] {
+            assert_eq!((quoted(path).as_str(), php_text(path).as_str()), (java, php), "{path}");
+        }
     }
 }

@@ -38,7 +38,7 @@ pub(super) async fn json_bytes(request: Request, control: &Control, limit: usize
     let bytes = bytes(request, control, limit).await?;
     // Forms are what pages of other origins can send without being asked.
     if !bytes.is_empty() && content_type != "application/json" {
-        let message = "the content type of a body is application/json";
+        let message = "a body comes with `Content-Type: application/json`";
         return Err(Error::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", message));
     }
     Ok(bytes)

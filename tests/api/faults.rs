@@ -185,6 +185,21 @@ async fn a_client_that_tries_again_succeeds_after_two_failures() {
 }
 
 #[tokio::test]
+async fn a_late_answer_is_not_there_while_others_are() {
+    let server = Server::with(&[TOKENS]).await;
+    add(&server, json!({ "operation": "token", "fault": "latency=10m", "times": 1 })).await;
+    {
+        let mut late = std::pin::pin!(server.send(good("token", None)));
+        tokio::select! {
+            biased;
+            answer = &mut late => panic!("it is there: {}", answer.text()),
+            () = tokio::time::sleep(Duration::from_millis(200)) => {}
+        }
+    }
+    assert_eq!(server.send(good("token", None)).await.code, "ok");
+}
+
+#[tokio::test]
 async fn a_rule_for_a_credential_leaves_others_alone() {
     let server = Server::with(&[("wechat_tokens", "wx0123456789abcdef:T,wx2:U")]).await;
     add(&server, json!({ "credential": "wx2", "fault": "45009" })).await;

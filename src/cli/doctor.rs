@@ -71,19 +71,13 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
         Ok(config) => config,
         Err(code) => return code,
     };
-    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
-        Ok(runtime) => runtime,
-        Err(error) => {
-            eprintln!("qrstack: {error}");
-            return ExitCode::FAILURE;
-        }
-    };
     let base = arguments.base.clone().unwrap_or_else(|| example::base(config.listen));
-    let findings = runtime.block_on(examine(&config, base.trim_end_matches('/')));
-    for line in &findings.lines {
-        println!("{line}");
-    }
-    if findings.problems == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    super::exit(super::block_on(examine(&config, base.trim_end_matches('/'))).map(|findings| {
+        for line in &findings.lines {
+            println!("{line}");
+        }
+        if findings.problems == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    }))
 }
 
 async fn examine(config: &Config, base: &str) -> Findings {

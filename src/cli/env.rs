@@ -125,10 +125,7 @@ impl Files {
 fn variables(config: &Config, arguments: &Arguments) -> Result<Vec<(&'static str, String)>, String> {
     let given = arguments.base.as_deref().map(|base| base.trim_end_matches('/'));
     let ours = match given {
-        Some(base) => {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-            runtime.map_err(|error| error.to_string())?.block_on(ca::served(base))?
-        }
+        Some(base) => super::block_on(ca::served(base)).map_err(|error| error.to_string())??,
         None => ca::certificate(config)?,
     };
     let folder = arguments.output.clone().unwrap_or_else(|| config.data_dir.join(FOLDER));

@@ -11,11 +11,11 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 
 use super::settings::SettingsArguments;
-use super::{ca, example};
+use super::{ca, example, hosts};
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::fetch;
 use crate::fetch::probe::{self, Way};
+use crate::fetch::{self, FetchError};
 use crate::fetch::{Resolve, System};
 use crate::tls::export;
 
@@ -104,6 +104,10 @@ async fn server(findings: &mut Findings, base: &str) -> bool {
             findings.wrong("ports", what, &[OTHER_PORT, OTHER_BASE]);
             return false;
         }
+        Err(FetchError::Unreachable(_)) if is_taken(base).await => {
+            findings.wrong("ports", format!("another program has {base}"), &[OTHER_PORT, OTHER_BASE]);
+            return false;
+        }
         Err(error) => {
             findings.wrong("server", format!("{base}: {error}"), &["qrstack serve", OTHER_BASE]);
             return false;
@@ -118,6 +122,13 @@ async fn server(findings: &mut Findings, base: &str) -> bool {
     }
     clock(findings, base).await;
     true
+}
+
+/// Whether somebody listens at `base`, whatever he speaks.
+async fn is_taken(base: &str) -> bool {
+    let Ok(url) = url::Url::parse(base) else { return false };
+    let place = format!("{}:{}", url.host_str().unwrap_or_default(), url.port_or_known_default().unwrap_or_default());
+    tokio::net::TcpStream::connect(place).await.is_ok()
 }
 
 /// Whether an answer to `/_qrstack/version` is this program's.
@@ -182,7 +193,7 @@ fn trust(findings: &mut Findings, authority: &CertificateDer<'static>, fix: &str
     }
     match std::env::var("JAVA_TOOL_OPTIONS") {
         Ok(options) if options.contains("javax.net.ssl.trustStore=") => {
-            findings.well("trust", "Java has a trust store of its own (JAVA_TOOL_OPTIONS)");
+            findings.note("trust", "Java has a trust store of its own (JAVA_TOOL_OPTIONS), which is not looked into");
         }
         _ => findings.note("trust", format!("Java is not told of it: JAVA_TOOL_OPTIONS has no trust store; {fix}")),
     }
@@ -254,13 +265,17 @@ fn lead(own: &[IpAddr], name: &str) -> String {
     };
     let lines = format!("qrstack hosts{option} | sudo tee -a {HOSTS}");
     // The first line of a name counts.
-    let known = std::fs::read_to_string(HOSTS).is_ok_and(|hosts| has_line(&hosts, name));
-    if known { format!("remove {name} and the other vendors' names from {HOSTS}, then {lines}") } else { lines }
+    let known = std::fs::read_to_string(HOSTS).unwrap_or_default();
+    match line_of(&known, name) {
+        None => lines,
+        Some(line) if line.ends_with(hosts::MARK) => format!("sudo sed -i '/{}$/d' {HOSTS}; {lines}", hosts::MARK),
+        Some(line) => format!("remove `{line}` and the like from {HOSTS}, then {lines}"),
+    }
 }
 
-/// Whether a hosts file has a line for `name`.
-fn has_line(hosts: &str, name: &str) -> bool {
-    hosts.lines().any(|line| {
+/// The line that a hosts file has for `name`.
+fn line_of<'a>(known: &'a str, name: &str) -> Option<&'a str> {
+    known.lines().map(str::trim).find(|line| {
         let told = line.split('#').next().unwrap_or_default();
         told.split_whitespace().skip(1).any(|known| known.eq_ignore_ascii_case(name))
     })
@@ -319,17 +334,18 @@ mod tests {
 
     #[test]
     fn a_line_of_a_hosts_file_tells_the_names_behind_its_address() {
-        let hosts = "127.0.0.1 localhost\n# 192.0.2.1 api.example.com\n192.0.2.1\tA.example.com b.example.com # c.example.com\n";
+        let known = "127.0.0.1 localhost\n# 192.0.2.1 api.example.com\n192.0.2.1\tA.example.com b.example.com # c.example.com\n";
+        let (first, last) = ("127.0.0.1 localhost", "192.0.2.1\tA.example.com b.example.com # c.example.com");
         for (name, expected) in [
-            ("localhost", true),
-            ("a.example.com", true),
-            ("b.example.com", true),
-            ("api.example.com", false),
-            ("c.example.com", false),
-            ("192.0.2.1", false),
-            ("example.com", false),
+            ("localhost", Some(first)),
+            ("a.example.com", Some(last)),
+            ("b.example.com", Some(last)),
+            ("api.example.com", None),
+            ("c.example.com", None),
+            ("192.0.2.1", None),
+            ("example.com", None),
         ] {
-            assert_eq!(has_line(hosts, name), expected, "{name}");
+            assert_eq!(line_of(known, name), expected, "{name}");
         }
     }
 

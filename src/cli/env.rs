@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
 
 use super::settings::SettingsArguments;
 use super::{ca, example};
@@ -106,7 +107,10 @@ impl Files {
     }
 
     fn write(&self, ours: &CertificateDer<'static>, only_ours: bool) -> Result<(), String> {
-        let trusted = if only_ours { vec![ours.clone()] } else { export::bundle(ours) };
+        // Where this shell has our bundle already, the machine seems to trust an authority that was replaced meanwhile.
+        let former = CertificateDer::pem_file_iter(&self.ours).ok().and_then(|mut found| found.next()?.ok());
+        let mut trusted = if only_ours { vec![ours.clone()] } else { export::bundle(ours) };
+        trusted.retain(|certificate| certificate == ours || Some(certificate) != former.as_ref());
         let put = |path: &Path, bytes: &[u8]| {
             path.parent()
                 .map_or(Ok(()), fs::create_dir_all)

@@ -150,6 +150,16 @@ fn an_authority_that_ended_and_a_port_that_another_program_has_are_found() {
     assert_eq!(code, Some(1), "{said}");
     assert!(said.contains("WRONG  trust   the authority is not valid") && said.contains("qrstack ca rotate"), "{said}");
 
+    let mute = TcpListener::bind("127.0.0.1:0").expect("bound");
+    let base = format!("http://{}", mute.local_addr().expect("an address"));
+    // Accepts and says nothing that is HTTP.
+    std::thread::spawn(move || {
+        mute.incoming().for_each(|stream| drop(stream.map(|mut stream| stream.write_all(b"hello\n"))))
+    });
+    let (code, said) = ask(&base, "");
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains(&format!("WRONG  ports   another program has {base}")), "{said}");
+
     for pages in [Vec::new(), vec![("/_qrstack/version", "{}".to_owned())]] {
         let base = stub(pages, now.clone());
         let (code, said) = ask(&base, "");
@@ -203,6 +213,13 @@ qrstack hosts --address 192.0.2.1 >>/etc/hosts
 examine elsewhere
 kill $other; wait $other
 stop
+serve sh -c "QRSTACK_TLS_LISTEN=127.0.0.1:443 exec qrstack serve"
+mend >/dev/null
+examine returned
+sed 's/ # qrstack//; s/^127.0.0.1 /192.0.2.1 /' /etc/hosts >by-hand
+cat by-hand >/etc/hosts
+examine by-hand
+stop
 "#,
         path()
     );
@@ -210,7 +227,7 @@ stop
     let log = || fs::read_to_string(folder.path().join("log")).unwrap_or_default();
     let found: Vec<_> = said.split("== ").skip(1).collect();
     let proxy = r#"       or:     eval "$(qrstack env --base http://127.0.0.1:8080)""#;
-    let expected: [(&str, &str, &[&str]); 8] = [
+    let expected: [(&str, &str, &[&str]); 10] = [
         ("nobody", "exit 1", &["WRONG  server  http://127.0.0.1:8080", "fix:    qrstack serve\n"]),
         ("untrusted", "exit 1", &["WRONG  trust   this machine"]),
         ("proxy", "exit 0", &["ok     names   api.weixin.qq.com leads to the server, through the proxy"]),
@@ -218,7 +235,9 @@ stop
         ("portless", "exit 1", &["WRONG  ports ", "nothing listens at 127.0.0.1:443", proxy]),
         ("named", "exit 0", &["ok     names   open.cli.im leads to the server, at 127.0.0.1:443"]),
         ("taken", "exit 1", &["WRONG  ports ", "fix:    sudo ss -ltnp sport = :443\n", proxy]),
-        ("elsewhere", "exit 1", &["WRONG  names ", "leads to 192.0.2.1", "fix:    remove examplebucket", proxy]),
+        ("elsewhere", "exit 1", &["WRONG  names ", "leads to 192.0.2.1", "fix:    sudo sed -i", proxy]),
+        ("returned", "exit 0", &["ok     names   api.weixin.qq.com leads to the server, at 127.0.0.1:443"]),
+        ("by-hand", "exit 1", &["WRONG  names ", "fix:    remove `192.0.2.1 examplebucket", proxy]),
     ];
     assert_eq!(found.len(), expected.len(), "{said}\n{}", log());
     for (found, (name, end, parts)) in found.iter().zip(expected) {

@@ -158,6 +158,22 @@ fn the_authority_is_printed_as_it_is_served_and_replaced_where_that_is_asked_for
 }
 
 #[test]
+fn an_authority_that_was_replaced_is_in_no_bundle_any_more() {
+    let program = Program::start(&[]);
+    let folder = program.data_dir().display().to_string();
+    let bundle = program.data_dir().join("trust/bundle.pem");
+    let holds = |certificate: &[u8]| fs::read_to_string(&bundle).expect("the bundle").contains(text(certificate));
+    let old = run(&program, &["ca"]).stdout;
+    run(&program, &["env"]);
+    let new = run(&program, &["ca", "rotate"]).stdout;
+    assert!(holds(&old) && !holds(&new));
+    // From a shell that has the variables.
+    let again = qrstack().args(["env", "--data-dir", &folder]).env("SSL_CERT_FILE", &bundle).output().expect("it runs");
+    assert!(again.status.success(), "{}", text(&again.stderr));
+    assert!(holds(&new) && !holds(&old));
+}
+
+#[test]
 fn lines_for_a_hosts_file_name_buckets_and_regions() {
     let output = qrstack()
         .args(["hosts", "--address", "192.0.2.1", "--bucket", "a-1250000000,b-1250000000", "--region", "ap-x"])
@@ -172,7 +188,7 @@ fn lines_for_a_hosts_file_name_buckets_and_regions() {
         "192.0.2.1 a-1250000000.cos.ap-x.myqcloud.com",
         "192.0.2.1 b-1250000000.cos.ap-x.myqcloud.com",
     ] {
-        assert!(lines.contains(&expected), "{expected} in {lines:?}");
+        assert!(lines.contains(&format!("{expected} # qrstack").as_str()), "{expected} in {lines:?}");
     }
 }
 

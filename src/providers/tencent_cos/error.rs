@@ -256,11 +256,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_code_can_be_had_and_stands_once() {
+    fn every_failure_can_be_had_by_a_name_of_its_own() {
         let Failures { operation, failures, .. } = failures().remove(0);
         assert_eq!(operation, "qrcode-generate");
-        let once: BTreeSet<_> = failures.iter().map(|failure| &failure.code).collect();
-        assert_eq!(once.len(), failures.len(), "{failures:?}");
+        let names: BTreeSet<_> = failures.iter().map(|failure| failure.fault.as_str()).collect();
+        assert_eq!(names.len(), Error::ALL.len(), "{failures:?}");
+        assert!(names.contains("AccessDenied") && names.contains("AccessDenied:Expired"), "{names:?}");
+        let is_of_name = |c: char| c.is_ascii_alphanumeric() || c == ':';
+        assert!(names.iter().all(|name| name.chars().all(is_of_name)), "{names:?}");
     }
 
     #[test]

@@ -443,7 +443,7 @@ impl From<sqlx::Error> for Error {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
+    use std::collections::{BTreeSet, HashSet};
 
     use super::*;
 
@@ -463,11 +463,17 @@ mod tests {
     }
 
     #[test]
-    fn each_action_has_its_own_codes_and_no_others() {
+    fn each_action_has_its_own_failures_and_no_others() {
         let [ocr, bar_code]: [Failures; 2] = failures().try_into().expect("two actions");
         let has = |of: &Failures, code: &str| of.failures.iter().any(|failure| failure.code == code);
-        assert_eq!((ocr.operation, ocr.failures.len()), ("QrcodeOCR", 31));
-        assert_eq!((bar_code.operation, bar_code.failures.len()), ("QueryBarCode", 23));
+        assert_eq!((ocr.operation, ocr.failures.len()), ("QrcodeOCR", 33));
+        assert_eq!((bar_code.operation, bar_code.failures.len()), ("QueryBarCode", 25));
+        let is_of_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | ':');
+        for of in [&ocr, &bar_code] {
+            let names: HashSet<_> = of.failures.iter().map(|failure| failure.fault.as_str()).collect();
+            assert_eq!(names.len(), of.failures.len(), "{names:?}");
+            assert!(names.iter().all(|name| name.chars().all(is_of_name)), "{names:?}");
+        }
         assert!(!has(&bar_code, "FailedOperation.ImageBlur"));
         assert!(!has(&ocr, "InvalidParameter.InvalidGTINError"));
     }

@@ -42,9 +42,9 @@ RUN set -eu \
 FROM scratch
 COPY --from=build /image /
 USER 10001:10001
-ENV QRSTACK_LISTEN=0.0.0.0:8080 QRSTACK_DATA_DIR=/data
+ENV QRSTACK_LISTEN=0.0.0.0:8080 QRSTACK_TLS_LISTEN=0.0.0.0:8443 QRSTACK_DATA_DIR=/data
 VOLUME /data
-EXPOSE 8080
+EXPOSE 8080 8443
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=10s --timeout=5s --start-period=5s CMD ["/usr/bin/qrstack", "healthcheck"]
 ENTRYPOINT ["/usr/bin/qrstack"]

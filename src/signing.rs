@@ -1,5 +1,7 @@
 //! What signatures are made of: HMAC, digests, hexadecimal, the percent-encoding alphabet. No vendor's canonical form.
 
+use std::borrow::Cow;
+
 use hmac::{Hmac, KeyInit, Mac};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use sha1::{Digest, Sha1};
@@ -14,7 +16,12 @@ const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b
 /// assert_eq!(qrstack::signing::percent_encode("a b/c~"), "a%20b%2Fc~");
 /// ```
 pub fn percent_encode(text: &str) -> String {
-    utf8_percent_encode(text, RESERVED).to_string()
+    percent_encoded(text).into_owned()
+}
+
+/// As [`percent_encode`]; what needs no encoding stays where it is.
+pub fn percent_encoded(text: &str) -> Cow<'_, str> {
+    utf8_percent_encode(text, RESERVED).into()
 }
 
 /// HMAC-SHA-1 (RFC 2104), 20 bytes.

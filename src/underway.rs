@@ -40,7 +40,8 @@ pub async fn noting<F: Future>(answer: F) -> (F::Output, Notes) {
 /// Notes what the request is about.
 pub fn about(texts: &[&str]) {
     note(|notes| {
-        notes.content = texts.iter().map(|text| text[..text.floor_char_boundary(MAX_TEXT)].to_owned()).collect();
+        let texts = texts.iter().filter(|text| !text.is_empty());
+        notes.content = texts.map(|text| text[..text.floor_char_boundary(MAX_TEXT)].to_owned()).collect();
     });
 }
 

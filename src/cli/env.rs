@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
 
 use super::settings::SettingsArguments;
 use super::{ca, example};
@@ -67,13 +68,20 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
     }
 }
 
+/// What ends a text of PowerShell that begins with `'`, unless it stands there twice. Documented: `about_Quoting_Rules`, which
+/// takes typographic marks for the plain one.
+const POWER_QUOTES: [char; 5] = ['\'', '\u{2018}', '\u{2019}', '\u{201a}', '\u{201b}'];
+
 impl Shell {
     /// Sets one variable, for this shell and what it starts.
     fn line(self, name: &str, value: &str) -> String {
         match self {
             Self::Sh => format!("export {name}={}", shell::word(value)),
             Self::Fish => format!("set -gx {name} '{}'", value.replace('\\', r"\\").replace('\'', r"\'")),
-            Self::Power => format!("$env:{name} = '{}'", value.replace('\'', "''")),
+            Self::Power => {
+                let twice = |letter: char| std::iter::repeat_n(letter, 1 + usize::from(POWER_QUOTES.contains(&letter)));
+                format!("$env:{name} = '{}'", value.chars().flat_map(twice).collect::<String>())
+            }
         }
     }
 }
@@ -99,7 +107,10 @@ impl Files {
     }
 
     fn write(&self, ours: &CertificateDer<'static>, only_ours: bool) -> Result<(), String> {
-        let trusted = if only_ours { vec![ours.clone()] } else { export::bundle(ours) };
+        // Where this shell has our bundle already, the machine seems to trust an authority that was replaced meanwhile.
+        let former = CertificateDer::pem_file_iter(&self.ours).ok().and_then(|mut found| found.next()?.ok());
+        let mut trusted = if only_ours { vec![ours.clone()] } else { export::bundle(ours) };
+        trusted.retain(|certificate| certificate == ours || Some(certificate) != former.as_ref());
         let put = |path: &Path, bytes: &[u8]| {
             path.parent()
                 .map_or(Ok(()), fs::create_dir_all)
@@ -109,7 +120,8 @@ impl Files {
         put(&self.ours, export::pem(ours).as_bytes())?;
         put(&self.bundle, trusted.iter().map(export::pem).collect::<String>().as_bytes())?;
         put(&self.store, &export::pkcs12(&trusted, export::PASSWORD).map_err(|error| error.to_string())?)?;
-        let ini = format!("openssl.cafile=\"{0}\"\ncurl.cainfo=\"{0}\"\n", self.bundle.display());
+        let bundle = php_text(&self.bundle.display().to_string());
+        let ini = format!("openssl.cafile={bundle}\ncurl.cainfo={bundle}\n");
         put(&self.php.join("qrstack.ini"), ini.as_bytes())
     }
 }
@@ -117,10 +129,7 @@ impl Files {
 fn variables(config: &Config, arguments: &Arguments) -> Result<Vec<(&'static str, String)>, String> {
     let given = arguments.base.as_deref().map(|base| base.trim_end_matches('/'));
     let ours = match given {
-        Some(base) => {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-            runtime.map_err(|error| error.to_string())?.block_on(ca::served(base))?
-        }
+        Some(base) => super::block_on(ca::served(base)).map_err(|error| error.to_string())??,
         None => ca::certificate(config)?,
     };
     let folder = arguments.output.clone().unwrap_or_else(|| config.data_dir.join(FOLDER));
@@ -165,9 +174,15 @@ fn variables(config: &Config, arguments: &Arguments) -> Result<Vec<(&'static str
     Ok(variables)
 }
 
-/// Java splits the variable at white space, quotes hold it together.
+/// Java splits the variable at white space; either kind of quotes holds together what is between, and nothing escapes them.
 fn quoted(path: &str) -> String {
-    if path.contains(char::is_whitespace) { format!("\"{path}\"") } else { path.to_owned() }
+    let is_plain = |letter: char| !letter.is_whitespace() && letter != '"' && letter != '\'';
+    if path.chars().all(is_plain) { path.to_owned() } else { format!("\"{}\"", path.replace('"', r#""'"'""#)) }
+}
+
+/// A text in PHP's settings: as it is within `'`, which it cannot hold itself; pieces are put together.
+fn php_text(text: &str) -> String {
+    format!("'{}'", text.replace('\'', r#"'"'"'"#))
 }
 
 #[cfg(test)]
@@ -180,5 +195,19 @@ mod tests {
         assert_eq!(Shell::Sh.line("N", value), r"export N='a b'\''c\d$e'");
         assert_eq!(Shell::Fish.line("N", value), r"set -gx N 'a b\'c\\d$e'");
         assert_eq!(Shell::Power.line("N", value), r"$env:N = 'a b''c\d$e'");
+        assert_eq!(Shell::Power.line("N", "‘a’ ‚b‛ “c”"), "$env:N = '‘‘a’’ ‚‚b‛‛ “c”'");
+    }
+
+    #[test]
+    fn a_path_is_one_value_for_java_and_php() {
+        for (path, java, php) in [
+            ("/a/b.p12", "/a/b.p12", "'/a/b.p12'"),
+            ("/a b", "\"/a b\"", "'/a b'"),
+            ("/it's", "\"/it's\"", r#"'/it'"'"'s'"#),
+            (r#"/it's "b""#, r#""/it's "'"'"b"'"'"""#, r#"'/it'"'"'s "b"'"#),
+            (r"/a\b${c}", r"/a\b${c}", r"'/a\b${c}'"),
+        ] {
+            assert_eq!((quoted(path).as_str(), php_text(path).as_str()), (java, php), "{path}");
+        }
     }
 }

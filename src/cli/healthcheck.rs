@@ -24,30 +24,21 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
         Ok(config) => config,
         Err(code) => return code,
     };
-    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
-        Ok(runtime) => runtime,
-        Err(error) => {
-            eprintln!("qrstack: {error}");
-            return ExitCode::FAILURE;
-        }
-    };
     let base = super::example::base(config.listen);
     let until = Instant::now() + Duration::from_secs(arguments.wait);
-    runtime.block_on(async {
+    let ready = super::block_on(async {
         loop {
             match ask(&base).await {
-                Ok(()) => {
-                    println!("ready");
-                    return ExitCode::SUCCESS;
-                }
-                Err(why) if Instant::now() >= until => {
-                    eprintln!("qrstack: {base} is not ready: {why}");
-                    return ExitCode::FAILURE;
-                }
+                Ok(()) => return Ok(()),
+                Err(why) if Instant::now() >= until => return Err(format!("{base} is not ready: {why}")),
                 Err(_) => tokio::time::sleep(PAUSE).await,
             }
         }
-    })
+    });
+    super::exit(ready.map_err(|error| error.to_string()).flatten().map(|()| {
+        println!("ready");
+        ExitCode::SUCCESS
+    }))
 }
 
 async fn ask(base: &str) -> Result<(), String> {

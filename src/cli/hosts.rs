@@ -1,4 +1,5 @@
-//! `qrstack hosts`: lines for a hosts file that lead the vendors' names to a server of ours.
+//! `qrstack hosts`: lines for a hosts file that lead the vendors' names to a server of ours, with a mark by which they are
+//! found again.
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::process::ExitCode;
@@ -6,6 +7,9 @@ use std::process::ExitCode;
 use super::settings::SettingsArguments;
 use crate::config::Config;
 use crate::server;
+
+/// Ends every line: whoever wants them gone deletes what ends so.
+pub(super) const MARK: &str = "# qrstack";
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
@@ -28,7 +32,7 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
         Err(code) => return code,
     };
     for name in names(&config, &arguments.bucket, &arguments.region) {
-        println!("{} {name}", arguments.address);
+        println!("{} {name} {MARK}", arguments.address);
     }
     ExitCode::SUCCESS
 }

@@ -17,6 +17,8 @@ mod serve;
 mod settings;
 mod worker;
 
+use std::fmt::Display;
+use std::io;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -67,6 +69,19 @@ enum Command {
     /// Read pictures for a server, which starts this itself.
     #[command(hide = true)]
     Worker(worker::Arguments),
+}
+
+/// Does to its end on this thread what waits more than it works.
+fn block_on<T>(task: impl Future<Output = T>) -> io::Result<T> {
+    Ok(tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(task))
+}
+
+/// The exit code of what was done, or 1 after the error has been printed.
+fn exit(done: Result<ExitCode, impl Display>) -> ExitCode {
+    done.unwrap_or_else(|error| {
+        eprintln!("qrstack: {error}");
+        ExitCode::FAILURE
+    })
 }
 
 /// Does what the command line asks for.

@@ -53,19 +53,13 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
         Ok(config) => config,
         Err(code) => return code,
     };
-    let done =
-        tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Into::into).and_then(|runtime| {
-            runtime.block_on(async {
-                match &arguments.what {
-                    What::Import { file, .. } => import(&config, file).await,
-                    What::Export { file, .. } => export(&config, file).await,
-                }
-            })
-        });
-    done.unwrap_or_else(|error| {
-        eprintln!("qrstack: {error}");
-        ExitCode::FAILURE
-    })
+    let done = super::block_on(async {
+        match &arguments.what {
+            What::Import { file, .. } => import(&config, file).await,
+            What::Export { file, .. } => export(&config, file).await,
+        }
+    });
+    super::exit(done.map_err(Into::into).flatten())
 }
 
 async fn import(config: &Config, path: &Path) -> Result<ExitCode, Box<dyn Error>> {

@@ -1,15 +1,17 @@
 //! Text to modules: QR Code and Code 128. How the modules become a picture is [`render`](super::render)'s matter.
 //!
-//! The crate `qrcode` lays out a QR Code (error correction, placement). What goes into it is decided here: its own
-//! optimiser takes pairs of UTF-8 bytes that happen to look like Shift-JIS for Kanji, and readers then show other
-//! characters. So is the mask, for the sake of speed.
+//! The crate `qrcode` makes the bits, the error correction and the function patterns of a QR Code. What goes into it is
+//! decided here: its own optimiser takes pairs of UTF-8 bytes that happen to look like Shift-JIS for Kanji, and readers
+//! then show other characters. So are the placement of codewords ([`frame`]) and the mask ([`mask`]), for the sake of
+//! speed.
 
 mod code128;
+mod frame;
+mod lines;
 mod mask;
 mod segments;
 
 use qrcode::bits::Bits;
-use qrcode::canvas::Canvas;
 use qrcode::{EcLevel, QrResult, Version, ec};
 
 pub use code128::code128;
@@ -134,10 +136,7 @@ fn lay_out(segments: &[Segment<'_>], version: i16, level: EcLevel) -> Option<Mat
 fn symbol(bits: Bits, level: EcLevel) -> QrResult<Matrix> {
     let version = bits.version();
     let (data, correction) = ec::construct_codewords(&bits.into_bytes(), version, level)?;
-    let mut canvas = Canvas::new(version, level);
-    canvas.draw_all_functional_patterns();
-    canvas.draw_data(&data, &correction);
-    Ok(mask::best(&canvas, usize::from(version.width().unsigned_abs()), level))
+    Ok(mask::best(frame::of(version), data.into_iter().chain(correction), level))
 }
 
 #[cfg(test)]

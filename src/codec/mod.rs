@@ -284,7 +284,12 @@ impl Matrix {
 
     /// Whether the module in column `x` of row `y` is black.
     pub fn is_dark(&self, x: usize, y: usize) -> bool {
-        self.dark[y * self.width + x]
+        self.row(y)[x]
+    }
+
+    /// The modules of row `y`; `true` is black.
+    pub fn row(&self, y: usize) -> &[bool] {
+        &self.dark[y * self.width..(y + 1) * self.width]
     }
 }
 

@@ -2,19 +2,19 @@
 //! their name (its type says `deny_unknown_fields`), so that a typo in a test does not pass.
 
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 
 use axum::body::Bytes;
 use axum::extract::{FromRequest, FromRequestParts, Path, Request};
 use axum::http::StatusCode;
 use axum::http::request::Parts;
-use serde::de::value::{self, MapDeserializer};
-use serde::de::{DeserializeOwned, IntoDeserializer, Visitor};
-use serde::{Deserialize, Deserializer, forward_to_deserialize_any};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer};
 use serde_json::error::Category;
 
 use super::Control;
 use super::error::Error;
-use super::strict::Strict;
+use super::strict;
 use crate::intake::{self, BodyError, query};
 
 /// Bytes of a JSON body, where an area does not take more.
@@ -38,7 +38,7 @@ pub(super) async fn json_bytes(request: Request, control: &Control, limit: usize
     let bytes = bytes(request, control, limit).await?;
     // Forms are what pages of other origins can send without being asked.
     if !bytes.is_empty() && content_type != "application/json" {
-        let message = "the content type of a body is application/json";
+        let message = "a body comes with `Content-Type: application/json`";
         return Err(Error::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", message));
     }
     Ok(bytes)
@@ -62,15 +62,13 @@ pub(super) async fn bytes(request: Request, control: &Control, limit: usize) -> 
 /// Reads JSON; nothing is `{}`.
 pub(super) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Error> {
     let bytes = if bytes.is_empty() { b"{}" } else { bytes };
-    serde_json::from_slice(bytes).and_then(|value| T::deserialize(Strict(value))).map_err(|error| {
-        match error.classify() {
-            Category::Data => Error::invalid(error.to_string()),
-            Category::Syntax | Category::Eof | Category::Io => Error::malformed(error.to_string()),
-        }
+    serde_json::from_slice(bytes).and_then(strict::json).map_err(|error| match error.classify() {
+        Category::Data => Error::invalid(error.to_string()),
+        Category::Syntax | Category::Eof | Category::Io => Error::malformed(error.to_string()),
     })
 }
 
-/// The parameters of a query, each at most once. Numbers need [`number`].
+/// The parameters of a query, each at most once.
 pub(super) struct Query<T>(pub(super) T);
 
 impl<T: DeserializeOwned> FromRequestParts<Control> for Query<T> {
@@ -81,53 +79,24 @@ impl<T: DeserializeOwned> FromRequestParts<Control> for Query<T> {
             .map_err(|_| Error::malformed("the query is not percent-encoded UTF-8"))?;
         let mut fields = BTreeMap::new();
         for (name, value) in pairs {
-            if fields.insert(name.clone(), Text(value)).is_some() {
+            if fields.insert(name.clone(), value).is_some() {
                 return Err(Error::invalid(format!("{name} stands in the query more than once")));
             }
         }
-        let read = T::deserialize(MapDeserializer::new(fields.into_iter()));
-        read.map(Self).map_err(|error: value::Error| Error::invalid(error.to_string()))
+        strict::texts(fields).map(Self).map_err(|error| Error::invalid(error.to_string()))
     }
-}
-
-/// A value of a query: always a text, and there where its name is.
-struct Text(String);
-
-impl IntoDeserializer<'_> for Text {
-    type Deserializer = Self;
-
-    fn into_deserializer(self) -> Self {
-        self
-    }
-}
-
-impl<'de> Deserializer<'de> for Text {
-    type Error = value::Error;
-
-    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, value::Error> {
-        visitor.visit_string(self.0)
-    }
-
-    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, value::Error> {
-        visitor.visit_some(self)
-    }
-
-    forward_to_deserialize_any! {
-        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf unit unit_struct
-        newtype_struct seq tuple tuple_struct map struct enum identifier ignored_any
-    }
-}
-
-/// For `deserialize_with`, beside `default`: a number or a truth value in a query.
-pub(super) fn number<'de, D: Deserializer<'de>, T: std::str::FromStr>(from: D) -> Result<Option<T>, D::Error> {
-    let text = String::deserialize(from)?;
-    let what = || serde::de::Error::custom(format_args!("{text:?} is not what a parameter takes"));
-    text.parse().map(Some).map_err(|_| what())
 }
 
 /// For `deserialize_with`, beside `default`: a field that may be absent, and is no `null` where it is there.
 pub(super) fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Result<Option<T>, D::Error> {
     T::deserialize(from).map(Some)
+}
+
+/// A number that has bounds.
+pub(super) fn within(name: &str, number: usize, bounds: RangeInclusive<usize>) -> Result<usize, Error> {
+    let (least, most) = (bounds.start(), bounds.end());
+    let message = || Error::invalid(format!("{name}: {number} is not from {least} to {most}"));
+    if bounds.contains(&number) { Ok(number) } else { Err(message()) }
 }
 
 /// A name in the path, decoded.

@@ -5,23 +5,18 @@ use std::fmt;
 use axum::Json;
 use axum::extract::State;
 use jiff::{SignedDuration, Timestamp};
-use serde::de::Visitor;
+use serde::de::{Unexpected, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::Control;
 use super::area::Area;
 use super::body::{Body, Query};
 use super::error::Error;
-use crate::clock::{Adjustment, Scale, Unreachable};
+use super::scope::Of;
+use crate::clock::{Adjustment, Motion, Scale, Unreachable};
 
 pub(super) fn area() -> Area {
     Area::new(include_str!("openapi/clock.json")).get("/clock", show).post("/clock", change).delete("/clock", give_back)
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Of {
-    credential: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -82,7 +77,7 @@ async fn change(State(control): State<Control>, Body(change): Body<Change>) -> R
 /// `DELETE /clock`: a credential follows the server's time again, the server that of its start.
 async fn give_back(State(control): State<Control>, Query(of): Query<Of>) -> Result<Json<View>, Error> {
     let clock = control.shared.clock();
-    match control.scope(of.credential.as_deref())? {
+    match of.scope(&control)? {
         None => clock.restart(),
         Some(credentials) => clock.disown(&credentials),
     }
@@ -104,41 +99,23 @@ fn view(control: &Control, credential: Option<String>) -> Result<Json<View>, Err
     Ok(Json(View { credential, own, now: now.to_string(), unix_seconds: now.as_second(), mode, scale }))
 }
 
-/// A moment: RFC 3339, or Unix seconds.
+/// A moment that a clock can show: RFC 3339, or Unix seconds.
+#[derive(Clone, Copy)]
 pub(super) struct Moment(pub(super) Timestamp);
 
-impl<'de> Deserialize<'de> for Moment {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        from.deserialize_any(MomentVisitor)
+impl Moment {
+    fn shown(moment: Timestamp) -> Option<Self> {
+        (Motion::EARLIEST..=Motion::LATEST).contains(&moment).then_some(Self(moment))
     }
 }
 
-struct MomentVisitor;
-
-impl Visitor<'_> for MomentVisitor {
-    type Value = Moment;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a moment, in RFC 3339 or Unix seconds")
-    }
-
-    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Moment, E> {
-        text.parse().map(Moment).map_err(|_| E::invalid_value(serde::de::Unexpected::Str(text), &self))
-    }
-
-    fn visit_i64<E: serde::de::Error>(self, seconds: i64) -> Result<Moment, E> {
-        let moment = Timestamp::from_second(seconds);
-        moment.map(Moment).map_err(|_| E::invalid_value(serde::de::Unexpected::Signed(seconds), &self))
-    }
-
-    fn visit_u64<E: serde::de::Error>(self, seconds: u64) -> Result<Moment, E> {
-        self.visit_i64(i64::try_from(seconds).unwrap_or(i64::MAX))
-    }
-
-    fn visit_f64<E: serde::de::Error>(self, seconds: f64) -> Result<Moment, E> {
-        let span = SignedDuration::try_from_secs_f64(seconds).ok();
-        let moment = span.and_then(|span| Timestamp::UNIX_EPOCH.checked_add(span).ok());
-        moment.map(Moment).ok_or_else(|| E::invalid_value(serde::de::Unexpected::Float(seconds), &self))
+impl<'de> Deserialize<'de> for Moment {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        from.deserialize_any(NumberOrText {
+            expected: "a moment from 1970 to 2106, in RFC 3339 or Unix seconds",
+            number: |span| Timestamp::UNIX_EPOCH.checked_add(span).ok().and_then(Self::shown),
+            text: |text: &str| text.parse().ok().and_then(Self::shown),
+        })
     }
 }
 
@@ -176,34 +153,50 @@ impl Span {
 
 impl<'de> Deserialize<'de> for Span {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        from.deserialize_any(SpanVisitor)
+        from.deserialize_any(NumberOrText {
+            expected: "a span of time, in seconds or such as 30d, 1h30m or -250ms",
+            number: |span| Some(Self(span)),
+            text: Self::parse,
+        })
     }
 }
 
-struct SpanVisitor;
+/// A time that is written as a number of seconds or as a text.
+struct NumberOrText<N, T> {
+    expected: &'static str,
+    number: N,
+    text: T,
+}
 
-impl Visitor<'_> for SpanVisitor {
-    type Value = Span;
+impl<V, N, T> Visitor<'_> for NumberOrText<N, T>
+where
+    N: FnOnce(SignedDuration) -> Option<V>,
+    T: FnOnce(&str) -> Option<V>,
+{
+    type Value = V;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a span of time, in seconds or such as 30d, 1h30m or -250ms")
+        f.write_str(self.expected)
     }
 
-    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Span, E> {
-        Span::parse(text).ok_or_else(|| E::invalid_value(serde::de::Unexpected::Str(text), &self))
+    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<V, E> {
+        let wrong = E::invalid_value(Unexpected::Str(text), &self.expected);
+        (self.text)(text).ok_or(wrong)
     }
 
-    fn visit_i64<E: serde::de::Error>(self, seconds: i64) -> Result<Span, E> {
-        Ok(Span(SignedDuration::from_secs(seconds)))
+    fn visit_i64<E: serde::de::Error>(self, seconds: i64) -> Result<V, E> {
+        let wrong = E::invalid_value(Unexpected::Signed(seconds), &self.expected);
+        (self.number)(SignedDuration::from_secs(seconds)).ok_or(wrong)
     }
 
-    fn visit_u64<E: serde::de::Error>(self, seconds: u64) -> Result<Span, E> {
+    fn visit_u64<E: serde::de::Error>(self, seconds: u64) -> Result<V, E> {
         self.visit_i64(i64::try_from(seconds).unwrap_or(i64::MAX))
     }
 
-    fn visit_f64<E: serde::de::Error>(self, seconds: f64) -> Result<Span, E> {
-        let span = SignedDuration::try_from_secs_f64(seconds);
-        span.map(Span).map_err(|_| E::invalid_value(serde::de::Unexpected::Float(seconds), &self))
+    fn visit_f64<E: serde::de::Error>(self, seconds: f64) -> Result<V, E> {
+        let wrong = E::invalid_value(Unexpected::Float(seconds), &self.expected);
+        let span = SignedDuration::try_from_secs_f64(seconds).ok();
+        span.and_then(self.number).ok_or(wrong)
     }
 }
 
@@ -243,7 +236,10 @@ mod tests {
             ("1700000000.5", Some("2023-11-14T22:13:20.5Z")),
             ("\"2023-11-14T22:13:20Z\"", Some("2023-11-14T22:13:20Z")),
             ("\"2023-11-15T06:13:20+08:00\"", Some("2023-11-14T22:13:20Z")),
-            ("-1", Some("1969-12-31T23:59:59Z")),
+            ("4294967295", Some("2106-02-07T06:28:15Z")),
+            ("4294967296", None),
+            ("-1", None),
+            ("\"1969-12-31T23:59:59Z\"", None),
             ("\"2023-11-14\"", None),
             ("\"now\"", None),
             ("1e300", None),

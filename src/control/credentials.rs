@@ -35,7 +35,6 @@ struct Create {
 struct Page {
     #[serde(default)]
     after: String,
-    #[serde(default, deserialize_with = "body::number")]
     limit: Option<usize>,
 }
 
@@ -119,10 +118,7 @@ impl From<AddError> for Error {
 
 /// `GET /credentials`.
 async fn list(State(control): State<Control>, Query(page): Query<Page>) -> Result<Json<List>, Error> {
-    let limit = page.limit.unwrap_or(PAGE);
-    if !(1..=LONGEST_PAGE).contains(&limit) {
-        return Err(Error::invalid(format!("limit: a number from 1 to {LONGEST_PAGE}")));
-    }
+    let limit = body::within("limit", page.limit.unwrap_or(PAGE), 1..=LONGEST_PAGE)?;
     let credentials = control.shared.credentials();
     let (sets, total) = credentials.sets(&page.after, limit);
     let next = sets.last().filter(|_| sets.len() == limit).map(|set| set.id.to_string());

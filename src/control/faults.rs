@@ -3,12 +3,13 @@
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use super::Control;
 use super::area::Area;
 use super::body::{Body, Name, Query};
 use super::error::Error;
+use super::scope::Of;
 use crate::faults::{Failures, Refused, Spec, View};
 
 pub(super) fn area() -> Area {
@@ -19,12 +20,6 @@ pub(super) fn area() -> Area {
         .get("/faults/catalog", catalogue)
         .get("/faults/{id}", get)
         .delete("/faults/{id}", remove)
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Scope {
-    credential: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -63,8 +58,8 @@ const TRANSPORT: [&str; 8] = [
     "garbage",
 ];
 
-async fn list(State(control): State<Control>, Query(scope): Query<Scope>) -> Result<Json<Rules>, Error> {
-    let credentials = control.scope(scope.credential.as_deref())?;
+async fn list(State(control): State<Control>, Query(of): Query<Of>) -> Result<Json<Rules>, Error> {
+    let credentials = of.scope(&control)?;
     Ok(Json(Rules { rules: control.shared.faults().list(credentials.as_deref()) }))
 }
 
@@ -83,8 +78,8 @@ fn refusal(refused: &Refused) -> Error {
     }
 }
 
-async fn clear(State(control): State<Control>, Query(scope): Query<Scope>) -> Result<Json<Removed>, Error> {
-    let credentials = control.scope(scope.credential.as_deref())?;
+async fn clear(State(control): State<Control>, Query(of): Query<Of>) -> Result<Json<Removed>, Error> {
+    let credentials = of.scope(&control)?;
     Ok(Json(Removed { removed: control.shared.faults().clear(credentials.as_deref()) }))
 }
 

@@ -8,13 +8,13 @@ use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::sse::{Event, KeepAlive, Sse};
 use futures_util::{Stream, stream};
-use jiff::Timestamp;
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::Control;
 use super::area::Area;
 use super::body::{self, Body, Name, Query};
+use super::clock::Moment;
 use super::error::Error;
 use super::faults::Removed;
 use crate::journal::{self, Bounds, Entry, Fill, MAX_FOUND, Summary, View};
@@ -47,24 +47,18 @@ struct Filter {
     operation: Option<String>,
     method: Option<String>,
     path: Option<String>,
-    #[serde(deserialize_with = "scalar")]
     status: Option<u16>,
     code: Option<String>,
     credential: Option<String>,
     content: Option<String>,
     text: Option<String>,
-    #[serde(deserialize_with = "moment")]
-    since: Option<Timestamp>,
-    #[serde(deserialize_with = "moment")]
-    until: Option<Timestamp>,
-    #[serde(deserialize_with = "scalar")]
+    since: Option<Moment>,
+    until: Option<Moment>,
     after: Option<u64>,
-    #[serde(deserialize_with = "scalar")]
     before: Option<u64>,
-    #[serde(deserialize_with = "scalar")]
     fault: Option<bool>,
     /// So many at most, where a list is asked for.
-    #[serde(deserialize_with = "scalar")]
+    #[serde(deserialize_with = "body::present")]
     limit: Option<usize>,
 }
 
@@ -101,8 +95,8 @@ impl Filter {
             credential,
             content,
             text,
-            since,
-            until,
+            since: since.map(|moment| moment.0),
+            until: until.map(|moment| moment.0),
             after,
             before,
             fault,
@@ -111,39 +105,9 @@ impl Filter {
 
     /// What is looked for, and how many are listed of it.
     fn listed(mut self, control: &Control, default: usize) -> Result<(journal::Query, usize), Error> {
-        let limit = self.limit.take().unwrap_or(default);
-        if !(1..=MAX_FOUND).contains(&limit) {
-            return Err(Error::invalid(format!("limit: {limit} is not within 1 and {MAX_FOUND}")));
-        }
+        let limit = body::within("limit", self.limit.take().unwrap_or(default), 1..=MAX_FOUND)?;
         Ok((self.query(control)?, limit))
     }
-}
-
-/// A number or truth value, or the text of one, as a query has it.
-fn scalar<'de, D: Deserializer<'de>, T: std::str::FromStr>(from: D) -> Result<Option<T>, D::Error> {
-    let value = Option::<Value>::deserialize(from)?;
-    let wrong = |what: &dyn std::fmt::Display| {
-        serde::de::Error::custom(format_args!("{what} is out of bounds or of another type"))
-    };
-    match value {
-        None | Some(Value::Null) => Ok(None),
-        Some(Value::String(text)) => text.parse().map(Some).map_err(|_| wrong(&text)),
-        Some(value @ (Value::Number(_) | Value::Bool(_))) => {
-            value.to_string().parse().map(Some).map_err(|_| wrong(&value))
-        }
-        Some(value @ (Value::Array(_) | Value::Object(_))) => Err(wrong(&value)),
-    }
-}
-
-/// RFC 3339, or Unix seconds.
-fn moment<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Timestamp>, D::Error> {
-    let Some(text) = scalar::<D, String>(from)? else { return Ok(None) };
-    let seconds =
-        text.parse().ok().filter(|seconds| *seconds >= 0).and_then(|seconds| Timestamp::from_second(seconds).ok());
-    let moment = seconds.or_else(|| text.parse().ok());
-    moment
-        .map(Some)
-        .ok_or_else(|| serde::de::Error::custom(format_args!("{text:?} is no moment: RFC 3339 or Unix seconds")))
 }
 
 #[derive(Serialize)]
@@ -197,15 +161,10 @@ async fn har(State(control): State<Control>, Query(filter): Query<Filter>) -> Re
 struct Wait {
     #[serde(default, rename = "match")]
     filter: Filter,
-    /// Entries that are waited for.
-    #[serde(default = "one")]
-    count: usize,
+    /// Entries that are waited for; one where nothing is said.
+    count: Option<usize>,
     timeout_ms: Option<u64>,
     limit: Option<usize>,
-}
-
-fn one() -> usize {
-    1
 }
 
 #[derive(Serialize)]
@@ -220,13 +179,11 @@ async fn wait(State(control): State<Control>, Body(wait): Body<Wait>) -> Result<
     // What takes longer than a request may is answered in time to ask again.
     let longest = control.shared.config().request_timeout.mul_f64(0.9);
     let time = wait.timeout_ms.map_or(PATIENCE, Duration::from_millis).min(longest);
-    let limit = wait.limit.unwrap_or(FOUND);
-    if !(1..=MAX_WHOLE).contains(&limit) {
-        return Err(Error::invalid(format!("limit: {limit} is not within 1 and {MAX_WHOLE}")));
-    }
-    let found = control.shared.journal().wait(&wait.filter.query(&control)?, wait.count, limit, time).await;
+    let limit = body::within("limit", wait.limit.unwrap_or(FOUND), 1..=MAX_WHOLE)?;
+    let count = wait.count.unwrap_or(1);
+    let found = control.shared.journal().wait(&wait.filter.query(&control)?, count, limit, time).await;
     let entries = found.entries.iter().map(|entry| Whole::of(entry)).collect();
-    Ok(Json(Waited { satisfied: found.total >= wait.count, total: found.total, entries }))
+    Ok(Json(Waited { satisfied: found.total >= count, total: found.total, entries }))
 }
 
 #[derive(Deserialize)]

@@ -15,6 +15,7 @@ use super::Control;
 use super::area::Area;
 use super::body::{self, Body, Query};
 use super::error::Error;
+use super::strict;
 use crate::codec::Kinds;
 use crate::intake::{self, form};
 use crate::providers::simulator::{
@@ -87,18 +88,13 @@ async fn posted(control: &Control, request: Request) -> Result<(Asked, Option<By
         } else {
             let text =
                 std::str::from_utf8(&part.bytes).map_err(|_| Error::invalid(format!("{}: no UTF-8", part.name)))?;
-            let value = match (part.name.as_str(), text) {
-                ("follows", "true" | "false") => serde_json::Value::Bool(text == "true"),
-                (_, text) => serde_json::Value::String(text.to_owned()),
-            };
-            fields.insert(part.name.clone(), value).is_none()
+            fields.insert(part.name.clone(), text.to_owned()).is_none()
         };
         if !taken {
             return Err(Error::invalid(format!("{} is there more than once", part.name)));
         }
     }
-    let fields = serde_json::Value::Object(fields.into_iter().collect());
-    let asked = serde_json::from_value(fields).map_err(|error| Error::invalid(error.to_string()))?;
+    let asked = strict::texts(fields).map_err(|error| Error::invalid(error.to_string()))?;
     Ok((asked, picture))
 }
 

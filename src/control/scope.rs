@@ -3,9 +3,24 @@
 
 use std::sync::Arc;
 
+use serde::Deserialize;
+
 use super::Control;
 use super::error::Error;
 use crate::config::Auth;
+
+/// A request that says nothing but that.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Of {
+    pub(super) credential: Option<String>,
+}
+
+impl Of {
+    pub(super) fn scope(&self, control: &Control) -> Result<Option<Vec<Arc<str>>>, Error> {
+        control.scope(self.credential.as_deref())
+    }
+}
 
 impl Control {
     /// The ids that a `credential` stands for: those of a set, or itself; `None` is the whole server.

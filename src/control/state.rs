@@ -11,6 +11,7 @@ use super::Control;
 use super::area::Area;
 use super::body::{self, Body, Name, Query};
 use super::error::Error;
+use super::scope::Of;
 use crate::state::{self, Document, RestoreError, SnapshotError};
 
 /// Bytes of a state in a request.
@@ -27,12 +28,6 @@ pub(super) fn area() -> Area {
         .put("/snapshots/{name}", take)
         .delete("/snapshots/{name}", delete)
         .post("/snapshots/{name}/restore", restore_snapshot)
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Of {
-    credential: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -92,7 +87,7 @@ impl From<SnapshotError> for Error {
 
 /// `POST /reset`.
 async fn reset(State(control): State<Control>, Body(of): Body<Of>) -> Result<StatusCode, Error> {
-    let scope = control.scope(of.credential.as_deref())?;
+    let scope = of.scope(&control)?;
     control.state.reset(scope.as_deref()).await?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -109,7 +104,7 @@ async fn seed(State(control): State<Control>, Body(seed): Body<Seed>) -> Result<
 
 /// `GET /state`.
 async fn show(State(control): State<Control>, Query(of): Query<Of>) -> Result<impl IntoResponse, Error> {
-    let scope = control.scope(of.credential.as_deref())?;
+    let scope = of.scope(&control)?;
     let document = control.state.document(scope.as_deref()).await?;
     Ok(([(CONTENT_TYPE, "application/json")], document.to_json()))
 }
@@ -142,7 +137,7 @@ async fn snapshot(State(control): State<Control>, Name(name): Name) -> Result<im
 
 /// `PUT /snapshots/{name}`: takes it from the present state.
 async fn take(State(control): State<Control>, Name(name): Name, Body(of): Body<Of>) -> Result<StatusCode, Error> {
-    let scope = control.scope(of.credential.as_deref())?;
+    let scope = of.scope(&control)?;
     control.state.take(&named(&name)?, scope.as_deref()).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -14,7 +14,7 @@ mod rule;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
-pub use catalogue::{Catalogue, Failure, Failures};
+pub use catalogue::{Catalogue, Failure, Failures, name};
 pub use plan::{Damage, Latency, MAX_DELAY, Plan, PlanError};
 pub use rule::{Refused, Saved, Spec, TextMatch, View};
 

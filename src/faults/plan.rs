@@ -2,7 +2,8 @@
 //!
 //! | item | what happens |
 //! |---|---|
-//! | a code of the vendor, such as `45009` | the vendor's failure of that code |
+//! | a code of the vendor, such as `45009` | the vendor's failure of that code, of several the first |
+//! | a code and a name, such as `AccessDenied:Expired` | one of several failures that have the code |
 //! | `latency=500ms` | the answer comes so much later |
 //! | `latency=100ms..2s` | … a time drawn evenly from between |
 //! | `latency=normal(200ms,50ms)` | … by mean and standard deviation |
@@ -31,7 +32,7 @@ const STALL: Duration = Duration::from_mins(1);
 /// What happens to one request.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Plan {
-    /// The vendor's failure of this code is answered.
+    /// The vendor's failure that is called so is answered.
     pub code: Option<String>,
     /// The answer is late.
     pub latency: Option<Latency>,

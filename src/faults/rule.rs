@@ -1,5 +1,6 @@
 //! One rule: which requests it strikes, with what, and how often.
 
+use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde::{Deserialize, Serialize};
@@ -310,7 +311,9 @@ fn operations(
     let has = |vendor: &str, operation: &str, code: &str| catalogue.failure(vendor, operation, code).is_some();
     if let Some(code) = codes().find(|code| !named.iter().any(|(vendor, of)| has(vendor, of.operation, code))) {
         let operations = list(&mut named.iter().map(|(_, of)| of.operation.to_owned()));
-        let known = list(&mut named.iter().flat_map(|(_, of)| &of.failures).map(|failure| failure.code.clone()));
+        let mut seen = HashSet::new();
+        let faults = named.iter().flat_map(|(_, of)| &of.failures).map(|failure| failure.fault.clone());
+        let known = list(&mut faults.filter(|fault| seen.insert(fault.clone())));
         return Err(Refused::NoSuchCode { operations, code: code.to_owned(), known });
     }
     let able: Vec<_> = named

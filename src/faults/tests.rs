@@ -4,6 +4,7 @@ use super::*;
 
 fn failures(operation: &'static str, codes: &[(&str, bool)]) -> Failures {
     let failure = |(code, about_sender): &(&str, bool)| Failure {
+        fault: (*code).to_owned(),
         code: (*code).to_owned(),
         status: 200,
         message: String::new(),

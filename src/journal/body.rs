@@ -20,7 +20,9 @@ const COPIED: usize = 16 << 10;
 /// A body, as far as it is kept.
 #[derive(Debug, Default)]
 pub struct Kept {
-    pieces: Vec<Bytes>,
+    /// Most bodies come in one piece.
+    first: Bytes,
+    rest: Vec<Bytes>,
     size: u64,
     /// Of a body whose end is not kept.
     running: Option<Box<Sha256>>,
@@ -44,19 +46,21 @@ impl Kept {
             return;
         }
         if self.size <= MAX_WHOLE as u64 {
-            if !piece.is_empty() {
-                self.pieces.push(piece);
+            if self.first.is_empty() {
+                self.first = piece;
+            } else if !piece.is_empty() {
+                self.rest.push(piece);
             }
             return;
         }
         let mut running = Box::new(Sha256::new());
         let mut beginning = Vec::with_capacity(BEGINNING);
-        for piece in self.pieces.drain(..).chain([piece]) {
+        for piece in std::iter::once(std::mem::take(&mut self.first)).chain(self.rest.drain(..)).chain([piece]) {
             running.update(&piece);
             let room = BEGINNING - beginning.len();
             beginning.extend_from_slice(&piece[..piece.len().min(room)]);
         }
-        self.pieces.push(beginning.into());
+        self.first = beginning.into();
         self.running = Some(running);
     }
 
@@ -67,7 +71,12 @@ impl Kept {
 
     /// Bytes that are kept.
     pub(super) fn bytes(&self) -> usize {
-        self.pieces.iter().map(|piece| piece.len() + size_of::<Bytes>()).sum()
+        self.first.len() + self.rest.iter().map(|piece| piece.len() + size_of::<Bytes>()).sum::<usize>()
+    }
+
+    /// All that is kept, where that is short and in one piece.
+    pub(super) fn short(&mut self) -> Option<&mut Bytes> {
+        (self.rest.is_empty() && self.first.len() <= COPIED).then_some(&mut self.first)
     }
 
     /// Whether the end of the body passed; nobody need read a body that does not matter.
@@ -82,11 +91,11 @@ impl Kept {
 
     /// What is kept, in one piece.
     pub fn joined(&self) -> Bytes {
-        match self.pieces.as_slice() {
-            [] => Bytes::new(),
-            [piece] => piece.clone(),
-            pieces => pieces.concat().into(),
+        if self.rest.is_empty() {
+            return self.first.clone();
         }
+        let pieces: Vec<_> = std::iter::once(&self.first).chain(&self.rest).map(AsRef::as_ref).collect();
+        pieces.concat().into()
     }
 
     /// SHA-256 of what passed, in hexadecimal.

@@ -102,6 +102,7 @@ impl Journal {
         if !self.is_on() {
             return;
         }
+        entry.pack();
         let bytes = entry.bytes();
         let mut made_room = Vec::new();
         let mut ring = self.ring();

@@ -124,7 +124,7 @@ fn entries_are_found_by_every_field() {
 #[tokio::test]
 async fn who_waits_is_told_when_there_are_enough() {
     let journal = Journal::new(10, 1 << 20);
-    let long = Duration::from_mins(1);
+    let long = Duration::from_hours(1);
     let waiting = tokio::spawn({
         let journal = journal.clone();
         async move { journal.wait(&about("red"), 2, 10, long).await }
@@ -133,7 +133,9 @@ async fn who_waits_is_told_when_there_are_enough() {
         tokio::task::yield_now().await;
         journal.record(asked(content));
     }
-    assert_eq!(ids(&waiting.await.expect("no panic")), [1, 3]);
+    let woken =
+        tokio::time::timeout(Duration::from_mins(1), waiting).await.expect("woken long before the time is over");
+    assert_eq!(ids(&woken.expect("no panic")), [1, 3]);
     let none = journal.wait(&about("green"), 1, 10, Duration::from_millis(1)).await;
     assert_eq!(none.total, 0);
     let enough = journal.wait(&about("blue"), 0, 10, long).await;

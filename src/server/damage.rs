@@ -79,5 +79,10 @@ mod tests {
         }
         let empty = damage(Response::new(Body::empty()), Damage::Half, &ids).await;
         assert!(empty.extensions().get::<Reset>().is_some());
+        let stalled = damage(answer(), Damage::Stall(Duration::from_mins(10)), &ids).await;
+        let mut pieces = stalled.into_body().into_data_stream();
+        assert!(pieces.next().await.expect("a piece").is_ok());
+        // What ends at once is there before any wait is over.
+        assert!(tokio::time::timeout(Duration::from_millis(100), pieces.next()).await.is_err(), "nothing comes");
     }
 }

@@ -241,7 +241,7 @@ fn read(path: &Path) -> Result<Held, TlsError> {
 }
 
 /// Whether what is there already stays.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Placing {
     WhereNone,
     Anyway,
@@ -291,6 +291,16 @@ mod tests {
         open(&folder.path().join("new")).expect("read");
         assert_eq!(mode(), 0o600);
         assert_eq!(fs::read_dir(folder.path().join("new")).expect("a folder").count(), 1, "no draft is left");
+    }
+
+    #[test]
+    fn nobody_else_can_read_the_key_from_the_moment_it_is_written() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join(FILE);
+        for placing in [Placing::WhereNone, Placing::Anyway] {
+            place(&path, "a key", placing, &Ids::system()).expect("placed");
+            assert_eq!(fs::metadata(&path).expect("there").permissions().mode() & 0o777, 0o600, "{placing:?}");
+        }
     }
 
     #[test]

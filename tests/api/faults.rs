@@ -122,7 +122,7 @@ async fn a_client_meets_every_documented_error_of_all_apis_by_a_rule() {
     let mut met = 0;
     for (vendor, of) in server.shared().faults().catalogue().operations() {
         for failure in &of.failures {
-            let rule = json!({ "vendor": vendor, "operation": of.operation, "fault": failure.code, "times": 1 });
+            let rule = json!({ "vendor": vendor, "operation": of.operation, "fault": failure.fault, "times": 1 });
             add(&server, rule).await;
             check_failure(vendor, &server.send(good(of.operation, None)).await, failure);
             met += 1;
@@ -132,7 +132,7 @@ async fn a_client_meets_every_documented_error_of_all_apis_by_a_rule() {
         let expected = if of.operation == "showqrcode" { "404" } else { "ok" };
         assert_eq!(works.code, expected, "{}", of.operation);
     }
-    assert_eq!(met, 16 + 31 + 23 + 12 + 15 + 12 + 14 + 1 + 10);
+    assert_eq!(met, 25 + 33 + 25 + 12 + 15 + 12 + 14 + 1 + 10);
 }
 
 #[tokio::test]
@@ -141,9 +141,9 @@ async fn a_client_meets_every_documented_error_of_all_apis_by_its_own_input() {
     let catalogue = server.shared().faults().catalogue();
     for (vendor, of) in catalogue.operations().filter(|(_, of)| !of.content.is_empty()) {
         for failure in &of.failures {
-            let mut inputs = vec![format!("qrstack-fault:{}", failure.code)];
+            let mut inputs = vec![format!("qrstack-fault:{}", failure.fault)];
             if of.content.iter().any(|field| field.to_lowercase().ends_with("url")) {
-                inputs.push(format!("http://qrstack-fault/{}", failure.code));
+                inputs.push(format!("http://qrstack-fault/{}", failure.fault));
             }
             for input in inputs {
                 check_failure(vendor, &server.send(good(of.operation, Some(&input))).await, failure);
@@ -182,6 +182,21 @@ async fn a_client_that_tries_again_succeeds_after_two_failures() {
     }
     assert_eq!(codes[0], ["FailedOperation.OcrFailed", "RequestLimitExceeded", "ok"]);
     assert_eq!(codes[1], ["-1", "-1", "ok"]);
+}
+
+#[tokio::test]
+async fn a_late_answer_is_not_there_while_others_are() {
+    let server = Server::with(&[TOKENS]).await;
+    add(&server, json!({ "operation": "token", "fault": "latency=10m", "times": 1 })).await;
+    {
+        let mut late = std::pin::pin!(server.send(good("token", None)));
+        tokio::select! {
+            biased;
+            answer = &mut late => panic!("it is there: {}", answer.text()),
+            () = tokio::time::sleep(Duration::from_millis(200)) => {}
+        }
+    }
+    assert_eq!(server.send(good("token", None)).await.code, "ok");
 }
 
 #[tokio::test]

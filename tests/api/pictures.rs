@@ -71,6 +71,36 @@ async fn undamaged_and_mildly_damaged_pictures_are_read_by_every_api() {
 }
 
 #[tokio::test]
+async fn every_field_changes_the_picture() {
+    let server = server().await;
+    let digest = async |field: &str, value: Value| {
+        let mut recipe = json!({ "text": "x", "format": "jpg" });
+        recipe[field] = value;
+        draw(&server, &recipe).await.json()["sha256"].as_str().expect("a digest").to_owned()
+    };
+    let mut seen = vec![digest("seed", json!(0)).await];
+    for (field, value) in [
+        ("rotation", json!(10)),
+        ("perspective", json!(0.2)),
+        ("blur", json!(1)),
+        ("noise", json!(0.1)),
+        ("glare", json!(0.4)),
+        ("contrast", json!(0.5)),
+        ("inverted", json!(true)),
+        ("module_px", json!(3)),
+        ("width", json!(400)),
+        ("height", json!(400)),
+        ("quality", json!(30)),
+        ("kind", json!("AZTEC")),
+        ("text", json!("y")),
+    ] {
+        let digest = digest(field, value).await;
+        assert!(!seen.contains(&digest), "{field}");
+        seen.push(digest);
+    }
+}
+
+#[tokio::test]
 async fn the_same_request_gives_the_same_picture_at_the_same_address() {
     let server = server().await;
     let recipe = json!({ "text": "x", "noise": 0.1, "rotation": 10, "seed": 7 });

@@ -16,7 +16,7 @@ use qrstack::intake::query;
 use qrstack::signing::sha1_hex;
 use serde_json::{Value, json};
 
-use crate::support::{Answer, Server, request};
+use crate::support::{Answer, NOW, Server, request};
 
 const APPID: &str = "wx0123456789abcdef";
 const TOKEN: &str = "emuToken123";
@@ -39,7 +39,8 @@ impl App {
     /// The application, and its address.
     async fn start() -> (Self, String) {
         let app = Self::default();
-        let routes = Router::new().route("/wx", get(echo).post(tell)).with_state(app.clone());
+        let routes = Router::new().route("/wx", get(echo).post(tell)).route("/other", get(async || "something else"));
+        let routes = routes.with_state(app.clone());
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("bound");
         let address = listener.local_addr().expect("an address");
         tokio::spawn(async move { axum::serve(listener, routes).await });
@@ -290,6 +291,17 @@ async fn who_has_scanned_follows_unless_the_request_says_otherwise() {
 }
 
 #[tokio::test]
+async fn an_event_has_the_time_of_its_account() {
+    let (_app, address) = App::start().await;
+    let server = server(&format!("{address}|{TOKEN}")).await;
+    let (ticket, _) = create(&server, scene("x", 6000)).await;
+    post(&server, "/_qrstack/v1/clock", &json!({ "credential": APPID, "advance": "1h" })).await;
+    let scanned = post(&server, SCAN, &json!({ "ticket": ticket })).await.json();
+    let message = scanned["message"].as_str().unwrap_or_default();
+    assert!(message.contains(&format!("<CreateTime>{}</CreateTime>", NOW + 3600)), "{message}");
+}
+
+#[tokio::test]
 async fn an_application_is_told_three_times_at_most() {
     let (app, address) = App::start().await;
     let server = server(&format!("{address}|{TOKEN}")).await;
@@ -351,6 +363,10 @@ async fn callbacks_are_set_shown_verified_and_taken_away() {
     put(with("token", json!("another"))).await;
     let verified = post(&server, "/_qrstack/v1/callbacks/verify", &of).await.json();
     assert_eq!((&verified["verified"], &verified["status"]), (&json!(false), &json!(403)), "{verified}");
+
+    put(with("url", json!(address.replace("/wx", "/other")))).await;
+    let verified = post(&server, "/_qrstack/v1/callbacks/verify", &of).await.json();
+    assert_eq!((&verified["verified"], &verified["answer"]), (&json!(false), &json!("something else")), "{verified}");
 
     for wrong in [
         with("url", json!("ftp://x/")),
@@ -414,7 +430,9 @@ async fn the_page_of_a_code_acts_the_scan_out_at_a_click() {
         "{}",
         done.text()
     );
-    assert_eq!(app.told().len(), 1);
+    assert!(press(&[], form.clone()).await.text().contains("subscribe of"), "the form says that he does not follow");
+    assert!(press(&[], form.replace("follows=no", "follows=")).await.text().contains("SCAN of"), "it says nothing");
+    assert_eq!(app.told().len(), 3);
 
     for (headers, form) in [
         (&[][..], "openid=oA".to_owned()),
@@ -429,7 +447,7 @@ async fn the_page_of_a_code_acts_the_scan_out_at_a_click() {
     let other = server.get("/q/unknown%3Cscript%3E").await;
     assert!(!other.text().contains("<script>"));
     assert_eq!(server.send(request(Method::PUT, path, &[], "")).await.status, StatusCode::METHOD_NOT_ALLOWED);
-    assert_eq!(app.told().len(), 1);
+    assert_eq!(app.told().len(), 3);
 
     let off = Server::with(&[("control", "false")]).await;
     assert_eq!(off.get("/q/x").await.status, StatusCode::NOT_FOUND);

@@ -1,8 +1,12 @@
 //! The real program, started and used as its users do: command line, start, stop, store on disk.
 
+mod alone;
+mod compose;
+mod doctor;
 mod products;
 #[allow(dead_code, reason = "tests/faults uses the rest")]
 mod program;
+mod shells;
 mod tls;
 mod workers;
 

@@ -9,21 +9,18 @@ import hashlib
 import hmac
 import http.client
 import json
-import os
-import subprocess
-import sys
-import tempfile
 import time
 import unittest
 import urllib.parse
 import xml.etree.ElementTree as ElementTree
+
+import program
 
 APPID, SECRET = "wx0123456789abcdef", "0123456789abcdef0123456789abcdef"
 SECRET_ID, SECRET_KEY = "AKIDEMUexample0123456789ABCDEFGHIJKL", "EMUsecretExampleKey0123456789abcdefg"
 API_KEY = "Abc123456"
 PICTURE = "https://gstatic.clewm.net/caoliao-resource/250221/80bc7c_be831017.png"
 JSON = {"Content-Type": "application/json"}
-PROGRAM = os.environ.get("QRSTACK", "target/debug/qrstack")
 
 
 def quote(text):
@@ -71,28 +68,12 @@ def tencent(host, action, parameters):
 class EveryError(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        cls.folder = tempfile.TemporaryDirectory()
-        environment = {name: value for name, value in os.environ.items() if not name.startswith("QRSTACK")}
-        environment["QRSTACK_WECHAT_TOKENS"] = f"{APPID}:T"
-        cls.program = subprocess.Popen(
-            [PROGRAM, "serve", "--listen", "127.0.0.1:0", "--data-dir", os.path.join(cls.folder.name, "data")],
-            env=environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-        )
-        for line in cls.program.stdout:
-            if line.startswith("listening on "):
-                cls.host = line.removeprefix("listening on ").strip().removeprefix("http://")
-                return
-        raise RuntimeError("the program does not listen")
+        cls.program = program.Program(wechat_tokens=f"{APPID}:T")
+        cls.host = cls.program.base.removeprefix("http://")
 
     @classmethod
     def tearDownClass(cls):
-        cls.program.terminate()
-        cls.program.wait()
-        cls.program.stdout.close()
-        cls.folder.cleanup()
+        cls.program.stop()
 
     def send(self, method, target, headers, body):
         connection = http.client.HTTPConnection(self.host, timeout=60)
@@ -160,7 +141,7 @@ class EveryError(unittest.TestCase):
         for vendor, of in self.operations():
             operation = of["operation"]
             for failure in of["failures"]:
-                rule = {"vendor": vendor, "operation": operation, "fault": failure["code"], "times": 1}
+                rule = {"vendor": vendor, "operation": operation, "fault": failure["fault"], "times": 1}
                 self.control("POST", "/faults", rule, expected=201)
                 self.meets(vendor, failure, self.send(*self.request(operation)))
                 met += 1
@@ -172,7 +153,7 @@ class EveryError(unittest.TestCase):
     def test_by_an_input(self):
         for vendor, of in self.operations():
             for failure in of["failures"] if of["content"] else []:
-                answer = self.send(*self.request(of["operation"], f"qrstack-fault:{failure['code']}"))
+                answer = self.send(*self.request(of["operation"], f"qrstack-fault:{failure['fault']}"))
                 self.meets(vendor, failure, answer)
 
     def test_on_the_way(self):
@@ -196,6 +177,4 @@ class EveryError(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    if len(sys.argv) > 1 and not sys.argv[1].startswith("-"):
-        PROGRAM = sys.argv.pop(1)
     unittest.main()

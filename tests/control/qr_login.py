@@ -10,10 +10,7 @@ import base64
 import hashlib
 import http.server
 import json
-import os
 import subprocess
-import sys
-import tempfile
 import threading
 import unittest
 import urllib.error
@@ -22,10 +19,11 @@ import urllib.request
 import uuid
 import xml.etree.ElementTree as ElementTree
 
+import program
+
 APPID, SECRET = "wx0123456789abcdef", "0123456789abcdef0123456789abcdef"
 TOKEN = "emuToken123"
 OPENID = "oEMU_0123456789abcdefghijkl"
-PROGRAM = os.environ.get("QRSTACK", "target/debug/qrstack")
 
 
 class Application(http.server.BaseHTTPRequestHandler):
@@ -81,32 +79,15 @@ class QrLogin(unittest.TestCase):
     def setUpClass(cls):
         cls.application = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Application)
         threading.Thread(target=cls.application.serve_forever, daemon=True).start()
-        cls.folder = tempfile.TemporaryDirectory()
-        environment = {name: value for name, value in os.environ.items() if not name.startswith("QRSTACK")}
-        environment["QRSTACK_FETCH_ALLOW"] = "127.0.0.1/32"
         callback = f"http://127.0.0.1:{cls.application.server_port}/wechat"
-        environment["QRSTACK_WECHAT_CALLBACKS"] = f"{APPID}={callback}|{TOKEN}"
-        cls.program = subprocess.Popen(
-            [PROGRAM, "serve", "--listen", "127.0.0.1:0", "--data-dir", os.path.join(cls.folder.name, "data")],
-            env=environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-        )
-        for line in cls.program.stdout:
-            if line.startswith("listening on "):
-                cls.base = line.removeprefix("listening on ").strip()
-                return
-        raise RuntimeError("the program does not listen")
+        cls.program = program.Program(fetch_allow="127.0.0.1/32", wechat_callbacks=f"{APPID}={callback}|{TOKEN}")
+        cls.base = cls.program.base
 
     @classmethod
     def tearDownClass(cls):
-        cls.program.terminate()
-        cls.program.wait()
-        cls.program.stdout.close()
+        cls.program.stop()
         cls.application.shutdown()
         cls.application.server_close()
-        cls.folder.cleanup()
 
     def json(self, path, body=None, expected=200, method=None):
         data = None if body is None else json.dumps(body).encode()
@@ -180,7 +161,7 @@ class QrLogin(unittest.TestCase):
             "GET /?Action=QueryBarCode&Version=2018-11-19&BarCode=1&Nonce=1&Timestamp=1700000000"
             "&SecretId=EMUsecretExampleKey0123456789abcdefg&Signature=x HTTP/1.1\nHost: ocr.tencentcloudapi.com\n\n"
         )
-        command = [PROGRAM, "explain", "--json"]
+        command = [program.PATH, "explain", "--json"]
         done = subprocess.run(command, input=request, capture_output=True, text=True, check=False)
         self.assertEqual(done.returncode, 1, done.stderr)
         self.assertEqual(json.loads(done.stdout)["mistakes"][0]["name"], "swapped_id_and_key")
@@ -191,6 +172,4 @@ class QrLogin(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    if len(sys.argv) > 1 and not sys.argv[1].startswith("-"):
-        PROGRAM = sys.argv.pop(1)
     unittest.main()

@@ -91,7 +91,8 @@ pub(super) fn failures() -> Vec<Failures> {
     let failure = |error: &Error| {
         let (status, code, message) = error.table();
         let about_sender = error.is_authentication();
-        Failure { code: code.to_string(), status: status.as_u16(), message: message.to_owned(), about_sender }
+        let code = code.to_string();
+        Failure { fault: code.clone(), code, status: status.as_u16(), message: message.to_owned(), about_sender }
     };
     vec![Failures { operation: SCAN_URL, content: &["url"], failures: Error::ALL.iter().map(failure).collect() }]
 }

@@ -5,7 +5,7 @@ use axum::http::StatusCode;
 use super::wire::{QRCODE_CONTENT, Server};
 use super::{QRCODE_GENERATE, VENDOR};
 use crate::codec::EncodeError;
-use crate::faults::{Asked, Failure, Failures, Phase};
+use crate::faults::{self, Asked, Failure, Failures, Phase};
 use crate::intake::query::QueryError;
 use crate::shared::Shared;
 use crate::work::WorkError;
@@ -193,11 +193,16 @@ impl Error {
         )
     }
 
-    /// Fails where a fault strikes the request at this phase. Of several failures with one code it is the first.
+    /// How it is asked for.
+    fn fault(&self) -> String {
+        faults::name(self, &Self::ALL, |error| error.table().1)
+    }
+
+    /// Fails where a fault strikes the request at this phase.
     pub(super) fn strike(shared: &Shared, credential: Option<&str>, phase: Phase<'_>) -> Result<(), Self> {
         let asked = Asked { vendor: VENDOR.name, operation: QRCODE_GENERATE, credential };
-        let Some(code) = shared.fault(asked, phase) else { return Ok(()) };
-        Self::ALL.into_iter().find(|error| error.table().1 == code).map_or(Ok(()), Err)
+        let Some(fault) = shared.fault(asked, phase) else { return Ok(()) };
+        Self::ALL.into_iter().find(|error| error.fault() == fault).map_or(Ok(()), Err)
     }
 }
 
@@ -205,10 +210,15 @@ pub(super) fn failures() -> Vec<Failures> {
     let failure = |error: &Error| {
         let (status, code, message, _) = error.table();
         let about_sender = error.is_authentication();
-        Failure { code: code.to_owned(), status: status.as_u16(), message: message.to_owned(), about_sender }
+        Failure {
+            fault: error.fault(),
+            code: code.to_owned(),
+            status: status.as_u16(),
+            message: message.to_owned(),
+            about_sender,
+        }
     };
-    let mut failures: Vec<_> = Error::ALL.iter().map(failure).collect();
-    failures.dedup_by(|later, first| later.code == first.code);
+    let failures = Error::ALL.iter().map(failure).collect();
     vec![Failures { operation: QRCODE_GENERATE, content: &[QRCODE_CONTENT], failures }]
 }
 
@@ -246,11 +256,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_code_can_be_had_and_stands_once() {
+    fn every_failure_can_be_had_by_a_name_of_its_own() {
         let Failures { operation, failures, .. } = failures().remove(0);
         assert_eq!(operation, "qrcode-generate");
-        let once: BTreeSet<_> = failures.iter().map(|failure| &failure.code).collect();
-        assert_eq!(once.len(), failures.len(), "{failures:?}");
+        let names: BTreeSet<_> = failures.iter().map(|failure| failure.fault.as_str()).collect();
+        assert_eq!(names.len(), Error::ALL.len(), "{failures:?}");
+        assert!(names.contains("AccessDenied") && names.contains("AccessDenied:Expired"), "{names:?}");
+        let is_of_name = |c: char| c.is_ascii_alphanumeric() || c == ':';
+        assert!(names.iter().all(|name| name.chars().all(is_of_name)), "{names:?}");
     }
 
     #[test]

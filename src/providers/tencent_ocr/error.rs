@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use super::VENDOR;
 use super::action::Action;
 use crate::codec::LoadError;
-use crate::faults::{Asked, Failure, Failures, Phase};
+use crate::faults::{self, Asked, Failure, Failures, Phase};
 use crate::fetch::FetchError;
 use crate::intake::BodyError;
 use crate::intake::form::FormError;
@@ -335,7 +335,12 @@ impl Error {
         }
     }
 
-    /// Fails where a fault strikes a call of `action` at this phase. Of two failures with one code it is the first.
+    /// How it is asked for.
+    fn fault(&self) -> String {
+        faults::name(self, &Self::ALL, |error| error.row().code)
+    }
+
+    /// Fails where a fault strikes a call of `action` at this phase.
     pub(super) fn strike(
         shared: &Shared,
         action: Action,
@@ -343,8 +348,8 @@ impl Error {
         phase: Phase<'_>,
     ) -> Result<(), Self> {
         let asked = Asked { vendor: VENDOR.name, operation: action.name(), credential };
-        let Some(code) = shared.fault(asked, phase) else { return Ok(()) };
-        Self::ALL.into_iter().find(|error| error.row().code == code).map_or(Ok(()), Err)
+        let Some(fault) = shared.fault(asked, phase) else { return Ok(()) };
+        Self::ALL.into_iter().find(|error| error.fault() == fault).map_or(Ok(()), Err)
     }
 
     /// Whether `action` can give it.
@@ -362,13 +367,16 @@ pub(super) fn failures() -> Vec<Failures> {
         // What a client is told that asks for no language.
         let message = if voice == Voice::Gateway { english } else { chinese };
         let about_sender = code.starts_with("AuthFailure.");
-        Failure { code: code.to_owned(), status: 200, message: message.into_owned(), about_sender }
+        Failure {
+            fault: error.fault(),
+            code: code.to_owned(),
+            status: 200,
+            message: message.into_owned(),
+            about_sender,
+        }
     };
     let of = |action: Action| {
-        let mut failures: Vec<_> = Error::ALL.iter().filter(|error| error.is_of(action)).map(failure).collect();
-        // Two pairs of errors share a code.
-        let mut seen = std::collections::HashSet::new();
-        failures.retain(|failure| seen.insert(failure.code.clone()));
+        let failures = Error::ALL.iter().filter(|error| error.is_of(action)).map(failure).collect();
         Failures { operation: action.name(), content: action.content(), failures }
     };
     Action::ALL.map(of).into()
@@ -435,7 +443,7 @@ impl From<sqlx::Error> for Error {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
+    use std::collections::{BTreeSet, HashSet};
 
     use super::*;
 
@@ -455,11 +463,17 @@ mod tests {
     }
 
     #[test]
-    fn each_action_has_its_own_codes_and_no_others() {
+    fn each_action_has_its_own_failures_and_no_others() {
         let [ocr, bar_code]: [Failures; 2] = failures().try_into().expect("two actions");
         let has = |of: &Failures, code: &str| of.failures.iter().any(|failure| failure.code == code);
-        assert_eq!((ocr.operation, ocr.failures.len()), ("QrcodeOCR", 31));
-        assert_eq!((bar_code.operation, bar_code.failures.len()), ("QueryBarCode", 23));
+        assert_eq!((ocr.operation, ocr.failures.len()), ("QrcodeOCR", 33));
+        assert_eq!((bar_code.operation, bar_code.failures.len()), ("QueryBarCode", 25));
+        let is_of_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | ':');
+        for of in [&ocr, &bar_code] {
+            let names: HashSet<_> = of.failures.iter().map(|failure| failure.fault.as_str()).collect();
+            assert_eq!(names.len(), of.failures.len(), "{names:?}");
+            assert!(names.iter().all(|name| name.chars().all(is_of_name)), "{names:?}");
+        }
         assert!(!has(&bar_code, "FailedOperation.ImageBlur"));
         assert!(!has(&ocr, "InvalidParameter.InvalidGTINError"));
     }

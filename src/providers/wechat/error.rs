@@ -268,14 +268,14 @@ pub(super) const INVALID_URL: &str = "40066";
 
 pub(super) fn failures() -> Vec<Failures> {
     let failure = |error: &Error| {
-        let (errcode, about_sender) = (error.table().0, error.is_authentication());
-        Failure { code: errcode.to_string(), status: 200, message: error.text(), about_sender }
+        let (code, about_sender) = (error.table().0.to_string(), error.is_authentication());
+        Failure { fault: code.clone(), code, status: 200, message: error.text(), about_sender }
     };
     let of = |operation: Operation| {
         let failures = match operation {
             Operation::Show => {
                 let code = super::routes::NOT_FOUND.to_owned();
-                vec![Failure { code, status: 404, message: String::new(), about_sender: false }]
+                vec![Failure { fault: code.clone(), code, status: 404, message: String::new(), about_sender: false }]
             }
             Operation::Token | Operation::StableToken | Operation::Scan | Operation::Create => {
                 Error::of(operation).iter().map(failure).collect()

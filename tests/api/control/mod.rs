@@ -249,6 +249,33 @@ async fn both_documents_are_served() {
     }
 }
 
+/// What a document says at a place, references followed.
+fn resolve<'a>(document: &'a Value, place: &'a Value) -> &'a Value {
+    match place["$ref"].as_str() {
+        Some(reference) => document.pointer(&reference[1..]).unwrap_or_else(|| panic!("{reference}")),
+        None => place,
+    }
+}
+
+#[tokio::test]
+async fn every_example_of_the_document_is_understood() {
+    let server = Server::with(&[("request_timeout", "1s"), ("fetch_allow", "127.0.0.1")]).await;
+    let document = server.get("/_qrstack/v1/openapi.json").await.json();
+    let mut sent = 0;
+    for (path, item) in document["paths"].as_object().expect("paths") {
+        for (method, operation) in item.as_object().expect("a path item") {
+            let schema = resolve(&document, &operation["requestBody"]["content"]["application/json"]["schema"]);
+            for example in schema["examples"].as_array().into_iter().flatten() {
+                let method = Method::from_bytes(method.to_uppercase().as_bytes()).expect("a method");
+                let answer = send(&server, method, path, example).await;
+                assert!(![400, 415, 422].contains(&answer.status.as_u16()), "{path} {example}: {}", answer.text());
+                sent += 1;
+            }
+        }
+    }
+    assert!(sent > 15, "{sent} examples");
+}
+
 #[tokio::test]
 async fn no_answer_is_kept_by_a_cache() {
     let server = Server::start().await;

@@ -52,6 +52,56 @@ async fn a_reset_of_everything_is_as_at_the_start() {
     assert_eq!((first.0.id, first.1, first.2), (again.0.id, again.1, again.2), "the server's seed begins anew as well");
 }
 
+/// How many fault rules, and how many journal entries, belong to a set.
+async fn rules_and_entries(server: &Server, set: &Set) -> (usize, u64) {
+    let rules = get(server, &format!("/faults?credential={}", set.id)).await.json();
+    let entries = get(server, &format!("/journal?credential={}", set.id)).await.json();
+    (rules["rules"].as_array().expect("a list").len(), entries["total"].as_u64().expect("a number"))
+}
+
+#[tokio::test]
+async fn a_reset_takes_rules_and_journal_with_it() {
+    let server = Server::start().await;
+    let [(one, ..), (other, ..)] = [begun(&server).await, begun(&server).await];
+    for set in [&one, &other] {
+        post(&server, "/faults", json!({ "credential": set.id, "fault": "45009" })).await;
+    }
+    assert_eq!(rules_and_entries(&server, &one).await, (1, 2), "a token and a code");
+    assert_eq!(status(&server, Method::POST, "/reset", &json!({ "credential": one.id })).await, 204);
+    assert_eq!(rules_and_entries(&server, &one).await, (0, 0));
+    assert_eq!(rules_and_entries(&server, &other).await, (1, 2));
+    assert_eq!(status(&server, Method::POST, "/reset", &json!({})).await, 204);
+    assert_eq!(get(&server, "/faults").await.json()["rules"], json!([]));
+    assert_eq!(get(&server, "/journal").await.json()["total"], 0);
+}
+
+#[tokio::test]
+async fn a_snapshot_holds_time_seed_and_rules_of_whom_it_is_about() {
+    let server = Server::start().await;
+    let (set, ..) = begun(&server).await;
+    let scope = json!({ "credential": set.id });
+    post(&server, "/clock", json!({ "credential": set.id, "set": NOW + 60, "freeze": true })).await;
+    post(&server, "/seed", json!({ "credential": set.id, "seed": 5 })).await;
+    let rule = json!({ "credential": set.id, "operation": "token", "fault": "45009", "times": 1 });
+    post(&server, "/faults", rule).await;
+    for (path, scope) in [("/snapshots/one", &scope), ("/snapshots/all", &json!({}))] {
+        assert_eq!(status(&server, Method::PUT, path, scope).await, 204);
+    }
+    let mut tokens = Vec::new();
+    for name in ["one", "all"] {
+        assert_eq!(status(&server, Method::POST, "/reset", &scope).await, 204);
+        let restore = format!("/snapshots/{name}/restore");
+        assert_eq!(status(&server, Method::POST, &restore, &json!({})).await, 204);
+        let clock = get(&server, &format!("/clock?credential={}", set.id)).await.json();
+        assert_eq!((&clock["own"], &clock["unix_seconds"]), (&json!(true), &json!(NOW + 60)), "{name}");
+        let rules = get(&server, &format!("/faults?credential={}", set.id)).await.json();
+        assert_eq!(rules["rules"][0]["left"], 1, "{name}");
+        super::delete(&server, &format!("/faults?credential={}", set.id)).await;
+        tokens.push(set.token(&server).await);
+    }
+    assert_eq!(tokens[0], tokens[1], "the ids come from the same place");
+}
+
 #[tokio::test]
 async fn a_state_goes_to_another_server_and_goes_on_there() {
     let (here, there) = (Server::start().await, Server::start().await);

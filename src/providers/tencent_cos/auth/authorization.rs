@@ -1,5 +1,7 @@
 //! Where a signature stands, and what it says: key, times, what it covers.
 
+use std::borrow::Cow;
+
 use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
 
@@ -18,28 +20,30 @@ const FIELDS: [&str; 7] =
 /// The parameter that holds a whole signature.
 const SIGN: &str = "sign";
 
+/// A key and its value.
+type Text = (String, String);
 /// Keys with their values, in the order in which they came.
-pub(super) type Texts = Vec<(String, String)>;
+pub(super) type Texts = Vec<Text>;
 
 /// The fields of the signature, and the parameters that it may cover: all but those that carry it. `None` where there is
 /// no signature.
 ///
 /// Recorded: the header from all SDKs, the fields as parameters from presigned URLs of Python and Node.js, one parameter
 /// `sign` from those of PHP. Python's anonymous mode is an empty header. Assumed: the order of precedence.
-pub(super) fn find(headers: &HeaderMap, pairs: &[(String, String)]) -> Option<(Texts, Texts)> {
+pub(super) fn find<'a>(headers: &HeaderMap, pairs: &'a [Text]) -> Option<(Texts, Cow<'a, [Text]>)> {
     let header = headers.get(AUTHORIZATION).map(|value| String::from_utf8_lossy(value.as_bytes()));
     let without =
-        |carries: &dyn Fn(&str) -> bool| -> Texts { pairs.iter().filter(|(key, _)| !carries(key)).cloned().collect() };
+        |carries: &dyn Fn(&str) -> bool| pairs.iter().filter(|(key, _)| !carries(key)).cloned().collect::<Vec<_>>();
     let is_field = |key: &str| FIELDS.contains(&key);
     if let Some(header) = header.filter(|header| !header.trim().is_empty()) {
-        Some((split(&header), pairs.to_vec()))
+        Some((split(&header), pairs.into()))
     } else if ["q-sign-algorithm", "q-ak", "q-signature"].iter().any(|key| query::first(pairs, key).is_some()) {
         let fields = pairs.iter().filter(|(key, _)| is_field(key)).cloned().collect();
-        Some((fields, without(&is_field)))
+        Some((fields, without(&is_field).into()))
     } else {
         // Of a repeated one the last counts, as of every parameter.
         let sign = query::last(pairs, SIGN).filter(|sign| !sign.trim().is_empty())?;
-        Some((split(sign), without(&|key| key == SIGN)))
+        Some((split(sign), without(&|key| key == SIGN).into()))
     }
 }
 
@@ -208,7 +212,7 @@ mod tests {
                 headers.insert(AUTHORIZATION, header.parse().expect("a value"));
             }
             let (fields, unsigned) = find(&headers, pairs)?;
-            let keys: Vec<_> = unsigned.into_iter().map(|(key, _)| key).collect();
+            let keys: Vec<_> = unsigned.iter().map(|(key, _)| key.as_str()).collect();
             Some((query::first(&fields, "q-ak").unwrap_or_default().to_owned(), keys.join(" ")))
         };
         let is = |key_id: &str, keys: &str| Some((key_id.to_owned(), keys.to_owned()));

@@ -2,10 +2,12 @@
 //!
 //! Documented: "Request Signature" of COS, steps 1 to 6.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::ops::Range;
 
 use crate::secret::is_secret_name;
-use crate::signing::{hmac_sha1, percent_encode, sha1_hex};
+use crate::signing::{hmac_sha1, percent_encode, percent_encoded, sha1_hex};
 
 /// What a key that occurs more than once contributes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,33 +18,70 @@ pub(super) enum Repeated {
     All,
 }
 
-/// Parameters or headers by key: keys percent-encoded and then lower-case, each with the values that came under it,
-/// percent-encoded, beside the key as it was spelled.
-#[derive(Debug)]
-pub(super) struct Pairs(BTreeMap<String, Vec<(String, String)>>);
+/// Parameters or headers, sorted by key, those of one key in the order in which they came.
+#[derive(Clone, Debug)]
+pub(super) struct Pairs<'a>(Vec<Pair<'a>>);
 
-impl Pairs {
+#[derive(Clone, Debug)]
+struct Pair<'a> {
+    /// Percent-encoded and then lower-case.
+    key: Cow<'a, str>,
+    /// The same as it was spelled.
+    spelled: Cow<'a, str>,
+    /// Percent-encoded.
+    value: Cow<'a, str>,
+}
+
+impl<'a> Pair<'a> {
+    /// Takes a decoded pair.
+    fn new(key: &'a str, value: Cow<'a, str>) -> Self {
+        let value = match value {
+            Cow::Borrowed(value) => percent_encoded(value),
+            Cow::Owned(value) => percent_encode(&value).into(),
+        };
+        let spelled = percent_encoded(key);
+        let key = match &spelled {
+            Cow::Borrowed(key) if !key.bytes().any(|byte| byte.is_ascii_uppercase()) => Cow::Borrowed(*key),
+            key => key.to_ascii_lowercase().into(),
+        };
+        Self { key, spelled, value }
+    }
+}
+
+impl<'a> Pairs<'a> {
     /// Takes decoded pairs.
-    pub(super) fn new<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
-        let mut by_key: BTreeMap<String, Vec<(String, String)>> = BTreeMap::new();
-        for (key, value) in pairs {
-            let spelled = percent_encode(key);
-            by_key.entry(spelled.to_ascii_lowercase()).or_default().push((spelled, percent_encode(value)));
-        }
-        Self(by_key)
+    pub(super) fn new<V: Into<Cow<'a, str>>>(pairs: impl IntoIterator<Item = (&'a str, V)>) -> Self {
+        let mut pairs: Vec<_> = pairs.into_iter().map(|(key, value)| Pair::new(key, value.into())).collect();
+        pairs.sort_by(|one, other| one.key.cmp(&other.key));
+        Self(pairs)
+    }
+
+    /// The keys, each once.
+    fn keys(&self) -> Vec<String> {
+        let mut keys: Vec<_> = self.0.iter().map(|pair| pair.key.to_string()).collect();
+        keys.dedup();
+        keys
+    }
+
+    /// Where the pairs of `key` are, or would be.
+    fn places(&self, key: &str) -> Range<usize> {
+        let start = self.0.partition_point(|pair| *pair.key < *key);
+        start..start + self.0[start..].partition_point(|pair| pair.key == key)
     }
 
     /// Gives `key`, which needs no encoding, one value alone.
-    pub(super) fn replace(&mut self, key: &str, value: &str) {
-        self.0.insert(key.to_owned(), vec![(key.to_owned(), percent_encode(value))]);
+    pub(super) fn replace(&mut self, key: &'static str, value: &str) {
+        let pair = Pair { key: key.into(), spelled: key.into(), value: percent_encode(value).into() };
+        self.0.splice(self.places(key), [pair]);
     }
 
     /// The same pairs for the log: the values of what is secret by its name are masked.
     pub(super) fn masked(mut self) -> Self {
         // `sign` holds a whole signature.
-        for (key, values) in self.0.iter_mut().filter(|(key, _)| is_secret_name(key) || *key == "sign") {
-            *values = vec![(key.clone(), "***".to_owned())];
+        for pair in self.0.iter_mut().filter(|pair| is_secret_name(&pair.key) || pair.key == "sign") {
+            (pair.spelled, pair.value) = (pair.key.clone(), "***".into());
         }
+        self.0.dedup_by(|later, earlier| later.value == "***" && later.key == earlier.key);
         self
     }
 
@@ -50,25 +89,28 @@ impl Pairs {
     ///
     /// Recorded: the `Action` form of Node.js lists a mangled key, captures/tencent_cos/nodejs-action-form.
     pub(super) fn listed(&self, list: &[String], repeated: Repeated) -> String {
-        let keys: BTreeSet<_> = list.iter().map(|key| key.to_ascii_lowercase()).collect();
-        let mut pieces = Vec::with_capacity(keys.len());
-        for key in keys {
-            let Some(all) = self.0.get(&key) else {
-                pieces.push(format!("{key}="));
-                continue;
-            };
-            let mut values: Vec<&str> = match repeated {
-                Repeated::All => all.iter().map(|(_, value)| value.as_str()).collect(),
+        let mut keys: Vec<_> = list.iter().map(|key| key.to_ascii_lowercase()).collect();
+        keys.sort_unstable();
+        keys.dedup();
+        let mut text = String::new();
+        for key in &keys {
+            let mut values: Vec<&str> = match &self.0[self.places(key)] {
+                [] => vec![""],
+                [pair] => vec![&pair.value],
+                all if repeated == Repeated::All => all.iter().map(|pair| &*pair.value).collect(),
                 // Per spelling: an operation reads its parameters by spelling, and what it reads must be what is signed.
-                Repeated::Last => {
-                    let last: BTreeMap<_, _> = all.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
+                all => {
+                    let last: BTreeMap<_, _> = all.iter().map(|pair| (&*pair.spelled, &*pair.value)).collect();
                     last.into_values().collect()
                 }
             };
             values.sort_unstable();
-            pieces.extend(values.into_iter().map(|value| format!("{key}={value}")));
+            for value in values {
+                let divider = if text.is_empty() { "" } else { "&" };
+                text.extend([divider, key, "=", value]);
+            }
         }
-        pieces.join("&")
+        text
     }
 }
 
@@ -101,9 +143,8 @@ pub(in super::super) fn sign_get(
     headers: &[(&str, &str)],
 ) -> String {
     let (parameters, headers) = (Pairs::new(parameters.iter().copied()), Pairs::new(headers.iter().copied()));
-    let keys = |pairs: &Pairs| -> Vec<String> { pairs.0.keys().cloned().collect() };
-    let (parameter_list, header_list) = (keys(&parameters), keys(&headers));
-    let listed = |pairs: &Pairs, list: &[String]| pairs.listed(list, Repeated::Last);
+    let (parameter_list, header_list) = (parameters.keys(), headers.keys());
+    let listed = |pairs: &Pairs<'_>, list: &[String]| pairs.listed(list, Repeated::Last);
     let format_string =
         format_string("get", "/", &listed(&parameters, &parameter_list), &listed(&headers, &header_list));
     let signature = signature(&sign_key(secret_key, sign_time), &string_to_sign(sign_time, &format_string));
@@ -125,7 +166,7 @@ mod tests {
             Pairs::new([("X-Ci-Security-Token", "t1"), ("x-ci-security-token", "t2"), ("sign", "s"), ("a", "1")]);
         let list = ["a", "sign", "x-ci-security-token"].map(str::to_owned);
         for repeated in [Repeated::Last, Repeated::All] {
-            let masked = Pairs(pairs.0.clone()).masked();
+            let masked = pairs.clone().masked();
             assert_eq!(masked.listed(&list, repeated), "a=1&sign=***&x-ci-security-token=***");
         }
     }

@@ -44,10 +44,11 @@ pub(in super::super) fn explain(parts: &Parts, _: &[u8], context: &Context<'_>) 
         parameters: Pairs::new(unsigned.iter().map(|(key, value)| (key.as_str(), value.as_str()))),
         headers: headers(&parts.headers),
     };
-    let forms = request.forms(&authorization, &hosts);
-    let right = credentials.iter().any(|credential| authorization.is_by(credential, &forms));
+    let right = request
+        .forms(&authorization, &hosts)
+        .any(|form| credentials.iter().any(|credential| authorization.is_by(credential, &form)));
 
-    let case = Case { parameters: unsigned, headers: header_texts(parts) };
+    let case = Case { parameters: unsigned.into_owned(), headers: header_texts(parts) };
     let way = Way::right(parts, &target, &authorization, &hosts[0]);
     let ours = way.shown(&case);
     let found = if right {

@@ -5,6 +5,7 @@ mod authorization;
 mod canonical;
 mod explain;
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use axum::http::HeaderMap;
@@ -54,7 +55,7 @@ pub(super) fn authenticate(shared: &Shared, parts: &Parts, target: &Target) -> R
     if config.auth == Auth::Accept {
         return Ok(());
     }
-    let mut signed = known(shared.credentials(), &authorization.key_id)?;
+    let known = known(shared.credentials(), &authorization.key_id)?;
     authorization.check_time(shared.clock().of(&authorization.key_id).unix_seconds())?;
 
     let mut request = Signed {
@@ -67,17 +68,22 @@ pub(super) fn authenticate(shared: &Shared, parts: &Parts, target: &Target) -> R
     if hosts.is_empty() {
         hosts.push(String::new());
     }
-    let forms = request.forms(&authorization, &hosts);
-    signed.retain(|credential| authorization.is_by(credential, &forms));
-    if signed.is_empty() {
-        let first = forms.into_iter().next().expect("there is at least one host, if an empty one");
+    let mut first = None;
+    let by = request.forms(&authorization, &hosts).find_map(|form| {
+        let by: Vec<_> = known.iter().filter(|credential| authorization.is_by(credential, &form)).collect();
+        let found = !by.is_empty();
+        first.get_or_insert(form);
+        found.then_some(by)
+    });
+    let Some(by) = by else {
+        let first = first.expect("there is at least one host, if an empty one");
         if tracing::enabled!(tracing::Level::DEBUG) {
             let format_string = request.masked().format_string(&authorization, &hosts[0], Repeated::Last);
             tracing::debug!(format_string, string_to_sign = first.string_to_sign, "a signature does not match");
         }
         return Err(Error::SignatureDoesNotMatch(Some(Box::new(first))));
-    }
-    check_token(&signed, &tokens(&parts.headers, target))
+    };
+    check_token(&by, &tokens(&parts.headers, target))
 }
 
 /// The credentials with a key's id; the same id may stand there with several tokens.
@@ -92,7 +98,7 @@ fn known(credentials: &Credentials, key_id: &str) -> Result<Vec<Arc<TencentCrede
 
 /// A temporary key comes with its token; to a permanent one tokens mean nothing. `signed` are the keys that the signature
 /// fits.
-fn check_token(signed: &[Arc<TencentCredential>], tokens: &[String]) -> Result<(), Error> {
+fn check_token(signed: &[&Arc<TencentCredential>], tokens: &[String]) -> Result<(), Error> {
     // Every key and token is compared, so that the time does not tell which one fits.
     let fits = signed.iter().fold(false, |found, credential| {
         found
@@ -105,10 +111,14 @@ fn check_token(signed: &[Arc<TencentCredential>], tokens: &[String]) -> Result<(
 }
 
 /// All headers as they are signed: without white space around them.
-fn headers(headers: &HeaderMap) -> Pairs {
-    let texts: Vec<_> =
-        headers.iter().map(|(name, value)| (name.as_str(), String::from_utf8_lossy(value.as_bytes()))).collect();
-    Pairs::new(texts.iter().map(|(name, value)| (*name, value.trim())))
+fn headers(headers: &HeaderMap) -> Pairs<'_> {
+    Pairs::new(headers.iter().map(|(name, value)| {
+        let value: Cow<'_, str> = match String::from_utf8_lossy(value.as_bytes()) {
+            Cow::Borrowed(value) => value.trim().into(),
+            Cow::Owned(value) => value.trim().to_owned().into(),
+        };
+        (name.as_str(), value)
+    }))
 }
 
 /// Every token that the request carries; of a header that stands there twice the last, which is the one that is signed.
@@ -121,8 +131,8 @@ fn tokens(headers: &HeaderMap, target: &Target) -> Vec<String> {
 struct Signed<'a> {
     method: &'a str,
     path: &'a str,
-    parameters: Pairs,
-    headers: Pairs,
+    parameters: Pairs<'a>,
+    headers: Pairs<'a>,
 }
 
 impl Signed<'_> {
@@ -131,18 +141,20 @@ impl Signed<'_> {
     ///
     /// Recorded: Python signs the host without its port and the others with it; PHP signs a repeated key once and Go
     /// each of its values.
-    fn forms(&mut self, authorization: &Authorization, hosts: &[String]) -> Vec<Mismatch> {
-        let mut forms: Vec<Mismatch> = Vec::new();
-        for repeated in [Repeated::Last, Repeated::All] {
-            for host in hosts {
-                let format_string = self.format_string(authorization, host, repeated);
-                if !forms.iter().any(|form| form.format_string == format_string) {
-                    let string_to_sign = canonical::string_to_sign(&authorization.sign_time.text, &format_string);
-                    forms.push(Mismatch { string_to_sign, format_string });
-                }
+    fn forms(&mut self, authorization: &Authorization, hosts: &[String]) -> impl Iterator<Item = Mismatch> {
+        let forms = [Repeated::Last, Repeated::All]
+            .into_iter()
+            .flat_map(|repeated| hosts.iter().map(move |host| (repeated, host)));
+        let mut before: Vec<String> = Vec::new();
+        forms.filter_map(move |(repeated, host)| {
+            let format_string = self.format_string(authorization, host, repeated);
+            if before.contains(&format_string) {
+                return None;
             }
-        }
-        forms
+            before.push(format_string.clone());
+            let string_to_sign = canonical::string_to_sign(&authorization.sign_time.text, &format_string);
+            Some(Mismatch { string_to_sign, format_string })
+        })
     }
 
     fn format_string(&mut self, authorization: &Authorization, host: &str, repeated: Repeated) -> String {
@@ -162,13 +174,11 @@ impl Signed<'_> {
 }
 
 impl Authorization {
-    /// Whether the signature is the one that `credential` gives one of the forms.
-    fn is_by(&self, credential: &TencentCredential, forms: &[Mismatch]) -> bool {
+    /// Whether the signature is the one that `credential` gives this form.
+    fn is_by(&self, credential: &TencentCredential, form: &Mismatch) -> bool {
         let sign_key = canonical::sign_key(credential.key.expose(), &self.key_time.text);
-        forms.iter().any(|form| {
-            let ours = canonical::signature(&sign_key, &form.string_to_sign);
-            secret::equal(ours.as_bytes(), self.signature.as_bytes())
-        })
+        let ours = canonical::signature(&sign_key, &form.string_to_sign);
+        secret::equal(ours.as_bytes(), self.signature.as_bytes())
     }
 }
 

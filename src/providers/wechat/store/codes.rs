@@ -2,9 +2,10 @@
 
 use std::collections::HashMap;
 
-use sqlx::{QueryBuilder, Sqlite, SqliteConnection};
+use serde::Serialize;
+use sqlx::SqliteConnection;
 
-use super::rows::{Drawn, insert, pieces};
+use super::rows::{Drawn, Sweep, insert, listed};
 use crate::clock::{Fork, Ids};
 use crate::providers::wechat::error::Error;
 use crate::providers::wechat::ticket;
@@ -60,6 +61,10 @@ pub(in super::super) async fn permanent(shared: &Shared, appid: String, scene: S
     shared.store().change(Permanent { shared: shared.clone(), now, draws, appid, scene }).await
 }
 
+/// When expired codes were last forgotten.
+#[derive(Default)]
+struct Kept(Sweep);
+
 /// Adds a temporary code.
 struct Temporary {
     shared: Shared,
@@ -77,9 +82,10 @@ impl store::Change for Temporary {
     const OUTLASTS_POWER: bool = true;
 
     async fn make(changes: &[Self], connection: &mut SqliteConnection) -> store::Made<Self> {
+        let now = changes.iter().map(|change| change.now).min().unwrap_or_default();
+        let shared = &changes[0].shared;
         // Of a time that was moved, what is long over may come again.
-        if changes[0].shared.clock().is_untouched() {
-            let now = changes.iter().map(|change| change.now).min().unwrap_or_default();
+        if shared.clock().is_untouched() && shared.store().memory::<Kept>().0.is_due(now) {
             let forgotten = sqlx::query("DELETE FROM wechat_codes WHERE expires_at < $1").bind(now - MEMORY);
             forgotten.execute(&mut *connection).await?;
         }
@@ -121,10 +127,7 @@ impl store::Change for Permanent {
     const OUTLASTS_POWER: bool = true;
 
     async fn make(changes: &[Self], connection: &mut SqliteConnection) -> store::Made<Self> {
-        let (shared, mut there) = (&changes[0].shared, HashMap::new());
-        for piece in pieces(changes.len()) {
-            there.extend(of_places(connection, &changes[piece]).await?);
-        }
+        let (shared, there) = (&changes[0].shared, of_places(connection, changes).await?);
         let most = i64::try_from(shared.config().wechat_permanent_limit).unwrap_or(i64::MAX);
         // Of each account: how many it has, and how many of them are new.
         let mut counts: HashMap<&str, (i64, i64)> = HashMap::new();
@@ -169,20 +172,18 @@ impl store::Change for Permanent {
 async fn of_places(
     connection: &mut SqliteConnection,
     changes: &[Permanent],
-) -> Result<impl Iterator<Item = ((String, String, String), Made)> + use<>, sqlx::Error> {
-    let mut query = QueryBuilder::<Sqlite>::new("WITH asked (appid, action, scene) AS (");
-    query.push_values(changes, |mut values, change| {
-        let (appid, action, scene) = change.place();
-        values.push_bind(appid.to_owned()).push_bind(action.to_owned()).push_bind(scene.to_owned());
-    });
+) -> Result<HashMap<(String, String, String), Made>, sqlx::Error> {
     // A cross join is done from left to right: each place is looked up in the index of permanent codes.
-    query.push(
-        ") SELECT codes.appid, codes.action, codes.scene, ticket, code FROM asked CROSS JOIN wechat_codes AS codes
-         WHERE codes.appid = asked.appid AND codes.action = asked.action AND codes.scene = asked.scene
+    let query = sqlx::query_as(
+        "SELECT codes.appid, codes.action, codes.scene, ticket, code
+         FROM json_each($1) AS asked CROSS JOIN wechat_codes AS codes
+         WHERE codes.appid = asked.value->>0 AND codes.action = asked.value->>1 AND codes.scene = asked.value->>2
          AND expires_at IS NULL",
     );
-    let rows: Vec<(String, String, String, String, String)> = query.build_query_as().fetch_all(connection).await?;
-    Ok(rows.into_iter().map(|(appid, action, scene, ticket, code)| ((appid, action, scene), Made { ticket, code })))
+    let places = listed(changes.iter().map(Permanent::place));
+    let rows: Vec<(String, String, String, String, String)> = query.bind(places).fetch_all(connection).await?;
+    let made = |(appid, action, scene, ticket, code)| ((appid, action, scene), Made { ticket, code });
+    Ok(rows.into_iter().map(made).collect())
 }
 
 /// How many permanent codes an account has.
@@ -274,15 +275,13 @@ impl Made {
 }
 
 impl Drawn for Row {
-    fn insertion(rows: &[Self]) -> QueryBuilder<Sqlite> {
-        let mut query =
-            QueryBuilder::new("INSERT INTO wechat_codes (ticket, code, appid, action, scene, created_at, expires_at) ");
-        query.push_values(rows, |mut values, row| {
-            values.push_bind(row.made.ticket.clone()).push_bind(row.made.code.clone()).push_bind(row.appid.clone());
-            values.push_bind(row.scene.action.name()).push_bind(row.scene.value.clone()).push_bind(row.created_at);
-            values.push_bind((row.seconds > 0).then(|| row.created_at + i64::from(row.seconds)));
-        });
-        query
+    const INSERT: &'static str = "INSERT INTO wechat_codes (ticket, code, appid, action, scene, created_at, expires_at)
+         SELECT value->>0, value->>1, value->>2, value->>3, value->>4, value->>5, value->>6 FROM json_each($1)";
+
+    fn columns(&self) -> impl Serialize {
+        let Self { made, appid, scene, created_at, seconds, .. } = self;
+        let expires_at = (*seconds > 0).then(|| created_at + i64::from(*seconds));
+        (&made.ticket, &made.code, appid, scene.action.name(), &scene.value, created_at, expires_at)
     }
 
     fn draw_again(&mut self) {

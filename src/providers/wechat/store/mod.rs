@@ -1,7 +1,7 @@
 //! WeChat's tables: accounts, tokens, codes, counted calls and followers. What a change means is in the file of each table.
 //!
 //! Tokens and codes change through the store's one writer alone, for many callers at once: what a change reads is what the
-//! one before has left, and all rows of a kind go in by few statements ([`rows`]).
+//! one before has left, and all rows of a kind go in by one statement ([`rows`]).
 
 pub(super) mod codes;
 pub(super) mod counts;

@@ -1,20 +1,23 @@
-//! Many rows by few statements: each statement is a way to the driver's thread and back, which costs more than the row.
+//! Many rows by one statement: each statement is a way to the driver's thread and back, which costs more than the row. Rows
+//! go there as JSON, so that the statement is the same for any number of them.
 
-use std::ops::Range;
+use std::sync::atomic::{AtomicI64, Ordering};
 
+use serde::Serialize;
+use sqlx::SqliteConnection;
 use sqlx::error::DatabaseError;
-use sqlx::{QueryBuilder, Sqlite, SqliteConnection};
-
-/// Rows in a statement. Few sizes, so that every statement is prepared once.
-const SIZES: [usize; 4] = [64, 16, 4, 1];
 
 /// Draws of a code or token until one is free. More than one is only ever needed where ids come from a seed.
 const DRAWS: usize = 64;
 
 /// A row whose key is drawn at random.
 pub(super) trait Drawn: Sized {
-    /// The statement that adds `rows`.
-    fn insertion(rows: &[Self]) -> QueryBuilder<Sqlite>;
+    /// The statement that adds rows: its parameter is a JSON list of their [columns](Drawn::columns).
+    const INSERT: &'static str;
+
+    /// The values of the row, in the order in which the statement takes them. No text has a NUL, which JSON in SQLite ends
+    /// at.
+    fn columns(&self) -> impl Serialize;
 
     /// Draws another key, where this one is taken.
     fn draw_again(&mut self);
@@ -25,59 +28,64 @@ pub(super) trait Drawn: Sized {
 /// # Errors
 /// The store's; also where there seems to be no free key.
 pub(super) async fn insert<R: Drawn>(connection: &mut SqliteConnection, rows: &mut [R]) -> Result<(), sqlx::Error> {
-    for piece in pieces(rows.len()) {
-        let rows = &mut rows[piece];
-        match R::insertion(rows).build().execute(&mut *connection).await {
-            Ok(_) => {}
-            // Nothing of the statement stays.
-            Err(error) if is_taken(&error) => {
-                for row in rows {
-                    insert_one(connection, row).await?;
-                }
-            }
-            Err(error) => return Err(error),
-        }
+    if rows.is_empty() {
+        return Ok(());
     }
+    match add(connection, rows).await {
+        // Nothing of the statement stays.
+        Err(error) if is_taken(&error) => {
+            for row in rows {
+                insert_one(connection, row).await?;
+            }
+            Ok(())
+        }
+        added => added,
+    }
+}
+
+async fn add<R: Drawn>(connection: &mut SqliteConnection, rows: &[R]) -> Result<(), sqlx::Error> {
+    let columns = listed(rows.iter().map(R::columns));
+    sqlx::query(R::INSERT).bind(columns).execute(connection).await?;
     Ok(())
+}
+
+/// When rows that ended long ago were last looked for: not with every change.
+#[derive(Default)]
+pub(super) struct Sweep(AtomicI64);
+
+impl Sweep {
+    /// Seconds between two looks.
+    const PAUSE: i64 = 60;
+
+    /// Whether it is time at `now`; then the next time is a while later.
+    pub(super) fn is_due(&self, now: i64) -> bool {
+        let last = self.0.load(Ordering::Relaxed);
+        let due = !(last..last + Self::PAUSE).contains(&now);
+        if due {
+            self.0.store(now, Ordering::Relaxed);
+        }
+        due
+    }
+}
+
+/// What a statement looks for or adds, as one parameter.
+pub(super) fn listed(rows: impl Iterator<Item = impl Serialize>) -> String {
+    serde_json::to_string(&rows.collect::<Vec<_>>()).expect("texts and numbers are always JSON")
 }
 
 async fn insert_one<R: Drawn>(connection: &mut SqliteConnection, row: &mut R) -> Result<(), sqlx::Error> {
     let mut draws = 1;
     loop {
-        match R::insertion(std::slice::from_ref(row)).build().execute(&mut *connection).await {
+        match add(connection, std::slice::from_ref(row)).await {
             Err(error) if is_taken(&error) && draws < DRAWS => {
                 draws += 1;
                 row.draw_again();
             }
-            added => return added.map(drop),
+            added => return added,
         }
     }
 }
 
 fn is_taken(error: &sqlx::Error) -> bool {
     error.as_database_error().is_some_and(DatabaseError::is_unique_violation)
-}
-
-/// The parts of so many rows, one a statement.
-pub(super) fn pieces(rows: usize) -> impl Iterator<Item = Range<usize>> {
-    let mut done = 0;
-    std::iter::from_fn(move || {
-        let size = SIZES.into_iter().find(|size| *size <= rows - done)?;
-        done += size;
-        Some(done - size..done)
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn pieces_cover_all_rows_once() {
-        for rows in 0..300 {
-            let covered: Vec<_> = pieces(rows).flatten().collect();
-            assert_eq!(covered, (0..rows).collect::<Vec<_>>());
-        }
-        assert_eq!(pieces(86).map(|piece| piece.len()).collect::<Vec<_>>(), [64, 16, 4, 1, 1]);
-    }
 }

@@ -5,10 +5,11 @@
 //! old and the new both count; `force_refresh` ends the old one at once, but not within 30 s of the last time. The two
 //! kinds do not touch each other.
 
-use sqlx::{Executor, QueryBuilder, Sqlite, SqliteConnection};
+use serde::Serialize;
+use sqlx::{Executor, Sqlite, SqliteConnection};
 
 use super::counts;
-use super::rows::{Drawn, insert};
+use super::rows::{Drawn, Sweep, insert};
 use crate::clock::{Fork, Ids};
 use crate::providers::wechat::error::Error;
 use crate::providers::wechat::ticket::URL_SAFE;
@@ -46,11 +47,12 @@ pub(in super::super) struct Known {
 struct Kept {
     known: Recent<Known>,
     stable: Recent<Stable>,
+    sweep: Sweep,
 }
 
 impl Default for Kept {
     fn default() -> Self {
-        Self { known: Recent::new(4096), stable: Recent::new(1024) }
+        Self { known: Recent::new(4096), stable: Recent::new(1024), sweep: Sweep::default() }
     }
 }
 
@@ -328,7 +330,7 @@ async fn supersede(
 
 /// Forgets the tokens that ended long ago. Of a time that was moved, what is long over may come again.
 async fn forget_ended(change: &mut SqliteConnection, shared: &Shared, now: i64) -> Result<(), sqlx::Error> {
-    if !shared.clock().is_untouched() {
+    if !shared.clock().is_untouched() || !shared.store().memory::<Kept>().sweep.is_due(now) {
         return Ok(());
     }
     sqlx::query("DELETE FROM wechat_tokens WHERE expires_at < $1").bind(now - MEMORY).execute(change).await?;
@@ -357,15 +359,13 @@ impl Row {
 }
 
 impl Drawn for Row {
-    fn insertion(rows: &[Self]) -> QueryBuilder<Sqlite> {
-        let mut query = QueryBuilder::new(
-            "INSERT INTO wechat_tokens (token, appid, kind, forced, issued_at, expires_at, superseded_at) ",
-        );
-        query.push_values(rows, |mut values, row| {
-            values.push_bind(row.token.clone()).push_bind(row.appid.clone()).push_bind(row.kind).push_bind(row.forced);
-            values.push_bind(row.issued_at).push_bind(row.expires_at).push_bind(row.superseded_at);
-        });
-        query
+    const INSERT: &'static str =
+        "INSERT INTO wechat_tokens (token, appid, kind, forced, issued_at, expires_at, superseded_at)
+         SELECT value->>0, value->>1, value->>2, value->>3, value->>4, value->>5, value->>6 FROM json_each($1)";
+
+    fn columns(&self) -> impl Serialize {
+        let Self { token, appid, kind, forced, issued_at, expires_at, superseded_at, .. } = self;
+        (token, appid, kind, forced, issued_at, expires_at, superseded_at)
     }
 
     fn draw_again(&mut self) {

@@ -1,0 +1,98 @@
+//! What all QR Codes of a version share: their function patterns, where each bit of the codewords goes (ISO/IEC 18004,
+//! 7.7.3), and what each mask inverts. Made by the first symbol of its version and kept: 2 kB for the smallest, 150 kB for
+//! the largest.
+
+use std::sync::OnceLock;
+
+use qrcode::canvas::{Canvas, Module};
+use qrcode::{EcLevel, Version};
+
+use super::lines::Symbol;
+use super::mask::{MASKS, inverts};
+
+/// The column of the vertical timing pattern, which holds no bit.
+const TIMING: usize = 6;
+
+/// The layout of a version, its lines as long as it needs.
+pub(super) enum Frame {
+    Small(Layout<1>),
+    Medium(Layout<2>),
+    Large(Layout<3>),
+}
+
+/// The frame of a version from 1 to 40.
+pub(super) fn of(version: Version) -> &'static Frame {
+    static FRAMES: [OnceLock<Frame>; 40] = [const { OnceLock::new() }; 40];
+    let Version::Normal(number) = version else { unreachable!("no Micro QR Code is made here") };
+    FRAMES[usize::from(number.unsigned_abs()) - 1].get_or_init(|| match version.width() {
+        ..=64 => Frame::Small(Layout::of(version)),
+        65..=128 => Frame::Medium(Layout::of(version)),
+        _ => Frame::Large(Layout::of(version)),
+    })
+}
+
+/// A version without data.
+pub(super) struct Layout<const WORDS: usize> {
+    /// Finders, timing, alignment, version; the places of the format information are white.
+    function: Symbol<WORDS>,
+    /// What each mask inverts: its pattern, where no function pattern is.
+    pub(super) inverted: [Symbol<WORDS>; MASKS],
+    /// Column and row of each bit of the codewords, in their order, and of the few modules that no bit fills.
+    places: Vec<(u8, u8)>,
+}
+
+impl<const WORDS: usize> Layout<WORDS> {
+    fn of(version: Version) -> Self {
+        let side = usize::from(version.width().unsigned_abs());
+        // The level shows in the format information alone.
+        let mut canvas = Canvas::new(version, EcLevel::L);
+        canvas.draw_all_functional_patterns();
+        let mut function = Symbol::white(side);
+        let mut inverted = std::array::from_fn(|_| Symbol::white(side));
+        let mut places = Vec::new();
+        for (x, y) in zigzag(side) {
+            if canvas.get(x as i16, y as i16) != Module::Empty {
+                continue;
+            }
+            places.push((x as u8, y as u8));
+            for (mask, inverted) in inverted.iter_mut().enumerate() {
+                if inverts(mask, x, y) {
+                    inverted.set(x, y);
+                }
+            }
+        }
+        for (x, y) in (0..side).flat_map(|y| (0..side).map(move |x| (x, y))) {
+            if canvas.get(x as i16, y as i16).is_dark() {
+                function.set(x, y);
+            }
+        }
+        Self { function, inverted, places }
+    }
+
+    /// The symbol with these codewords, before any mask.
+    pub(super) fn filled(&self, codewords: impl Iterator<Item = u8>) -> Symbol<WORDS> {
+        let mut symbol = self.function.clone();
+        let mut places = self.places.iter();
+        for codeword in codewords {
+            // The highest bit first.
+            for (bit, &(x, y)) in (0..8).rev().zip(places.by_ref()) {
+                if codeword >> bit & 1 == 1 {
+                    symbol.set(usize::from(x), usize::from(y));
+                }
+            }
+        }
+        symbol
+    }
+}
+
+/// Column and row of all modules but those of the timing column, in the order of the codewords' bits: columns by twos from
+/// the right, upwards and downwards by turns, in each row the right one first.
+fn zigzag(side: usize) -> impl Iterator<Item = (usize, usize)> {
+    let rights = (1..side).rev().step_by(2).map(|right| if right <= TIMING { right - 1 } else { right });
+    rights.enumerate().flat_map(move |(turn, right)| {
+        (0..side).flat_map(move |step| {
+            let y = if turn.is_multiple_of(2) { side - 1 - step } else { step };
+            [(right, y), (right - 1, y)]
+        })
+    })
+}

@@ -215,6 +215,10 @@ impl Stages {
         if !self.wanting() {
             return;
         }
+        let luma = &pyramid[base].luma;
+        if luma.width().max(luma.height()) > SMALL && quiet::restless(luma) {
+            return;
+        }
         let places =
             if self.kinds.meets(Kinds::linear()) { Places::find(&pyramid[base].luma) } else { Places::default() };
         self.located(&pyramid[base], &places, 3);
@@ -232,9 +236,6 @@ impl Stages {
         let layer = &pyramid[base];
         let longest = layer.luma.width().max(layer.luma.height());
         let small = longest <= SMALL;
-        if !small && quiet::restless(&layer.luma) {
-            return;
-        }
         if longest <= TINY {
             let drawing = layer.repeated(4, 8);
             self.qr(drawing.block(), &drawing, Effort::Flat);

@@ -168,7 +168,7 @@ struct NumberOrText<N, T> {
     text: T,
 }
 
-impl<'de, V, N, T> Visitor<'de> for NumberOrText<N, T>
+impl<V, N, T> Visitor<'_> for NumberOrText<N, T>
 where
     N: FnOnce(SignedDuration) -> Option<V>,
     T: FnOnce(&str) -> Option<V>,

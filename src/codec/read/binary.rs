@@ -2,6 +2,7 @@
 
 use rxing::common::{BitArray, BitMatrix};
 
+use super::wide::at_most;
 use crate::codec::Luma;
 
 /// A way to decide what is black.
@@ -228,25 +229,20 @@ impl Bits {
     }
 }
 
-/// Eight comparisons as eight bits.
-fn pack(pixels: &[u8], limits: &[u8]) -> u64 {
-    let mut black = [0u8; 8];
-    for ((b, p), l) in black.iter_mut().zip(pixels).zip(limits) {
-        *b = u8::from(p <= l);
-    }
-    // The product collects the lowest bits of all bytes in the topmost byte.
-    u64::from_le_bytes(black).wrapping_mul(0x0102_0408_1020_4080) >> 56
-}
-
 /// Applies a row of limits, one a pixel, to each row.
 fn by_row(luma: &Luma, mut limits_of: impl FnMut(u32, &mut [u8])) -> Bits {
     let mut bits = Bits::empty(luma);
     let mut limits = vec![0u8; luma.width() as usize];
     for y in 0..luma.height() {
         limits_of(y, &mut limits);
-        for (pixels, limits) in luma.row(y).chunks(64).zip(limits.chunks(64)) {
-            let word = pixels.chunks(8).zip(limits.chunks(8)).enumerate();
-            bits.words.push(word.fold(0, |word, (k, (p, l))| word | pack(p, l) << (8 * k)));
+        let ((pixels, pixels_left), (limits, limits_left)) = (luma.row(y).as_chunks(), limits.as_chunks());
+        bits.words.extend(pixels.iter().zip(limits).map(|(p, l)| at_most(p, l)));
+        if !pixels_left.is_empty() {
+            // Beyond the end of the row all is white.
+            let (mut p, mut l) = ([255; 64], [0; 64]);
+            p[..pixels_left.len()].copy_from_slice(pixels_left);
+            l[..limits_left.len()].copy_from_slice(limits_left);
+            bits.words.push(at_most(&p, &l));
         }
     }
     bits
@@ -325,7 +321,9 @@ fn by_block(luma: &Luma) -> Bits {
 }
 
 /// Grey levels below the mean of a window that paper may be.
-const PAPER: u8 = 4;
+const PAPER: f32 = 4.0;
+/// A float whose steps are ones.
+const WHOLE: f32 = (3 << 22) as f32;
 
 fn by_window(luma: &Luma, width: u32) -> Bits {
     let (w, h) = (luma.width() as usize, luma.height() as usize);
@@ -350,25 +348,23 @@ fn by_window(luma: &Luma, width: u32) -> Bits {
             sum = sum.wrapping_add(*c);
             prefix[x + 1] = sum;
         }
-        // Sixteen bits of fraction are enough for a mean of grey values.
-        let part = |width: usize| ((1u64 << 32) / (rows * width) as u64) as u32;
-        let mean = |from: usize, to: usize, part: u32| {
-            ((u64::from(prefix[to].wrapping_sub(prefix[from])) * u64::from(part)) >> 32) as u8
+        // A little below the mean, so that plain paper stays white. The lowest bits of a float far larger than one hold a
+        // whole number, rounded, which is cheaper than a conversion; half a grey value in a window's sum and half a level
+        // make it rounded down to below a whole mean.
+        let limit = |from: u32, to: u32, share: f32| {
+            let mean = (to.wrapping_sub(from) as i32 as f32 - 0.5) * share;
+            ((mean - (PAPER + 0.5)).max(-0.25) + WHOLE).to_bits() as u8
         };
-        // A little below the mean, so that plain paper stays white.
+        let share = |width: usize| 1.0 / (rows * width) as f32;
         let span = 2 * reach + 1;
-        for (x, limit) in limits.iter_mut().enumerate().filter(|(x, _)| *x < reach || *x + reach >= w) {
+        let ends = reach.min(w)..w.saturating_sub(reach).max(reach.min(w));
+        for x in (0..ends.start).chain(ends.end..w) {
             let (from, to) = (x.saturating_sub(reach), (x + reach + 1).min(w));
-            if to - from < span {
-                *limit = mean(from, to, part(to - from)).saturating_sub(PAPER);
-            }
+            limits[x] = limit(prefix[from], prefix[to], share(to - from));
         }
-        if w >= span {
-            let full = part(span);
-            let inner = limits[reach..w - reach].iter_mut().zip(prefix.iter().zip(&prefix[span..]));
-            for (limit, (from, to)) in inner {
-                *limit = (((u64::from(to.wrapping_sub(*from)) * u64::from(full)) >> 32) as u8).saturating_sub(PAPER);
-            }
+        let full = share(span);
+        for (x, (from, to)) in limits[ends].iter_mut().zip(prefix.iter().zip(prefix.iter().skip(span))) {
+            *x = limit(*from, *to, full);
         }
     })
 }
@@ -417,6 +413,26 @@ mod tests {
                 for x in 0..80 {
                     assert_eq!(matrix.get(x, y), luma.row(y)[x as usize] == 90, "{threshold:?} at {x}, {y}");
                 }
+            }
+        }
+    }
+
+    #[test]
+    fn a_window_is_the_mean_of_what_is_around() {
+        for (w, h) in [(9, 40), (20, 7), (21, 21), (50, 33), (130, 25)] {
+            let luma = Luma::new(w, h, (0..w * h).map(|i| (i * i * 7 + i / 3) as u8).collect());
+            let bits = Bits::of(&luma, Threshold::Window(20));
+            let around = |k: u32, most: u32| k.saturating_sub(10)..(k + 11).min(most);
+            for (y, x) in (0..h).flat_map(|y| (0..w).map(move |x| (y, x))) {
+                let (rows, columns) = (around(y, h), around(x, w));
+                let count = rows.len() * columns.len();
+                let sum: usize = rows
+                    .flat_map(|y| luma.row(y)[columns.start as usize..columns.end as usize].iter())
+                    .map(|&v| usize::from(v))
+                    .sum();
+                let limit = (sum.saturating_sub(1) / count).saturating_sub(4);
+                let black = usize::from(luma.row(y)[x as usize]) <= limit;
+                assert_eq!(bits.at(x as f32, y as f32), Some(black), "at {x}, {y} of {w} × {h}");
             }
         }
     }

@@ -37,12 +37,35 @@ impl<'a> Layer<'a> {
         let mut out = vec![0u8; w * h];
         for (y, row) in out.chunks_exact_mut(w.max(1)).enumerate() {
             let (a, b) = (self.luma.row(2 * y as u32), self.luma.row(2 * y as u32 + 1));
-            for ((v, a), b) in row.iter_mut().zip(a.chunks_exact(2)).zip(b.chunks_exact(2)) {
-                let sum = u16::from(a[0]) + u16::from(a[1]) + u16::from(b[0]) + u16::from(b[1]);
-                *v = ((sum + 2) >> 2) as u8;
+            // Pairs of pixels as numbers of sixteen bits, which the compiler adds eight at a time.
+            let both = |pair: &[u8; 2]| (u16::from_le_bytes(*pair) & 0xFF) + (u16::from_le_bytes(*pair) >> 8);
+            for ((v, a), b) in row.iter_mut().zip(a.as_chunks().0).zip(b.as_chunks().0) {
+                *v = ((both(a) + both(b) + 2) >> 2) as u8;
             }
         }
         self.make(Luma::new(w as u32, h as u32, out), 2.0)
+    }
+
+    /// Twice the size, bilinear: what [`Self::enlarged`] gives for 2, in a quarter of the time.
+    pub(super) fn doubled(&self) -> Layer<'static> {
+        let (w, h) = (self.luma.width(), self.luma.height());
+        let mut out = Vec::with_capacity(4 * w as usize * h as usize);
+        let mut mixed: Vec<u16> = Vec::with_capacity(w as usize);
+        for y in 0..2 * h {
+            // Three parts of the row that a new one lies in, one of its neighbour.
+            let near = self.luma.row(y / 2);
+            let far = self.luma.row(if y % 2 == 0 { (y / 2).saturating_sub(1) } else { (y / 2 + 1).min(h - 1) });
+            mixed.clear();
+            mixed.extend(near.iter().zip(far).map(|(&a, &b)| 3 * u16::from(a) + u16::from(b)));
+            let end = |v: Option<&u16>| v.map(|v| ((v + 2) >> 2) as u8);
+            out.extend(end(mixed.first()));
+            out.extend(mixed.iter().zip(&mixed[1..]).flat_map(|(a, b)| {
+                let part = |a: u16, b: u16| ((3 * a + b + 8) >> 4) as u8;
+                [part(*a, *b), part(*b, *a)]
+            }));
+            out.extend(end(mixed.last()));
+        }
+        self.make(Luma::new(2 * w, 2 * h, out), 0.5)
     }
 
     /// Enlarged by `factor`, bilinear: bars of little more than a pixel get room for their edges.
@@ -119,12 +142,13 @@ impl<'a> Layer<'a> {
     pub(super) fn sharpened(&self) -> Layer<'static> {
         let (w, h) = (self.luma.width() as usize, self.luma.height() as usize);
         let mut out = self.luma.pixels().to_vec();
-        for y in 1..h.saturating_sub(1) {
+        for y in (1..h.saturating_sub(1)).filter(|_| w > 2) {
             let (a, b, c) = (self.luma.row(y as u32 - 1), self.luma.row(y as u32), self.luma.row(y as u32 + 1));
-            let row = &mut out[y * w..(y + 1) * w];
-            for x in 1..w.saturating_sub(1) {
-                let cross = i32::from(a[x]) + i32::from(c[x]) + i32::from(b[x - 1]) + i32::from(b[x + 1]);
-                row[x] = (2 * i32::from(b[x]) - cross / 4 + i32::from(b[x]) - cross / 4).clamp(0, 255) as u8;
+            let row = out[y * w + 1..(y + 1) * w - 1].iter_mut().zip(&b[1..]);
+            let beside = b.iter().zip(&b[2..]).zip(a[1..].iter().zip(&c[1..]));
+            for ((out, &v), ((&left, &right), (&up, &low))) in row.zip(beside) {
+                let cross = i16::from(left) + i16::from(right) + i16::from(up) + i16::from(low);
+                *out = (3 * i16::from(v) - 2 * (cross >> 2)).clamp(0, 255) as u8;
             }
         }
         self.make(Luma::new(w as u32, h as u32, out), 1.0)
@@ -171,6 +195,15 @@ mod tests {
             let back = layer.inwards(&Corners([centre; 4])).0[2];
             assert!((back.x - w / 2.0).abs() < 1e-3 && (back.y - h / 2.0).abs() < 1e-3, "{back:?}");
         }
+    }
+
+    #[test]
+    fn twice_the_size_is_enlarged_by_two() {
+        let luma = Luma::new(31, 17, (0..31 * 17).map(|i| (i * i * 7 % 253) as u8).collect());
+        let (doubled, enlarged) = (Layer::of(&luma).doubled(), Layer::of(&luma).enlarged(2.0));
+        assert_eq!((doubled.luma.width(), doubled.luma.height()), (62, 34));
+        assert_eq!(doubled.luma.pixels(), enlarged.luma.pixels());
+        assert_eq!(doubled.point(Point { x: 3.0, y: 5.0 }), enlarged.point(Point { x: 3.0, y: 5.0 }));
     }
 
     #[test]

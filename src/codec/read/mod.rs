@@ -31,7 +31,9 @@ mod payload;
 mod pdf417;
 mod plane;
 mod qr;
+mod quiet;
 mod regions;
+mod wide;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
@@ -230,6 +232,9 @@ impl Stages {
         let layer = &pyramid[base];
         let longest = layer.luma.width().max(layer.luma.height());
         let small = longest <= SMALL;
+        if !small && quiet::restless(&layer.luma) {
+            return;
+        }
         if longest <= TINY {
             let drawing = layer.repeated(4, 8);
             self.qr(drawing.block(), &drawing, Effort::Flat);
@@ -276,7 +281,7 @@ impl Stages {
         }
         // Bars of two pixels that blur has nearly joined.
         if longest <= MEDIUM && !places.is_empty() && self.wanting() {
-            let sharp = layer.enlarged(2.0).sharpened();
+            let sharp = layer.doubled().sharpened();
             self.located(&sharp, &places.scaled(2.0), 7);
         }
         if (small || longest <= MEDIUM && self.eyes + self.guards > 0) && self.wanting() {
@@ -315,7 +320,7 @@ impl Stages {
     /// The picture at twice its size, for modules and bars of little more than a pixel: everything in a small picture,
     /// otherwise what there was a sign of.
     fn enlarged(&mut self, layer: &Layer<'_>, small: bool) {
-        let larger = layer.enlarged(2.0);
+        let larger = layer.doubled();
         if small {
             self.qr(larger.block(), &larger, Effort::Bent);
             self.upright(&larger, 3);

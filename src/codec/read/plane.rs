@@ -80,10 +80,48 @@ impl Perspective {
     }
 }
 
-/// Solves eight equations by elimination with the largest pivot.
-fn solve(mut rows: [[f64; 9]; 8]) -> Option<[f64; 8]> {
-    for column in 0..8 {
-        let pivot = (column..8).max_by(|&a, &b| rows[a][column].abs().total_cmp(&rows[b][column].abs()))?;
+/// A map of the plane by polynomials of the second degree: what paper does that is bent in one direction, as around a bottle.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Bow {
+    source: Normal,
+    /// Coefficients of 1, x, y, x², xy and y² of either coordinate.
+    to: [[f64; 6]; 2],
+}
+
+impl Bow {
+    /// The map that takes the points of `from` nearest to those of `to`, in the sense of least squares.
+    pub(super) fn fitted(from: &[Point], to: &[Point]) -> Option<Self> {
+        let source = Normal::of(from);
+        let fit = |of: fn(&Point) -> f32| {
+            let mut rows = [[0f64; 7]; 6];
+            for (p, q) in from.iter().zip(to) {
+                let t = terms(source.apply(*p));
+                let row: [f64; 7] = std::array::from_fn(|k| t.get(k).copied().unwrap_or(f64::from(of(q))));
+                for (sums, a) in rows.iter_mut().zip(t) {
+                    sums.iter_mut().zip(row).for_each(|(sum, b)| *sum += a * b);
+                }
+            }
+            solve(rows)
+        };
+        Some(Self { source, to: [fit(|p| p.x)?, fit(|p| p.y)?] })
+    }
+
+    /// Where a point goes.
+    pub(super) fn map(&self, x: f32, y: f32) -> Point {
+        let t = terms(self.source.apply(Point { x, y }));
+        let [x, y] = self.to.map(|c| c.iter().zip(t).map(|(a, b)| a * b).sum::<f64>() as f32);
+        Point { x, y }
+    }
+}
+
+fn terms((x, y): (f64, f64)) -> [f64; 6] {
+    [1.0, x, y, x * x, x * y, y * y]
+}
+
+/// Solves `N` equations, the right side being the last of `M` columns, by elimination with the largest pivot.
+fn solve<const N: usize, const M: usize>(mut rows: [[f64; M]; N]) -> Option<[f64; N]> {
+    for column in 0..N {
+        let pivot = (column..N).max_by(|&a, &b| rows[a][column].abs().total_cmp(&rows[b][column].abs()))?;
         if rows[pivot][column].abs() < 1e-9 {
             return None;
         }
@@ -96,11 +134,11 @@ fn solve(mut rows: [[f64; 9]; 8]) -> Option<[f64; 8]> {
             }
         }
     }
-    Some(std::array::from_fn(|k| rows[k][8] / rows[k][k]))
+    Some(std::array::from_fn(|k| rows[k][N] / rows[k][k]))
 }
 
 /// Moves points to around the origin and scales them to about one.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 struct Normal {
     x: f64,
     y: f64,
@@ -124,6 +162,19 @@ impl Normal {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_bow_goes_through_what_lies_on_one() {
+        let p = |x: f32, y: f32| Point { x, y };
+        let bottle = |q: &Point| p(100.0 + 4.0 * q.x - 0.03 * q.x * q.x, 50.0 + 5.0 * q.y + 0.05 * q.x * (25.0 - q.x));
+        let square = |x: f32, y: f32| [p(x, y), p(x + 7.0, y), p(x + 7.0, y + 7.0), p(x, y + 7.0)];
+        let from = [square(0.0, 0.0), square(18.0, 0.0), square(0.0, 18.0)].concat();
+        let bow = Bow::fitted(&from, &from.iter().map(bottle).collect::<Vec<_>>()).expect("enough points");
+        for q in [p(12.5, 6.5), p(25.0, 25.0), p(3.0, 20.0)] {
+            let (found, drawn) = (bow.map(q.x, q.y), bottle(&q));
+            assert!((found.x - drawn.x).abs() < 1e-2 && (found.y - drawn.y).abs() < 1e-2, "{found:?} for {drawn:?}");
+        }
+    }
 
     #[test]
     fn corners_go_where_they_were_sent_and_the_middle_between() {

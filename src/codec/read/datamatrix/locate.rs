@@ -13,6 +13,9 @@ const STRAY: f32 = 1.5;
 /// Pixels of the shortest side: eight modules of one pixel.
 const SHORTEST: f32 = 8.0;
 
+/// Every which row borders are looked for on. An L of the shortest sides is taller, however it is turned; specks are not.
+const ROWS: usize = 4;
+
 /// Two straight edges that meet.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Corner {
@@ -33,7 +36,7 @@ pub(super) fn corners(bits: &Bits) -> Vec<Corner> {
     let mut sides = Vec::new();
     while walker.next_border() {
         if walker.steps >= 4 * SHORTEST as usize {
-            straight_sides(&walker.turns, &mut sides);
+            straight_sides(walker.turns_from_top(), &mut sides);
             pair(&sides, &mut found);
         }
     }
@@ -76,9 +79,23 @@ impl Walker {
         self.words[at / 64] >> (at % 64) & 1 == 1
     }
 
+    /// The turns from the highest one on: the walk may have begun in the middle of a side.
+    fn turns_from_top(&mut self) -> &[Point] {
+        let places = self.turns.iter().enumerate();
+        let top =
+            places.min_by(|a, b| (a.1.y, a.1.x).partial_cmp(&(b.1.y, b.1.x)).unwrap_or(std::cmp::Ordering::Equal));
+        let first = top.map_or(0, |(first, _)| first);
+        self.turns.rotate_left(first);
+        &self.turns
+    }
+
     /// Walks along the next border into `turns`; false when there is none left.
     fn next_border(&mut self) -> bool {
         while self.word < self.stride * (self.height - 1) {
+            if self.word.is_multiple_of(self.stride) && !(self.word / self.stride).is_multiple_of(ROWS) {
+                self.word += self.stride;
+                continue;
+            }
             let here = self.words[self.word];
             let open = here & !(here << 1 | self.words[self.word - 1] >> 63) & !self.seen[self.word];
             if open == 0 {
@@ -101,8 +118,10 @@ impl Walker {
         // the next one. Negative steps wrap around.
         let (up, left) = (wide.wrapping_neg(), 1usize.wrapping_neg());
         let hands = [(up.wrapping_sub(1), up), (up, 0), (0, left), (left, up.wrapping_sub(1))];
-        let ahead = [up, 1, wide, left];
+        // The place beside the number of the pixel: a division for each turn would cost as much as the walk.
+        let ahead = [(up, 0, -1), (1, 1, 0), (wide, 0, 1), (left, -1, 0)];
         let start = y * wide + x;
+        let (mut x, mut y) = (x as i32 - 64, y as i32 - 1);
         let (mut at, mut heading) = (start, 0);
         loop {
             // At the lattice point left above pixel `at`, having walked there by `heading`.
@@ -123,11 +142,12 @@ impl Walker {
                 0
             };
             if turn != 0 {
-                self.turns.push(Point { x: (at % wide) as f32 - 64.0, y: (at / wide) as f32 - 1.0 });
+                self.turns.push(Point { x: x as f32, y: y as f32 });
                 heading = (heading + turn) % 4;
             }
             self.steps += 1;
-            at = at.wrapping_add(ahead[heading]);
+            let (step, right, down) = ahead[heading];
+            (at, x, y) = (at.wrapping_add(step), x + right, y + down);
         }
     }
 }

@@ -5,6 +5,7 @@
 //! symbol may lie at any angle, and its lines can be taken exactly across its bars.
 
 use super::frame::Frame;
+use crate::codec::read::wide::Steps;
 use crate::codec::{Luma, Point};
 
 /// Side of a cell in pixels.
@@ -74,28 +75,29 @@ pub(super) fn regions(luma: &Luma) -> Vec<Frame> {
 /// The direction of each cell, if it has one.
 fn cells(luma: &Luma, across: usize, down: usize) -> Vec<Option<Direction>> {
     let mut cells = Vec::with_capacity(across * down);
-    let w = luma.width() as usize;
-    // Sums over the columns of a row of cells, of plain loops over whole rows; then over the columns of each cell. The
-    // first and the last column have no neighbours.
-    let mut columns = [vec![0i32; w], vec![0i32; w], vec![0i32; w]];
+    let (w, h) = (luma.width() as usize, luma.height() as usize);
+    // Three rows at a time with one more pixel at both ends, for which there is no step along the row.
+    let padded = |y: usize, row: &mut Vec<u8>| {
+        let pixels = luma.row(y as u32);
+        row.clear();
+        row.push(pixels[1]);
+        row.extend_from_slice(pixels);
+        row.push(pixels[w - 2]);
+    };
+    let mut rows: [Vec<u8>; CELL] = Default::default();
     for cy in 0..down {
-        for sums in &mut columns {
-            sums.fill(0);
-        }
-        let [xx, yy, xy] = &mut columns;
-        for y in (cy * CELL).max(1)..((cy + 1) * CELL).min(luma.height() as usize - 1) {
-            let (up, row, low) = (luma.row(y as u32 - 1), luma.row(y as u32), luma.row(y as u32 + 1));
-            let steps = row[2..].iter().zip(row).zip(up[1..].iter().zip(&low[1..]));
-            let sums = xx[1..].iter_mut().zip(&mut yy[1..]).zip(&mut xy[1..]);
-            for (((xx, yy), xy), ((right, left), (up, low))) in sums.zip(steps) {
-                let (dx, dy) = (i16::from(*right) - i16::from(*left), i16::from(*low) - i16::from(*up));
-                *xx += i32::from(dx) * i32::from(dx);
-                *yy += i32::from(dy) * i32::from(dy);
-                *xy += i32::from(dx) * i32::from(dy);
+        let lines = (cy * CELL).max(1)..((cy + 1) * CELL).min(h - 1);
+        lines.clone().zip(&mut rows).for_each(|(y, row)| padded(y, row));
+        cells.extend((0..across).map(|cx| {
+            let mut steps = Steps::new();
+            for (y, row) in lines.clone().zip(&rows) {
+                let eight = |row: &[u8], x: usize| -> [u8; CELL] { row[x..x + CELL].try_into().unwrap_or_default() };
+                let x = cx * CELL;
+                let (left, right) = (eight(row, x), eight(row, x + 2));
+                let (up, low) = (eight(luma.row(y as u32 - 1), x), eight(luma.row(y as u32 + 1), x));
+                steps.add([left, right, up, low]);
             }
-        }
-        let sums = |cx: usize| columns.each_ref().map(|c| c[cx * CELL..(cx + 1) * CELL].iter().sum::<i32>() as f32);
-        cells.extend((0..across).map(sums).map(|[xx, yy, xy]| {
+            let [xx, yy, xy] = steps.sums().map(|sum| sum as f32);
             let (difference, mixed, total) = (xx - yy, 2.0 * xy, xx + yy);
             if total <= FLAT * (CELL * CELL) as f32 {
                 return None;

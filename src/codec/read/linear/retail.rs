@@ -27,6 +27,9 @@ const LEADING: [u8; 10] =
 
 /// White modules that must be in front of and behind a symbol. The standard asks for 7 to 11; labels seldom keep it.
 const QUIET: f32 = 3.5;
+/// As much may do behind an EAN-13 symbol, which has more to check than the others: the box or the cut of a label is often
+/// closer to its last bar than to its first.
+const NARROW: f32 = 2.4;
 
 /// Reads the EAN or UPC symbol whose first bar is run `i`.
 pub(super) fn decode(runs: &Runs, i: usize) -> Option<Decoded> {
@@ -47,15 +50,15 @@ fn fits(found: f32, modules: f32, module: f32) -> bool {
     (found - modules * module).abs() < module * (0.34 * modules).min(1.1)
 }
 
-/// The frame of a symbol: `count` runs over `modules`, quiet behind. Gives the module size.
-fn frame(runs: &Runs, i: usize, count: usize, modules: f32) -> Option<f32> {
+/// The frame of a symbol: `count` runs over `modules`, `quiet` modules of white behind. Gives the module size.
+fn frame(runs: &Runs, i: usize, count: usize, modules: f32, quiet: f32) -> Option<f32> {
     if runs.widths.len() < i + count {
         return None;
     }
     let module = runs.span(i, count) / modules;
     (fits(runs.span(i, 3), 3.0, module)
         && runs.quiet_before(i) >= QUIET * module
-        && runs.quiet_after(i + count - 1) >= QUIET * module)
+        && runs.quiet_after(i + count - 1) >= quiet * module)
         .then_some(module)
 }
 
@@ -152,7 +155,7 @@ fn text(digits: &[u8]) -> Vec<u8> {
 }
 
 fn ean13(runs: &Runs, i: usize) -> Option<Decoded> {
-    let module = frame(runs, i, 59, 95.0)?;
+    let module = frame(runs, i, 59, 95.0, NARROW)?;
     let w = &runs.widths[i..i + 59];
     if !fits(w[27..32].iter().sum(), 5.0, module) || !fits(w[56..59].iter().sum(), 3.0, module) {
         return None;
@@ -170,7 +173,7 @@ fn ean13(runs: &Runs, i: usize) -> Option<Decoded> {
 }
 
 fn ean8(runs: &Runs, i: usize) -> Option<Decoded> {
-    let module = frame(runs, i, 43, 67.0)?;
+    let module = frame(runs, i, 43, 67.0, QUIET)?;
     let w = &runs.widths[i..i + 43];
     if !fits(w[19..24].iter().sum(), 5.0, module) || !fits(w[40..43].iter().sum(), 3.0, module) {
         return None;
@@ -191,7 +194,7 @@ const UPC_E: [u8; 10] =
     [0b11_1000, 0b11_0100, 0b11_0010, 0b11_0001, 0b10_1100, 0b10_0110, 0b10_0011, 0b10_1010, 0b10_1001, 0b10_0101];
 
 fn upc_e(runs: &Runs, i: usize) -> Option<Decoded> {
-    let module = frame(runs, i, 33, 51.0)?;
+    let module = frame(runs, i, 33, 51.0, QUIET)?;
     let w = &runs.widths[i..i + 33];
     if !fits(w[27..33].iter().sum(), 6.0, module) {
         return None;

@@ -77,7 +77,8 @@ pub(super) fn scan(bits: &Bits, kinds: Kinds, known: &[Corners], most_bends: usi
             let places = || Some([place(&set.tl)?, place(&set.tr)?, place(&set.bl)?]);
             let places = places();
             tried.extend(places);
-            let grids = places.map(|p| sample::grids(bits, p.map(|k| &outlines[k]))).unwrap_or_default();
+            let grids =
+                places.map(|p| sample::grids(bits, p.map(|k| &outlines[k]), most_bends > 0)).unwrap_or_default();
             let found = grids
                 .iter()
                 .find_map(|grid| decoded(bits, grid))
@@ -89,12 +90,12 @@ pub(super) fn scan(bits: &Bits, kinds: Kinds, known: &[Corners], most_bends: usi
                 later.extend(grids.into_iter().map(|grid| (grid, patterns)));
             }
         }
-        for set in sample::sets(&outlines).into_iter().take(MOST_SETS) {
+        for set in sample::sets(&outlines, most_bends > 0).into_iter().take(MOST_SETS) {
             let patterns = set.map(|k| finders[traced[k].0]);
             if tried.contains(&set) || patterns.iter().any(|f| used.contains(f)) {
                 continue;
             }
-            let grids = sample::grids(bits, set.map(|k| &outlines[k]));
+            let grids = sample::grids(bits, set.map(|k| &outlines[k]), most_bends > 0);
             if let Some(symbol) = grids.iter().find_map(|grid| decoded(bits, grid)) {
                 used.extend(patterns);
                 pass.symbols.push(symbol);
@@ -141,6 +142,9 @@ pub(super) fn scan(bits: &Bits, kinds: Kinds, known: &[Corners], most_bends: usi
 
 /// The symbol of a grid that does not fit as it is.
 fn moved(bits: &Bits, grid: &Grid) -> Option<Symbol> {
+    if grid.curved() {
+        return decoded(bits, &grid.bent(bits));
+    }
     let settled = grid.settled(bits);
     decoded(bits, &settled).or_else(|| decoded(bits, &settled.bent(bits))).or_else(|| decoded(bits, &grid.bent(bits)))
 }

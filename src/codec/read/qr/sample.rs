@@ -7,7 +7,11 @@
 
 use rxing::common::BitMatrix;
 
-use crate::codec::read::{binary::Bits, outline, plane::Perspective};
+use crate::codec::read::{
+    binary::Bits,
+    outline,
+    plane::{Bow, Perspective},
+};
 use crate::codec::{Corners, Point};
 
 /// A finder: its middle and the corners of its outline.
@@ -77,9 +81,13 @@ impl Finder {
 ///
 /// The directions in which a finder's sides run hold also in strong perspective, where the angle between the finders of a
 /// symbol may be far from a right one.
-pub(super) fn sets(finders: &[Finder]) -> Vec<[usize; 3]> {
+///
+/// With `askew` it is enough that both others see the corner one: of a finder seen much from the side, and small, the
+/// directions of the sides are hardly more than a guess.
+pub(super) fn sets(finders: &[Finder], askew: bool) -> Vec<[usize; 3]> {
     // Which finder lies to the right of and below which, in modules of the first.
     let mut sets = Vec::new();
+    let mut seen_by: Vec<Vec<usize>> = vec![Vec::new(); finders.len()];
     for (a, first) in finders.iter().enumerate() {
         let Some(frame) =
             Perspective::between(first.outline, unit().map(|p| Point { x: p.x * 7.0 - 3.5, y: p.y * 7.0 - 3.5 }))
@@ -103,19 +111,38 @@ pub(super) fn sets(finders: &[Finder]) -> Vec<[usize; 3]> {
         for list in &mut beside {
             list.sort_by(|x, y| x.0.total_cmp(&y.0));
             list.truncate(4);
+            for &(_, b) in list.iter() {
+                seen_by[b].push(a);
+            }
         }
         for side in 0..4 {
             for &(_, b) in &beside[side] {
                 for &(_, c) in &beside[(side + 1) % 4] {
-                    let (p, q, r) = (first.middle, finders[b].middle, finders[c].middle);
-                    // Clockwise; a mirrored symbol is told by its format information.
-                    let turn = (q.x - p.x) * (r.y - p.y) - (q.y - p.y) * (r.x - p.x);
-                    sets.push(if turn > 0.0 { [a, b, c] } else { [a, c, b] });
+                    sets.push(clockwise(finders, [a, b, c]).0);
                 }
             }
         }
     }
+    for (a, others) in seen_by.iter().enumerate().filter(|_| askew) {
+        let pairs = others.iter().enumerate().flat_map(|(k, &b)| others[k + 1..].iter().map(move |&c| [a, b, c]));
+        for (set, sine) in pairs.map(|set| clockwise(finders, set)) {
+            if sine > LEAST_SINE && !sets.contains(&set) {
+                sets.push(set);
+            }
+        }
+    }
     sets
+}
+
+/// Sine of the sharpest angle, or the bluntest, between the three finders of a symbol.
+const LEAST_SINE: f32 = 0.3;
+
+/// Three finders, the first being that at the corner, in clockwise order, and the sine of the angle there. A mirrored
+/// symbol is told by its format information.
+fn clockwise(finders: &[Finder], [a, b, c]: [usize; 3]) -> ([usize; 3], f32) {
+    let (p, q, r) = (finders[a].middle, finders[b].middle, finders[c].middle);
+    let turn = (q.x - p.x) * (r.y - p.y) - (q.y - p.y) * (r.x - p.x);
+    (if turn > 0.0 { [a, b, c] } else { [a, c, b] }, turn.abs() / (distance(p, q) * distance(p, r)).max(1e-3))
 }
 
 fn unit() -> [Point; 4] {
@@ -176,8 +203,9 @@ const MESH: f32 = 5.0;
 /// Agreement of the timing patterns, of 1, that makes a grid worth decoding.
 const TIMING: f32 = 0.72;
 
-/// The grids that three finders (left top, right top, left bottom) can belong to, the best first.
-pub(super) fn grids(bits: &Bits, finders: [&Finder; 3]) -> Vec<Grid> {
+/// The grids that three finders (left top, right top, left bottom) can belong to, the best first; with `bent` also those
+/// that go through the finders in a bow.
+pub(super) fn grids(bits: &Bits, finders: [&Finder; 3], bent: bool) -> Vec<Grid> {
     let [a, b, c] = finders;
     let right = Point { x: b.middle.x - a.middle.x, y: b.middle.y - a.middle.y };
     let down = Point { x: c.middle.x - a.middle.x, y: c.middle.y - a.middle.y };
@@ -199,7 +227,7 @@ pub(super) fn grids(bits: &Bits, finders: [&Finder; 3]) -> Vec<Grid> {
     let reach = if nearest > 6 { 2 } else { 1 };
     let mut grids: Vec<Grid> = (nearest - reach..=nearest + reach)
         .filter(|v| (1..=40).contains(v))
-        .filter_map(|version| {
+        .flat_map(|version| {
             let size = (17 + 4 * version) as u32;
             let far = size as f32 - 7.0;
             let square = |x: f32, y: f32| [(x, y), (x + 7.0, y), (x + 7.0, y + 7.0), (x, y + 7.0)];
@@ -208,19 +236,37 @@ pub(super) fn grids(bits: &Bits, finders: [&Finder; 3]) -> Vec<Grid> {
                 .into_iter()
                 .map(|(x, y)| Point { x, y })
                 .collect();
-            let view = Perspective::fitted(&from, &corners.concat())?;
-            let mut grid = Grid { size, view, timing: 0.0, bends: None };
-            grid.timing = grid.alternation(bits);
-            Some(grid)
+            let to = corners.concat();
+            let Some(view) = Perspective::fitted(&from, &to) else { return [None, None] };
+            let flat = Grid { size, view, timing: 0.0, bends: None };
+            let bowed = if bent { Bow::fitted(&from, &to).map(|bow| flat.bowed(&bow)) } else { None };
+            [Some(flat), bowed].map(|grid| grid.map(|grid| Grid { timing: grid.alternation(bits), ..grid }))
         })
+        .flatten()
         .filter(|grid| grid.timing >= TIMING)
         .collect();
     grids.sort_by(|a, b| b.timing.total_cmp(&a.timing));
-    grids.truncate(2);
+    grids.truncate(if bent { 4 } else { 2 });
     grids
 }
 
 impl Grid {
+    /// The grid laid along a bow.
+    fn bowed(&self, bow: &Bow) -> Self {
+        let count = self.nodes();
+        let shift = |k: usize| {
+            let (x, y) = ((k % count) as f32 * MESH, (k / count) as f32 * MESH);
+            let (from, to) = (self.view.map(x, y), bow.map(x, y));
+            Point { x: to.x - from.x, y: to.y - from.y }
+        };
+        Self { bends: Some((0..count * count).map(shift).collect()), ..*self }
+    }
+
+    /// Whether it is bent.
+    pub(super) fn curved(&self) -> bool {
+        self.bends.is_some()
+    }
+
     /// Where a place in module coordinates lies in the picture.
     fn place(&self, x: f32, y: f32) -> Point {
         let p = self.view.map(x, y);
@@ -364,7 +410,9 @@ impl Grid {
     pub(super) fn bent(&self, bits: &Bits) -> Self {
         let count = self.nodes();
         let mut grid = self.clone();
-        let mut bends = vec![Point { x: 0.0, y: 0.0 }; count * count];
+        // Where the nodes are so far, and how much further those move that had their turn.
+        let before = self.bends.clone().unwrap_or_else(|| vec![Point { x: 0.0, y: 0.0 }; count * count]);
+        let mut bends = before.clone();
         let mut fixed = vec![false; count * count];
         // From the finders outwards: the sum of the distances to the two nearest sides they hold.
         let mut order: Vec<(usize, usize)> = (0..count * count).map(|k| (k % count, k / count)).collect();
@@ -378,13 +426,17 @@ impl Grid {
                 for y in ny.saturating_sub(1)..(ny + 2).min(count) {
                     for x in nx.saturating_sub(1)..(nx + 2).min(count) {
                         if fixed[y * count + x] && (x, y) != (nx, ny) {
-                            let b = bends[y * count + x];
-                            sum = (sum.0 + b.x, sum.1 + b.y, sum.2 + 1.0);
+                            let (a, b) = (before[y * count + x], bends[y * count + x]);
+                            sum = (sum.0 + b.x - a.x, sum.1 + b.y - a.y, sum.2 + 1.0);
                         }
                     }
                 }
-                let start =
-                    if sum.2 > 0.0 { Point { x: sum.0 / sum.2, y: sum.1 / sum.2 } } else { bends[ny * count + nx] };
+                let here = before[ny * count + nx];
+                let start = if sum.2 > 0.0 {
+                    Point { x: here.x + sum.0 / sum.2, y: here.y + sum.1 / sum.2 }
+                } else {
+                    bends[ny * count + nx]
+                };
                 bends[ny * count + nx] = self.node(bits, nx, ny, start);
                 fixed[ny * count + nx] = true;
             }

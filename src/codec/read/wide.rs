@@ -51,7 +51,7 @@ mod lanes {
         }
 
         #[inline]
-        pub(in super::super) fn add(&mut self, around: Square) {
+        pub(in super::super) fn add(&mut self, around: Square<'_>) {
             // SAFETY: every x86-64 processor has SSE2.
             unsafe { add(&mut self.0, around) }
         }
@@ -65,8 +65,8 @@ mod lanes {
 
     #[inline]
     #[target_feature(enable = "sse2")]
-    fn add([xx, yy, xy]: &mut [__m128i; 3], [left, right, up, low]: Square) {
-        let (dx, dy) = (_mm_sub_epi16(eight(right), eight(left)), _mm_sub_epi16(eight(low), eight(up)));
+    fn add([xx, yy, xy]: &mut [__m128i; 3], [left, right, up, low]: Square<'_>) {
+        let (dx, dy) = (_mm_sub_epi16(eight(*right), eight(*left)), _mm_sub_epi16(eight(*low), eight(*up)));
         *xx = _mm_add_epi32(*xx, _mm_madd_epi16(dx, dx));
         *yy = _mm_add_epi32(*yy, _mm_madd_epi16(dy, dy));
         *xy = _mm_add_epi32(*xy, _mm_madd_epi16(dx, dy));
@@ -102,7 +102,7 @@ mod plain {
             Self([0; 3])
         }
 
-        pub(in super::super) fn add(&mut self, [left, right, up, low]: Square) {
+        pub(in super::super) fn add(&mut self, [left, right, up, low]: Square<'_>) {
             let [xx, yy, xy] = &mut self.0;
             for k in 0..8 {
                 let (dx, dy) = (i32::from(right[k]) - i32::from(left[k]), i32::from(low[k]) - i32::from(up[k]));
@@ -128,7 +128,7 @@ pub(super) use here::at_most;
 pub(super) use here::Steps;
 
 /// The pixels at the left and the right of eight pixels in a row, above and below them.
-type Square = [[u8; 8]; 4];
+type Square<'a> = [&'a [u8; 8]; 4];
 
 #[cfg(test)]
 mod tests {
@@ -159,14 +159,14 @@ mod tests {
             let (mut wide, mut plain) = (Steps::new(), plain::Steps::new());
             for _ in 0..lines {
                 let around: [[u8; 8]; 4] = std::array::from_fn(|_| std::array::from_fn(|_| noise()));
-                wide.add(around);
-                plain.add(around);
+                wide.add(around.each_ref());
+                plain.add(around.each_ref());
             }
             assert_eq!(wide.sums(), plain.sums());
         }
         let (black, white) = ([0; 8], [255; 8]);
         let mut steepest = Steps::new();
-        (0..8).for_each(|_| steepest.add([white, black, black, white]));
+        (0..8).for_each(|_| steepest.add([&white, &black, &black, &white]));
         assert_eq!(steepest.sums(), [64 * 65025, 64 * 65025, -64 * 65025]);
     }
 }

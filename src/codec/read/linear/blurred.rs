@@ -10,6 +10,7 @@ use std::ops::RangeInclusive;
 use std::sync::OnceLock;
 
 use super::edges::Runs;
+use super::shapes;
 use crate::codec::Kind;
 
 /// Samples a module, and samples of a digit with half a module on each side.
@@ -102,13 +103,7 @@ fn drawn(digit: usize, blur: f32, growth: f32) -> Shape {
         let (before, behind) = (module(place - growth.abs() / 2.0), module(place + growth.abs() / 2.0));
         if growth > 0.0 { before || behind } else { before && behind }
     };
-    let kernel = kernel(blur);
-    let reach = (kernel.len() / 2) as i32;
-    let shape = std::array::from_fn(|k| {
-        let place = (k as f32 + 0.5) / RATE as f32 - 0.5;
-        kernel.iter().zip(-reach..).map(|(w, step)| if dark(place + step as f32 / FINE) { *w } else { 0.0 }).sum()
-    });
-    normal(shape)
+    normal(shapes::seen_through(&kernel(blur), dark))
 }
 
 /// A bell curve of standard deviation `blur`, `FINE` samples a module.

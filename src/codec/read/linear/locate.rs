@@ -88,25 +88,30 @@ fn cells(luma: &Luma, across: usize, down: usize) -> Vec<Option<Direction>> {
     for cy in 0..down {
         let lines = (cy * CELL).max(1)..((cy + 1) * CELL).min(h - 1);
         lines.clone().zip(&mut rows).for_each(|(y, row)| padded(y, row));
-        cells.extend((0..across).map(|cx| {
+        for x in (0..across).map(|cx| cx * CELL) {
             let mut steps = Steps::new();
             for (y, row) in lines.clone().zip(&rows) {
-                let eight = |row: &[u8], x: usize| -> [u8; CELL] { row[x..x + CELL].try_into().unwrap_or_default() };
-                let x = cx * CELL;
-                let (left, right) = (eight(row, x), eight(row, x + 2));
-                let (up, low) = (eight(luma.row(y as u32 - 1), x), eight(luma.row(y as u32 + 1), x));
-                steps.add([left, right, up, low]);
+                let (up, low) = (luma.row(y as u32 - 1), luma.row(y as u32 + 1));
+                if let (Some(left), Some(right), Some(up), Some(low)) =
+                    (row[x..].first_chunk(), row[x + 2..].first_chunk(), up[x..].first_chunk(), low[x..].first_chunk())
+                {
+                    steps.add([left, right, up, low]);
+                }
             }
-            let [xx, yy, xy] = steps.sums().map(|sum| sum as f32);
-            let (difference, mixed, total) = (xx - yy, 2.0 * xy, xx + yy);
-            if total <= FLAT * (CELL * CELL) as f32 {
-                return None;
-            }
-            let strength = (difference * difference + mixed * mixed).sqrt();
-            (strength > COHERENCE * total).then(|| Direction { x: difference / strength, y: mixed / strength })
-        }));
+            cells.push(direction(steps.sums().map(|sum| sum as f32)));
+        }
     }
     cells
+}
+
+/// The direction of a cell from the sums of its steps, if it has one.
+fn direction([xx, yy, xy]: [f32; 3]) -> Option<Direction> {
+    let (difference, mixed, total) = (xx - yy, 2.0 * xy, xx + yy);
+    if total <= FLAT * (CELL * CELL) as f32 {
+        return None;
+    }
+    let strength = (difference * difference + mixed * mixed).sqrt();
+    (strength > COHERENCE * total).then(|| Direction { x: difference / strength, y: mixed / strength })
 }
 
 /// The rectangle around a region's cells, lines across its bars.

@@ -48,21 +48,27 @@ fn drawn(digit: usize, blur: f32) -> Shape {
 
 /// Modules from half a module in front on, dark is high. `dark` is asked about a module or two outside, too.
 pub(super) fn blurred<const N: usize>(dark: impl Fn(f32) -> bool, blur: f32) -> Shape<N> {
-    let mut shape = [0.0; N];
-    for (k, value) in shape.iter_mut().enumerate() {
-        let place = (k as f32 + 0.5) / RATE as f32 - 0.5;
-        // Beyond a module outside nothing is known; that far the weight is small.
-        let reach = (3.0 * blur * FINE as f32) as i32;
-        let (mut sum, mut weight) = (0.0, 0.0);
-        for step in -reach..=reach {
+    // Beyond a module outside nothing is known; that far the weight is small.
+    let reach = (3.0 * blur * FINE as f32) as i32;
+    let kernel: Vec<f32> = (-reach..=reach)
+        .map(|step| {
             let off = step as f32 / FINE as f32;
-            let w = (-off * off / (2.0 * blur * blur)).exp();
-            weight += w;
-            sum += if dark(place + off) { w } else { 0.0 };
-        }
-        *value = sum / weight;
-    }
-    normal(shape)
+            (-off * off / (2.0 * blur * blur)).exp()
+        })
+        .collect();
+    normal(seen_through(&kernel, dark))
+}
+
+/// What a line of modules looks like, dark is high, where each place is the sum of those around with the weights of
+/// `kernel`, [`FINE`] a module.
+pub(super) fn seen_through<const N: usize>(kernel: &[f32], dark: impl Fn(f32) -> bool) -> Shape<N> {
+    // Each place is asked about once, not once for every sample around it: shapes are drawn by the thousand when a
+    // process reads its first bars.
+    const STEP: usize = FINE as usize / RATE;
+    let first = 0.5 / RATE as f32 - 0.5 - (kernel.len() / 2) as f32 / FINE as f32;
+    let places: Vec<f32> =
+        (0..kernel.len() + STEP * (N - 1)).map(|k| f32::from(u8::from(dark(first + k as f32 / FINE as f32)))).collect();
+    std::array::from_fn(|k| kernel.iter().zip(&places[STEP * k..]).map(|(weight, dark)| weight * dark).sum())
 }
 
 pub(super) fn normal<const N: usize>(mut shape: Shape<N>) -> Shape<N> {

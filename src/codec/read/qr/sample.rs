@@ -239,7 +239,9 @@ pub(super) fn grids(bits: &Bits, finders: [&Finder; 3], bent: bool) -> Vec<Grid>
             let to = corners.concat();
             let Some(view) = Perspective::fitted(&from, &to) else { return [None, None] };
             let flat = Grid { size, view, timing: 0.0, bends: None };
-            let bowed = if bent { Bow::fitted(&from, &to).map(|bow| flat.bowed(&bow)) } else { None };
+            // Both sides are about as long as the grid, unless the three have nothing to do with each other.
+            let measured = [across, along].iter().all(|side| (side - size as f32).abs() < 0.15 * size as f32);
+            let bowed = if bent && measured { Bow::fitted(&from, &to).map(|bow| flat.bowed(&bow)) } else { None };
             [Some(flat), bowed].map(|grid| grid.map(|grid| Grid { timing: grid.alternation(bits), ..grid }))
         })
         .flatten()

@@ -69,11 +69,12 @@ fn sheet(side: usize, size: usize) -> Luma {
     Luma::new(width as u32, width as u32, pixels)
 }
 
-/// A picture with edges of all directions and no code.
+/// A picture with edges of all directions and no code. Its upper half is free of noise: of a picture that is nothing but
+/// texture most stages keep off.
 fn waves(width: u32, height: u32) -> Luma {
     let pixels = (0..width * height).map(|i| {
         let (x, y) = ((i % width) as f32, (i / width) as f32);
-        let noise = (i.wrapping_mul(2_654_435_761) >> 27) as f32;
+        let noise = if i / width < height / 2 { 0.0 } else { (i.wrapping_mul(2_654_435_761) >> 27) as f32 };
         (128.0 + 60.0 * (x / 31.0 + (y / 47.0).sin() * 3.0).sin() + 40.0 * (y / 23.0).cos() + noise) as u8
     });
     Luma::new(width, height, pixels.collect())

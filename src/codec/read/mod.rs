@@ -2,15 +2,15 @@
 //!
 //! | stage | reads (zxing-cpp samples, camera frames, BoofCV photos) | time, zxing-cpp = 1; last without a code |
 //! |---|---|---|
-//! | QR at every size | 143, 0, 218 | 0.07, 0.14, 0.12, 0.06 |
-//! | + the other two-dimensional symbologies at one size | 328, 0, 218 | 0.37, 0.27, 0.21, 0.23 |
-//! | + rows and columns | 776, 28, 218 | 0.51, 0.35, 0.24, 0.35 |
-//! | + lines across places that look like bars | 784, 58, 218 | 0.55, 0.38, 0.24, 0.43 |
-//! | + bent grids, a smaller window, finders in the dark, inverted | 805, 58, 244 | 0.60, 0.46, 0.29, 0.56 |
-//! | + sharpened | 820, 59, 245 | 0.65, 0.47, 0.29, 0.60 |
-//! | + enlarged, where the picture is small or there is a sign that it may help | 826, 59, 245 | 0.69, 0.48, 0.29, 0.60 |
-//! | + other thresholds, closed, inverted bars and bull's eyes | 830, 59, 248 | 0.69, 0.48, 0.30, 0.62 |
-//! | + MicroPDF417, MaxiCode, blurred bars weighed together | 874, 60, 248 | 0.75, 0.50, 0.30, 0.65 |
+//! | QR at every size | 143, 0, 218 | 0.08, 0.14, 0.12, 0.06 |
+//! | + the other two-dimensional symbologies at one size | 328, 0, 218 | 0.38, 0.27, 0.21, 0.24 |
+//! | + rows and columns | 776, 28, 218 | 0.53, 0.33, 0.23, 0.34 |
+//! | + lines across places that look like bars | 784, 58, 218 | 0.54, 0.36, 0.25, 0.43 |
+//! | + bent grids, a smaller window, finders in the dark, inverted | 805, 58, 244 | 0.62, 0.44, 0.29, 0.54 |
+//! | + sharpened | 820, 59, 245 | 0.63, 0.44, 0.29, 0.59 |
+//! | + enlarged, where the picture is small or there is a sign that it may help | 826, 59, 245 | 0.70, 0.44, 0.29, 0.60 |
+//! | + other thresholds, closed, inverted bars and bull's eyes | 830, 59, 248 | 0.71, 0.46, 0.30, 0.63 |
+//! | + MicroPDF417, MaxiCode, blurred bars weighed together | 874, 60, 248 | 0.75, 0.47, 0.30, 0.66 |
 //!
 //! Each row is a run that ends there.
 //!

@@ -154,7 +154,7 @@ fn an_authority_that_ended_and_a_port_that_another_program_has_are_found() {
     let base = format!("http://{}", mute.local_addr().expect("an address"));
     // Accepts and says nothing that is HTTP.
     std::thread::spawn(move || {
-        mute.incoming().for_each(|stream| drop(stream.map(|mut stream| stream.write_all(b"hello\n"))))
+        mute.incoming().for_each(|stream| drop(stream.map(|mut stream| stream.write_all(b"hello\n"))));
     });
     let (code, said) = ask(&base, "");
     assert_eq!(code, Some(1), "{said}");

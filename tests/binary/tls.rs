@@ -174,6 +174,21 @@ fn an_authority_that_was_replaced_is_in_no_bundle_any_more() {
 }
 
 #[test]
+fn pictures_are_fetched_from_neither_of_our_own_listeners() {
+    let program =
+        Program::start(&["--tls-listen", "127.0.0.1:0", "--fetch-allow", "127.0.0.1", "--log-format", "json"]);
+    let head = "POST /api/v1/qrcode/scan_url HTTP/1.1\r\nAuthorization: Bearer Abc123456\r\nContent-Type: application/json\r\n";
+    for url in [format!("http://{}/a", program.address()), format!("https://{}/b", program.tls_address())] {
+        let body = format!(r#"{{"url": "{url}"}}"#);
+        let answer = program.request(&format!("{head}Content-Length: {}\r\n", body.len()), &body).1;
+        assert!(text(&answer).contains(r#""code":1031"#), "{url}: {}", text(&answer));
+    }
+    let (_, log) = program.terminate_and_read_log();
+    let refused = log.lines().filter(|line| line.contains("is this server itself")).count();
+    assert_eq!(refused, 2, "{log}");
+}
+
+#[test]
 fn lines_for_a_hosts_file_name_buckets_and_regions() {
     let output = qrstack()
         .args(["hosts", "--address", "192.0.2.1", "--bucket", "a-1250000000,b-1250000000", "--region", "ap-x"])

@@ -2,7 +2,7 @@
 //!
 //! The crate `qrcode` makes the bits, the error correction and the function patterns of a QR Code. What goes into it is
 //! decided here: its own optimiser takes pairs of UTF-8 bytes that happen to look like Shift-JIS for Kanji, and readers
-//! then show other characters. So are the placement of codewords ([`frame`]) and the mask ([`mask`]), for the sake of
+//! then show other characters. So are the placement of codewords (`frame`) and the mask (`mask`), for the sake of
 //! speed.
 
 mod code128;

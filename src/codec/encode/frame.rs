@@ -1,5 +1,5 @@
 //! What all QR Codes of a version share: their function patterns, where each bit of the codewords goes (ISO/IEC 18004,
-//! 7.7.3), and what each mask inverts. Made by the first symbol of its version and kept: 2 kB for the smallest, 150 kB for
+//! 7.7.3), and what each mask inverts. Made by the first symbol of its version and kept: 3 kB for the smallest, 140 kB for
 //! the largest.
 
 use std::sync::OnceLock;

@@ -89,3 +89,15 @@ async fn insert_one<R: Drawn>(connection: &mut SqliteConnection, row: &mut R) ->
 fn is_taken(error: &sqlx::Error) -> bool {
     error.as_database_error().is_some_and(DatabaseError::is_unique_violation)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_look_is_due_once_a_minute_and_after_a_step_back() {
+        let sweep = Sweep::default();
+        let due = [1_000, 1_000, 1_059, 1_060, 1_061, 500, 501].map(|now| sweep.is_due(now));
+        assert_eq!(due, [true, false, false, true, false, true, false]);
+    }
+}

@@ -178,8 +178,12 @@ impl Ids {
     /// Ids that are drawn apart from these: from one draw of the same seed, or from the system. [`Fork::ids`] begins them
     /// anew each time, for what may have to be done twice and must come out the same.
     pub fn fork(&self) -> Fork {
-        let is_seeded = self.source().is_some();
-        Fork(is_seeded.then(|| u64::from_le_bytes(self.bytes())))
+        Fork(self.is_seeded().then(|| u64::from_le_bytes(self.bytes())))
+    }
+
+    /// Whether a seed gives the ids, so that they are the same ones each time.
+    pub fn is_seeded(&self) -> bool {
+        self.own.is_some() || (self.has_seed() && self.read(|seeded| seeded.server.is_some()))
     }
 
     fn source(&self) -> Option<Arc<Mutex<Sequence>>> {

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use rusqlite::{CachedStatement, Connection, OptionalExtension, params};
 
-use super::rows::{Drawn, Gathering, Sweep, insert, place};
+use super::rows::{Drawn, Gathering, Sweep, insert};
 use crate::clock::{Fork, Ids};
 use crate::providers::wechat::error::Error;
 use crate::providers::wechat::ticket;
@@ -60,10 +60,10 @@ pub(in super::super) async fn permanent(shared: &Shared, appid: String, scene: S
     shared.store().change(Permanent { shared: shared.clone(), now, draws, appid, scene }).await
 }
 
-/// Where the characters of a code begin that say its place: behind `02`.
-pub(super) const PLACE: usize = 2;
+/// Characters with which neighbours begin: `02` and three more.
+const PREFIX: usize = 5;
 
-/// When expired codes were last forgotten, and where new ones lie.
+/// When expired codes were last forgotten, and how new ones begin.
 #[derive(Default)]
 struct Kept {
     sweep: Sweep,
@@ -90,8 +90,10 @@ impl store::Change for Temporary {
         let now = changes.iter().map(|change| change.now).min().unwrap_or_default();
         let (shared, kept) = (&changes[0].shared, changes[0].shared.store().memory::<Kept>());
         // Of a time that was moved, what is long over may come again.
-        if shared.clock().is_untouched() && kept.sweep.is_due(now) {
-            connection.execute("DELETE FROM wechat_codes WHERE expires_at < ?1", [now - MEMORY])?;
+        if shared.clock().is_untouched()
+            && let Some(part) = kept.sweep.due(now, ticket::URL_SAFE.len())
+        {
+            forget_part(connection, part, now)?;
         }
         let draw = |change: &Self| {
             Row::draw(change.draws, &change.appid, &change.scene, change.now, change.seconds, &kept.gathering)
@@ -100,6 +102,15 @@ impl store::Change for Temporary {
         insert(connection, &mut rows)?;
         Ok(rows.into_iter().map(|row| Ok(row.made)).collect())
     }
+}
+
+/// Those of a part have the same character behind `02`.
+fn forget_part(connection: &Connection, part: usize, now: i64) -> Result<(), rusqlite::Error> {
+    let first = ticket::URL_SAFE[part];
+    let (from, to) = (format!("02{}", char::from(first)), format!("02{}", char::from(first + 1)));
+    let forget = "DELETE FROM wechat_codes WHERE code >= ?1 AND code < ?2 AND expires_at < ?3";
+    connection.execute(forget, (from, to, now - MEMORY))?;
+    Ok(())
 }
 
 /// Adds the permanent code of a scene.
@@ -210,23 +221,22 @@ pub(in super::super) enum By<'a> {
 }
 
 impl By<'_> {
-    /// What rows must be like, with these as the first two parameters. The place comes first, where there is one.
-    fn condition(self) -> Option<(&'static str, u32, String)> {
+    /// The code that it names, if it names one, and what rows must be like, with that as `?1` and the rest as `?2`.
+    fn condition(self) -> Option<(&'static str, String, String)> {
         match self {
             // A ticket has its code within it, and of each code there is one ticket.
             Self::Ticket(ticket) => {
-                let place = place(&ticket::code_within(ticket)?, PLACE);
-                Some(("place = ?1 AND ticket = ?2", place, ticket.to_owned()))
+                Some(("code = ?1 AND ticket = ?2", ticket::code_within(ticket)?, ticket.to_owned()))
             }
-            Self::Code(code) => Some(("place = ?1 AND code = ?2", place(code, PLACE), code.to_owned())),
-            Self::Scene(scene) => Some(("?1 = 0 AND scene = ?2", 0, scene.to_owned())),
+            Self::Code(code) => Some(("code = ?1 AND code = ?2", code.to_owned(), code.to_owned())),
+            Self::Scene(scene) => Some(("?1 = '' AND scene = ?2", String::new(), scene.to_owned())),
         }
     }
 }
 
 /// A code, of `appid` if that is given, expired or not. Of several the one that was made last.
 pub(in super::super) async fn find(shared: &Shared, by: By<'_>, appid: Option<&str>) -> Result<Option<Shown>, Error> {
-    let Some((condition, place, value)) = by.condition() else { return Ok(None) };
+    let Some((condition, code, value)) = by.condition() else { return Ok(None) };
     // No store but SQLite takes a NUL, and nothing that is looked for has one.
     if value.contains('\0') || appid.is_some_and(|appid| appid.contains('\0')) {
         return Ok(None);
@@ -239,7 +249,7 @@ pub(in super::super) async fn find(shared: &Shared, by: By<'_>, appid: Option<&s
                 "SELECT ticket, code, appid, scene, expires_at FROM wechat_codes
                  WHERE {condition} AND (?3 IS NULL OR appid = ?3) ORDER BY created_at DESC, rowid DESC LIMIT 1"
             ))?;
-            let shown = query.query_row((place, value, appid), |row| {
+            let shown = query.query_row((code, value, appid), |row| {
                 let (ticket, code, appid, scene) = (row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?);
                 Ok(Shown { ticket, code, appid, scene, expires_at: row.get(4)? })
             });
@@ -270,7 +280,7 @@ impl Row {
 impl Made {
     fn draw(ids: &Ids, scene: &Scene, created_at: i64, seconds: u32, gathering: &Gathering) -> Self {
         let mut code = ticket::draw_code(ids, scene.action.is_permanent());
-        gathering.take_in(ids, &mut code, PLACE);
+        gathering.take_in(ids, &mut code, PREFIX);
         Self { ticket: ticket::ticket(&code, created_at as u32, seconds), code }
     }
 }
@@ -289,5 +299,32 @@ impl Drawn for Row {
     /// Only of a seed is a key taken, and what a seed gives is not moved.
     fn draw_again(&mut self) {
         self.made = Made::draw(&self.ids, &self.scene, self.created_at, self.seconds, &Gathering::default());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::providers::wechat::store::MIGRATIONS;
+    use crate::store::Store;
+
+    #[tokio::test]
+    async fn all_parts_together_forget_what_ended_long_ago_and_nothing_else() {
+        let store = Store::in_memory(MIGRATIONS).await.expect("a store");
+        let left = store.run(|connection| -> Result<Vec<Option<i64>>, store::Error> {
+            let ids = Ids::seeded(5);
+            for number in 0..600 {
+                let ends = [None, Some(1_000_000 - MEMORY), Some(1_000_000 - MEMORY - 1)][number % 3];
+                let add = "INSERT INTO wechat_codes VALUES (?1, ?1, 'a', 'x', ?1, 0, ?2)";
+                connection.execute(add, (ticket::draw_code(&ids, ends.is_none()), ends))?;
+            }
+            for part in 0..ticket::URL_SAFE.len() {
+                forget_part(connection, part, 1_000_000)?;
+            }
+            let mut query = connection.prepare("SELECT expires_at FROM wechat_codes ORDER BY expires_at")?;
+            Ok(query.query_map((), |row| row.get(0))?.collect::<Result<_, _>>()?)
+        });
+        let expected = [vec![None; 200], vec![Some(1_000_000 - MEMORY); 200]].concat();
+        assert_eq!(left.await.expect("done"), expected);
     }
 }

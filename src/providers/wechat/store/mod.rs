@@ -11,7 +11,7 @@ pub(super) mod tokens;
 
 use crate::store::{Column, Kind, Migration, Table};
 
-pub(super) const MIGRATIONS: &[Migration] = &[FIRST, CURRENT_TOKENS, FOLLOWERS, PLACES];
+pub(super) const MIGRATIONS: &[Migration] = &[FIRST, CURRENT_TOKENS, FOLLOWERS, GATHERED];
 
 const FIRST: Migration = Migration {
     version: 2_026_112_131,
@@ -76,89 +76,38 @@ const FOLLOWERS: Migration = Migration {
     ",
 };
 
-/// How far a character of a key is ahead of the one three places on, of 64; [`rows::place`] is made of three such.
-macro_rules! digit {
-    ($key:literal, $at:literal, $drawn:literal) => {
-        concat!(
-            "(instr(",
-            alphabet!(),
-            ", substr(",
-            $key,
-            ", ",
-            $at,
-            ", 1)) + 64 - ",
-            "instr(",
-            alphabet!(),
-            ", substr(",
-            $key,
-            ", ",
-            $drawn,
-            ", 1))) % 64"
-        )
-    };
-}
-
-/// That of codes and tokens, as a text in SQL.
-macro_rules! alphabet {
-    () => {
-        "'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-'"
-    };
-}
-
-/// Rows that are added together lie beside each other, see [`rows`]. A ticket has its code within it.
-const PLACES: Migration = Migration {
+/// As few pages as can be are touched for a row, see [`rows`]. A ticket has its code within it, and needs no index.
+const GATHERED: Migration = Migration {
     version: 2_026_112_735,
-    about: "WeChat tokens and codes by place",
-    sql: concat!(
-        "
-        CREATE TABLE placed_tokens (
-            token TEXT NOT NULL,
-            place INTEGER NOT NULL AS ((",
-        digit!("token", "4", "7"),
-        ") * 4096
-                + (",
-        digit!("token", "5", "8"),
-        ") * 64 + ",
-        digit!("token", "6", "9"),
-        "),
+    about: "WeChat tokens and codes by their keys alone",
+    sql: "
+        CREATE TABLE gathered_tokens (
+            token TEXT NOT NULL PRIMARY KEY,
             appid TEXT NOT NULL,
             kind TEXT NOT NULL,
             forced BOOLEAN NOT NULL,
             issued_at BIGINT NOT NULL,
             expires_at BIGINT NOT NULL,
-            superseded_at BIGINT,
-            UNIQUE (place, token)
-        );
-        INSERT INTO placed_tokens SELECT * FROM wechat_tokens ORDER BY rowid;
+            superseded_at BIGINT
+        ) WITHOUT ROWID;
+        INSERT INTO gathered_tokens SELECT * FROM wechat_tokens ORDER BY token;
         DROP TABLE wechat_tokens;
-        ALTER TABLE placed_tokens RENAME TO wechat_tokens;
+        ALTER TABLE gathered_tokens RENAME TO wechat_tokens;
         CREATE INDEX wechat_tokens_current ON wechat_tokens (appid, kind, expires_at) WHERE superseded_at IS NULL;
-        CREATE INDEX wechat_tokens_by_end ON wechat_tokens (expires_at);
-        CREATE TABLE placed_codes (
+        CREATE TABLE gathered_codes (
             ticket TEXT NOT NULL,
-            code TEXT NOT NULL,
-            place INTEGER NOT NULL AS ((",
-        digit!("code", "3", "6"),
-        ") * 4096
-                + (",
-        digit!("code", "4", "7"),
-        ") * 64 + ",
-        digit!("code", "5", "8"),
-        "),
+            code TEXT NOT NULL PRIMARY KEY,
             appid TEXT NOT NULL,
             action TEXT NOT NULL,
             scene TEXT NOT NULL,
             created_at BIGINT NOT NULL,
-            expires_at BIGINT,
-            UNIQUE (place, code)
+            expires_at BIGINT
         );
-        INSERT INTO placed_codes SELECT * FROM wechat_codes ORDER BY rowid;
+        INSERT INTO gathered_codes SELECT * FROM wechat_codes ORDER BY rowid;
         DROP TABLE wechat_codes;
-        ALTER TABLE placed_codes RENAME TO wechat_codes;
+        ALTER TABLE gathered_codes RENAME TO wechat_codes;
         CREATE UNIQUE INDEX wechat_codes_permanent ON wechat_codes (appid, action, scene) WHERE expires_at IS NULL;
-        CREATE INDEX wechat_codes_by_end ON wechat_codes (expires_at);
-        "
-    ),
+    ",
 };
 
 /// What requests have left. An account owns its rows by its AppID.
@@ -205,52 +154,26 @@ pub(super) const TABLES: &[Table] = {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
-    use super::rows::place;
     use super::*;
-    use crate::clock::Ids;
-    use crate::providers::wechat::ticket::{URL_SAFE, draw_code};
     use crate::store::{Access, Error, Store};
 
     #[tokio::test]
-    async fn the_schema_and_the_program_agree_on_places_also_of_rows_from_before() {
+    async fn rows_of_an_older_schema_are_taken_along() {
         const ADD: &str = "
-            INSERT INTO wechat_tokens (token, appid, kind, forced, issued_at, expires_at) VALUES (?1, 'a', 'plain', 0, 1, 2);
-            INSERT INTO wechat_codes (ticket, code, appid, action, scene, created_at) VALUES (?2, ?2, 'a', 'x', ?2, 1)";
-        let ids = Ids::seeded(9);
-        let keys: Vec<_> =
-            (0..200).map(|_| (format!("10_{}", ids.text(134, URL_SAFE)), draw_code(&ids, true))).collect();
-        let keys = Arc::new(keys);
+            INSERT INTO wechat_tokens VALUES ('10_b', 'a', 'plain', 0, 1, 2, NULL), ('10_a', 'a', 'plain', 1, 3, 4, 5);
+            INSERT INTO wechat_codes VALUES ('T1', '02b', 'a', 'x', 's', 1, NULL), ('T2', '02a', 'a', 'y', 't', 2, 3)";
         let folder = tempfile::tempdir().expect("a folder");
-        let add = |range: std::ops::Range<usize>| {
-            let keys = Arc::clone(&keys);
-            move |connection: &mut rusqlite::Connection| -> Result<(), Error> {
-                let (tokens, codes) = ADD.split_once(';').expect("two statements");
-                for (token, code) in &keys[range] {
-                    connection.execute(tokens, [token])?;
-                    connection.execute(&codes.replace("?2", "?1"), [code])?;
-                }
-                Ok(())
-            }
-        };
-        let before =
-            Store::open(folder.path(), &[FIRST, CURRENT_TOKENS, FOLLOWERS], Access::Alone).await.expect("opened");
-        before.run(add(0..100)).await.expect("added");
+        let old = [FIRST, CURRENT_TOKENS, FOLLOWERS];
+        let before = Store::open(folder.path(), &old, Access::Alone).await.expect("opened");
+        before.run(|connection| Ok::<_, Error>(connection.execute_batch(ADD)?)).await.expect("added");
+        let rows = before.rows(TABLES, None).await.expect("read");
+        assert_eq!((rows["wechat_tokens"].len(), rows["wechat_codes"].len()), (2, 2));
         before.close().await;
         drop(before);
         let store = Store::open(folder.path(), MIGRATIONS, Access::Alone).await.expect("opened");
-        store.run(add(100..200)).await.expect("added");
-        let found = store.run(|connection| -> Result<Vec<(String, u32)>, Error> {
-            let all = "SELECT token, place FROM wechat_tokens UNION ALL SELECT code, place FROM wechat_codes";
-            let mut query = connection.prepare(all)?;
-            Ok(query.query_map((), |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Result<_, _>>()?)
-        });
-        let found = found.await.expect("read");
-        assert_eq!(found.len(), 400);
-        for (key, found) in found {
-            let at = if key.len() == 22 { codes::PLACE } else { tokens::PLACE };
-            assert_eq!(found, place(&key, at), "{key}");
-        }
+        let mut now = store.rows(TABLES, None).await.expect("read");
+        // Tokens are in the order of their keys.
+        now.get_mut("wechat_tokens").expect("a table").reverse();
+        assert_eq!(now, rows);
     }
 }

@@ -1,16 +1,15 @@
-//! Rows whose keys are drawn at random, and where they lie.
+//! Rows whose keys are drawn at random, where they lie, and when those that ended are looked for.
 //!
-//! A random key costs a page of the index that it lies in, and a table of some size has another page for each row that is
-//! added. So keys that are drawn one after the other have a part in common, their place, and the tables have it in front
-//! of the key: sixty-four rows lie beside each other, and what is added is near to what was added before. A place is said
-//! by six characters of the key itself, and looks as random as they do.
+//! In a table of some size each random key has a page of its own, which is read and written for it alone. So keys that are
+//! drawn one after the other begin alike: their rows lie beside each other, and what is added is near to what was added
+//! before. At least 48 bits of a key remain that nobody knows who knows its neighbours.
 
-use std::sync::atomic::{AtomicI64, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use rusqlite::{CachedStatement, Connection};
 
 use crate::clock::Ids;
-use crate::providers::wechat::ticket::URL_SAFE;
 use crate::store;
 
 /// Draws of a code or token until one is free. More than one is only ever needed where ids come from a seed.
@@ -51,70 +50,56 @@ pub(super) fn insert<R: Drawn>(connection: &Connection, rows: &mut [R]) -> Resul
     Ok(())
 }
 
-/// Characters of a key that say its place: half of them are as they were drawn, the others so far ahead of these.
-const PLACE: usize = 6;
-
-/// Where the row of a key lies: the six characters from `at` on, to which all keys of a kind stick. 0 where they are none
-/// of a key's.
-pub(super) fn place(key: &str, at: usize) -> u32 {
-    let digit = |character: &u8| URL_SAFE.iter().position(|known| known == character).map(|digit| digit as u32);
-    let Some(characters) = key.as_bytes().get(at..at + PLACE) else { return 0 };
-    let (ahead, drawn) = characters.split_at(PLACE / 2);
-    let digits = ahead.iter().zip(drawn).map(|(ahead, drawn)| Some((digit(ahead)? + 64 - digit(drawn)?) % 64));
-    digits.reduce(|number, digit| Some(number? * 64 + digit?)).flatten().unwrap_or_default()
-}
-
-/// The place of the keys that are drawn one after the other.
+/// What the keys begin with that are drawn one after the other.
 #[derive(Default)]
-pub(super) struct Gathering {
-    place: AtomicU32,
-    drawn: AtomicU32,
+pub(super) struct Gathering(Mutex<Last>);
+
+#[derive(Default)]
+struct Last {
+    prefix: String,
+    drawn: u32,
 }
 
 impl Gathering {
-    /// Keys in a place.
+    /// Keys that begin alike.
     const KEYS: u32 = 64;
 
-    /// Moves a key that was just drawn to where the last ones are; each sixty-fourth stays where it is, and the next ones
-    /// follow it there. Those that a seed gives are what it gives.
-    pub(super) fn take_in(&self, ids: &Ids, key: &mut String, at: usize) {
+    /// Lets a key that was just drawn begin as the last ones do, with so many characters; each sixty-fourth keeps its own,
+    /// and the next ones take them over. Those that a seed gives are what it gives.
+    pub(super) fn take_in(&self, ids: &Ids, key: &mut String, characters: usize) {
         if ids.is_seeded() {
             return;
         }
-        if self.drawn.fetch_add(1, Ordering::Relaxed).is_multiple_of(Self::KEYS) {
-            self.place.store(place(key, at), Ordering::Relaxed);
-            return;
+        let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if last.drawn.is_multiple_of(Self::KEYS) {
+            key[..characters].clone_into(&mut last.prefix);
+        } else {
+            key.replace_range(..characters, &last.prefix);
         }
-        let place = self.place.load(Ordering::Relaxed);
-        let drawn = &key.as_bytes()[at + PLACE / 2..at + PLACE];
-        let ahead: String = drawn
-            .iter()
-            .zip([place / 4096, place / 64, place])
-            .map(|(drawn, digit)| {
-                let drawn = URL_SAFE.iter().position(|known| known == drawn).unwrap_or_default();
-                char::from(URL_SAFE[(drawn + digit as usize) % 64])
-            })
-            .collect();
-        key.replace_range(at..at + PLACE / 2, &ahead);
+        last.drawn = last.drawn.wrapping_add(1);
     }
 }
 
-/// When rows that ended long ago were last looked for: not with every change.
+/// When rows that ended long ago were last looked for, and which part of the table is next: not with every change, and never
+/// all of a table at once.
 #[derive(Default)]
-pub(super) struct Sweep(AtomicI64);
+pub(super) struct Sweep {
+    last: AtomicI64,
+    next: AtomicUsize,
+}
 
 impl Sweep {
     /// Seconds between two looks.
     const PAUSE: i64 = 60;
 
-    /// Whether it is time at `now`; then the next time is a while later.
-    pub(super) fn is_due(&self, now: i64) -> bool {
-        let last = self.0.load(Ordering::Relaxed);
-        let due = !(last..last + Self::PAUSE).contains(&now);
-        if due {
-            self.0.store(now, Ordering::Relaxed);
+    /// Which of `parts` is to be looked through at `now`, if it is time; the next one a while later.
+    pub(super) fn due(&self, now: i64, parts: usize) -> Option<usize> {
+        let last = self.last.load(Ordering::Relaxed);
+        if (last..last + Self::PAUSE).contains(&now) {
+            return None;
         }
-        due
+        self.last.store(now, Ordering::Relaxed);
+        Some(self.next.fetch_add(1, Ordering::Relaxed) % parts)
     }
 }
 
@@ -123,38 +108,19 @@ mod tests {
     use std::collections::HashMap;
 
     use super::*;
+    use crate::providers::wechat::ticket::URL_SAFE;
 
     #[test]
-    fn keys_that_are_drawn_one_after_the_other_lie_together_and_look_as_if_not() {
+    fn keys_that_are_drawn_one_after_the_other_begin_alike() {
         let (ids, gathering) = (Ids::system(), Gathering::default());
-        let mut keys = Vec::new();
+        let mut keys = HashMap::new();
         for _ in 0..640 {
             let mut key = format!("02{}", ids.text(11, URL_SAFE));
-            gathering.take_in(&ids, &mut key, 2);
+            gathering.take_in(&ids, &mut key, 5);
             assert!(key.len() == 13 && key.starts_with("02"), "{key}");
-            keys.push(key);
+            *keys.entry(key[..5].to_owned()).or_insert(0) += 1;
         }
-        let mut places = HashMap::new();
-        for key in &keys {
-            *places.entry(place(key, 2)).or_insert(0) += 1;
-        }
-        assert!(places.len() <= 10 && places.values().all(|keys| keys % 64 == 0), "{places:?}");
-        for at in 2..8 {
-            let seen: std::collections::BTreeSet<_> = keys.iter().map(|key| key.as_bytes()[at]).collect();
-            assert!(seen.len() > 48, "one of 64 at {at}, {} seen", seen.len());
-        }
-    }
-
-    #[test]
-    fn a_place_is_said_by_six_characters() {
-        assert_eq!(place("02AAAAAA", 2), 0);
-        assert_eq!(place("02BAAAAA", 2), 4096);
-        assert_eq!(place("02AABAAA", 2), 1);
-        assert_eq!(place("02AAAAAB", 2), 63);
-        assert_eq!(place("02-__A_-", 2), 63 * 4096 + 63);
-        for short in ["", "02AAAAA", "02AAAAA/", "02AA\u{e9}AAA"] {
-            assert_eq!(place(short, 2), 0, "{short}");
-        }
+        assert!(keys.len() > 5 && keys.values().all(|alike| alike % 64 == 0), "{keys:?}");
     }
 
     #[test]
@@ -163,15 +129,15 @@ mod tests {
         for _ in 0..3 {
             let mut key = ids.text(8, URL_SAFE);
             let before = key.clone();
-            gathering.take_in(&ids, &mut key, 0);
+            gathering.take_in(&ids, &mut key, 3);
             assert_eq!(key, before);
         }
     }
 
     #[test]
-    fn a_look_is_due_once_a_minute_and_after_a_step_back() {
+    fn a_part_is_due_once_a_minute_and_after_a_step_back() {
         let sweep = Sweep::default();
-        let due = [1_000, 1_000, 1_059, 1_060, 1_061, 500, 501].map(|now| sweep.is_due(now));
-        assert_eq!(due, [true, false, false, true, false, true, false]);
+        let due = [1_000, 1_000, 1_059, 1_060, 1_061, 500, 501, 560].map(|now| sweep.due(now, 3));
+        assert_eq!(due, [Some(0), None, None, Some(1), None, Some(2), None, Some(0)]);
     }
 }

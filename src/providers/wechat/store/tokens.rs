@@ -8,7 +8,7 @@
 use rusqlite::{CachedStatement, Connection, OptionalExtension, params};
 
 use super::counts;
-use super::rows::{Drawn, Gathering, Sweep, insert, place};
+use super::rows::{Drawn, Gathering, Sweep, insert};
 use crate::clock::{Fork, Ids};
 use crate::providers::wechat::error::Error;
 use crate::providers::wechat::ticket::URL_SAFE;
@@ -24,8 +24,10 @@ const PAUSE: i64 = 30;
 /// Seconds that an ended token is remembered, so that it is answered with 42001. Assumed: a week, like rids.
 const MEMORY: i64 = 7 * 86_400;
 
-/// Where the characters of a token begin that say its place: behind two digits and `_`.
-pub(super) const PLACE: usize = 3;
+/// Characters with which neighbours begin: two digits, `_`, and three more.
+const PREFIX: usize = 6;
+/// Digits that a token can begin with, from the first on.
+const DIGITS: (u32, u32) = (10, 90);
 
 const PLAIN: &str = "plain";
 const STABLE: &str = "stable";
@@ -87,12 +89,11 @@ pub(in super::super) async fn find(shared: &Shared, token: &str) -> Result<Optio
         return Ok(Some(known));
     }
     let moment = kept.known.moment();
-    let (place, asked) = (place(token, PLACE), token.to_owned());
+    let asked = token.to_owned();
     let known = shared.store().run(move |connection| {
-        let mut query = connection.prepare_cached(
-            "SELECT appid, expires_at, superseded_at FROM wechat_tokens WHERE place = ?1 AND token = ?2",
-        )?;
-        let known = query.query_row((place, asked), |row| {
+        let mut query =
+            connection.prepare_cached("SELECT appid, expires_at, superseded_at FROM wechat_tokens WHERE token = ?1")?;
+        let known = query.query_row([asked], |row| {
             Ok(Known { appid: row.get(0)?, expires_at: row.get(1)?, superseded_at: row.get(2)? })
         });
         Ok::<_, Error>(known.optional()?)
@@ -320,9 +321,19 @@ fn supersede(change: &Connection, appid: &str, kind: &str, now: i64, end: i64) -
 
 /// Forgets the tokens that ended long ago. Of a time that was moved, what is long over may come again.
 fn forget_ended(change: &Connection, shared: &Shared, kept: &Kept, now: i64) -> Result<(), rusqlite::Error> {
-    if shared.clock().is_untouched() && kept.sweep.is_due(now) {
-        change.execute("DELETE FROM wechat_tokens WHERE expires_at < ?1", [now - MEMORY])?;
+    if shared.clock().is_untouched()
+        && let Some(part) = kept.sweep.due(now, DIGITS.1 as usize)
+    {
+        forget_part(change, part, now)?;
     }
+    Ok(())
+}
+
+/// Those of a part have the same two digits; behind `_` comes "`".
+fn forget_part(change: &Connection, part: usize, now: i64) -> Result<(), rusqlite::Error> {
+    let digits = DIGITS.0 as usize + part;
+    let forget = "DELETE FROM wechat_tokens WHERE token >= ?1 AND token < ?2 AND expires_at < ?3";
+    change.execute(forget, (format!("{digits}_"), format!("{digits}`"), now - MEMORY))?;
     Ok(())
 }
 
@@ -343,7 +354,7 @@ impl Row {
     fn draw(draws: Fork, appid: &str, kind: &'static str, forced: bool, now: i64, gathering: &Gathering) -> Self {
         let (ids, appid) = (draws.ids(), appid.to_owned());
         let mut token = draw(&ids);
-        gathering.take_in(&ids, &mut token, PLACE);
+        gathering.take_in(&ids, &mut token, PREFIX);
         Self { ids, token, appid, kind, forced, issued_at: now, expires_at: now + LIFE, superseded_at: None }
     }
 }
@@ -365,12 +376,34 @@ impl Drawn for Row {
 
 /// A token as real ones look: two digits, `_`, and characters that need no escaping in an address.
 fn draw(ids: &Ids) -> String {
-    format!("{}_{}", 10 + ids.number() % 90, ids.text(134, URL_SAFE))
+    let (first, parts) = DIGITS;
+    format!("{}_{}", first + ids.number() % parts, ids.text(134, URL_SAFE))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::providers::wechat::store::MIGRATIONS;
+    use crate::store::Store;
+
+    #[tokio::test]
+    async fn all_parts_together_forget_what_ended_long_ago_and_nothing_else() {
+        let store = Store::in_memory(MIGRATIONS).await.expect("a store");
+        let left = store.run(|connection| -> Result<Vec<i64>, store::Error> {
+            let ids = Ids::seeded(5);
+            for number in 0..600 {
+                let ended = MEMORY + i64::from(number % 2 == 0);
+                let add = "INSERT INTO wechat_tokens VALUES (?1, 'a', 'plain', 0, 0, ?2, NULL)";
+                connection.execute(add, (draw(&ids), 2_000_000 - ended))?;
+            }
+            for part in 0..DIGITS.1 as usize {
+                forget_part(connection, part, 2_000_000)?;
+            }
+            let mut query = connection.prepare("SELECT expires_at FROM wechat_tokens")?;
+            Ok(query.query_map((), |row| row.get(0))?.collect::<Result<_, _>>()?)
+        });
+        assert_eq!(left.await.expect("done"), vec![2_000_000 - MEMORY; 300]);
+    }
 
     #[test]
     fn a_token_looks_like_a_real_one() {

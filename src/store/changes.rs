@@ -6,8 +6,10 @@
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Duration;
 
 use rusqlite::{Connection, TransactionBehavior};
+use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
 
 use super::Error;
@@ -15,6 +17,9 @@ use super::connections::Connections;
 
 /// Changes in a group, at most: bounds how long the first one waits for the others.
 const GROUP: usize = 128;
+/// How long the writer waits for others who ask at the same time, where there were some the last time: each commit and each
+/// waking of the writer costs as much as several rows. Who asks alone waits for nobody.
+const GATHERING: Duration = Duration::from_micros(40);
 /// Changes that wait for the writer; the callers of more wait to be let in.
 const QUEUE: usize = 1024;
 /// The write lock is taken at once: a change may begin with a reading, and what it reads must not be old when it writes.
@@ -64,7 +69,7 @@ impl Changes {
     /// Starts the writer.
     pub(super) fn start(connections: Connections) -> Self {
         let (sender, receiver) = mpsc::channel(QUEUE);
-        let writer = Writer { connections, own: None, patient: None };
+        let writer = Writer { connections, runtime: Handle::current(), own: None, patient: None };
         let started = std::thread::Builder::new().name("qrstack-writer".to_owned()).spawn(|| writer.run(receiver));
         // Without the thread nobody receives, and every change is answered as one to a closed store.
         if let Err(error) = started {
@@ -143,8 +148,11 @@ trait Kind: Any + Send {
 
     fn make(&mut self, connection: &Connection) -> Result<(), Error>;
 
-    /// Tells everybody what became of it, where the group was committed.
-    fn settle(self: Box<Self>, committed: Result<(), &Error>);
+    /// Learns that the group is in the store.
+    fn made(&self);
+
+    /// Tells everybody what became of it.
+    fn answer(self: Box<Self>, committed: Result<(), Error>);
 }
 
 impl<C: Change> Kind for Callers<C> {
@@ -157,12 +165,15 @@ impl<C: Change> Kind for Callers<C> {
         Ok(())
     }
 
-    fn settle(self: Box<Self>, committed: Result<(), &Error>) {
-        let Self { changes, answers, outcomes } = *self;
+    fn made(&self) {
+        C::made(&self.changes, &self.outcomes);
+    }
+
+    fn answer(self: Box<Self>, committed: Result<(), Error>) {
+        let Self { answers, outcomes, .. } = *self;
         // Who does not listen any more need not know.
         match committed {
             Ok(()) => {
-                C::made(&changes, &outcomes);
                 for (answer, outcome) in answers.into_iter().zip(outcomes) {
                     let _ = answer.send(Ok(outcome));
                 }
@@ -179,6 +190,8 @@ impl<C: Change> Kind for Callers<C> {
 /// Makes the changes of one group after another.
 struct Writer {
     connections: Connections,
+    /// Where the callers are.
+    runtime: Handle,
     /// Its connection, from the first change on; where it failed, the next change opens another. It knows its statements,
     /// and how patient it is.
     own: Option<Connection>,
@@ -189,8 +202,17 @@ struct Writer {
 impl Writer {
     fn run(mut self, mut receiver: mpsc::Receiver<Message>) {
         let mut messages = Vec::with_capacity(GROUP);
+        let mut siblings = 0;
         while receiver.blocking_recv_many(&mut messages, GROUP) > 0 {
-            gather(&mut receiver, &mut messages);
+            if siblings > 1 && messages.len() < siblings {
+                std::thread::sleep(GATHERING);
+                while messages.len() < GROUP
+                    && let Ok(message) = receiver.try_recv()
+                {
+                    messages.push(message);
+                }
+            }
+            siblings = messages.len();
             let mut group = Group::default();
             let mut closing = None;
             for message in messages.drain(..) {
@@ -216,9 +238,15 @@ impl Writer {
             return;
         }
         let committed = self.commit(&mut group);
-        for kind in group.0 {
-            kind.settle(committed.as_ref().copied());
+        if committed.is_ok() {
+            group.0.iter().for_each(|kind| kind.made());
         }
+        // Within the runtime, so that its threads are woken once and not for each caller.
+        self.runtime.spawn(async move {
+            for kind in group.0 {
+                kind.answer(committed.clone());
+            }
+        });
     }
 
     fn commit(&mut self, group: &mut Group) -> Result<(), Error> {
@@ -237,23 +265,6 @@ impl Writer {
         })?;
         self.patient = Some(patience);
         Ok(())
-    }
-}
-
-/// Lets those who are about to ask for a change do so, as long as more come: what they ask for then costs the writer's
-/// waking and the commit once. Where nobody else has anything to do, this takes no time.
-fn gather(receiver: &mut mpsc::Receiver<Message>, messages: &mut Vec<Message>) {
-    loop {
-        std::thread::yield_now();
-        let before = messages.len();
-        while messages.len() < GROUP
-            && let Ok(message) = receiver.try_recv()
-        {
-            messages.push(message);
-        }
-        if messages.len() == before || messages.len() == GROUP {
-            return;
-        }
     }
 }
 

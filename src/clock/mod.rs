@@ -9,11 +9,12 @@
 mod ids;
 mod motion;
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::thread::LocalKey;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
@@ -234,6 +235,20 @@ pub fn log_time(moment: Timestamp) -> String {
     text
 }
 
+/// The system's time at a moment that is hardly past, at less cost than asking for it: the system is asked once a second.
+pub fn real_time(moment: Instant) -> Timestamp {
+    const FRESH: Duration = Duration::from_secs(1);
+    thread_local! { static LAST: Cell<Option<(Instant, Timestamp)>> = const { Cell::new(None) } }
+    if let Some((known, time)) = LAST.get()
+        && let Some(since) = moment.checked_duration_since(known).filter(|since| *since < FRESH)
+    {
+        return time + since;
+    }
+    let (now, time) = (Instant::now(), Motion::default().now());
+    LAST.set(Some((now, time)));
+    time - now.saturating_duration_since(moment)
+}
+
 /// A second since 1970, and how it is written.
 type Second = RefCell<(i64, String)>;
 
@@ -266,6 +281,16 @@ mod tests {
         let held_elsewhere = clock.clone();
         clock.set(1_700_000_001);
         assert_eq!(held_elsewhere.unix_seconds(), 1_700_000_001);
+    }
+
+    #[test]
+    fn the_time_of_a_moment_is_the_systems() {
+        let (before, moment) = (Motion::default().now(), Instant::now());
+        let later = moment + Duration::from_millis(999);
+        let (first, then, again) = (real_time(moment), real_time(later), real_time(moment));
+        let after = Motion::default().now();
+        assert!(before <= first && first <= after && first == again, "{before} {first} {again} {after}");
+        assert_eq!(then, first + Duration::from_millis(999));
     }
 
     #[test]

@@ -81,6 +81,9 @@ pub struct Entry {
     pub answer_body: Kept,
 }
 
+/// Bytes of most heads.
+const HEAD: usize = 1 << 10;
+
 /// What can be told of an entry without reading it.
 pub(super) struct Gist<'a> {
     pub(super) id: u64,
@@ -110,7 +113,7 @@ impl Entry {
 
 /// The head of a message in one piece of memory: the first line, then a line a header, as HTTP/1.1 writes them.
 #[derive(Debug, Default)]
-pub struct Head(pub(super) Bytes);
+pub struct Head(pub(super) Vec<u8>);
 
 impl Head {
     /// Of a request.
@@ -121,10 +124,9 @@ impl Head {
         let authority = parts.uri.authority().map_or("", |authority| authority.as_str());
         let divider = if scheme.is_empty() { "" } else { "://" };
         let line = [parts.method.as_str(), " ", scheme, divider, authority, target, " ", version(parts.version)];
-        let lines: usize = parts.headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
-        let mut bytes = Vec::with_capacity(line.iter().map(|part| part.len()).sum::<usize>() + 2 + lines);
-        write(&mut bytes, &line, &parts.headers);
-        Self(bytes.into())
+        let mut bytes = Vec::with_capacity(HEAD);
+        write(|part| bytes.extend_from_slice(part), &line, &parts.headers);
+        Self(bytes)
     }
 
     /// The words of the first line: method, target and version, or version, status and reason.
@@ -160,16 +162,17 @@ pub(super) fn answer_line(status: &StatusCode) -> [&str; 4] {
     ["HTTP/1.1 ", status.as_str(), " ", status.canonical_reason().unwrap_or_default()]
 }
 
-/// Adds a head with this first line.
-pub(super) fn write(bytes: &mut Vec<u8>, line: &[&str], headers: &HeaderMap) {
+/// Writes a head with this first line.
+pub(super) fn write(mut put: impl FnMut(&[u8]), line: &[&str], headers: &HeaderMap) {
     for part in line {
-        bytes.extend_from_slice(part.as_bytes());
+        put(part.as_bytes());
     }
-    bytes.extend_from_slice(b"\r\n");
+    put(b"\r\n");
     for (name, value) in headers {
-        for part in [name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"] {
-            bytes.extend_from_slice(part);
-        }
+        put(name.as_str().as_bytes());
+        put(b": ");
+        put(value.as_bytes());
+        put(b"\r\n");
     }
 }
 
@@ -200,8 +203,8 @@ mod tests {
         assert_eq!(head.header("host").as_deref(), Some("h:1"));
         assert_eq!(request("http://other:2/a").line()[1], "http://other:2/a");
         let (mut answer, line) = (Vec::new(), answer_line(&StatusCode::OK));
-        write(&mut answer, &line, &HeaderMap::new());
-        assert_eq!(Head(answer.into()).line(), ["HTTP/1.1", "200", "OK"]);
+        write(|part| answer.extend_from_slice(part), &line, &HeaderMap::new());
+        assert_eq!(Head(answer).line(), ["HTTP/1.1", "200", "OK"]);
         assert_eq!(Head::default().line(), ["", "", ""]);
     }
 }

@@ -18,11 +18,9 @@ use crate::explain::Explanation;
 use crate::underway::{Kept, Texts};
 
 /// Bytes from which on a page is full.
-const PAGE: usize = 16 << 10;
-/// Bytes that the open page has room for, so that it need not grow for most entries.
-const OPEN: usize = 2 * PAGE;
-/// Bytes of a page that may stay unused.
-const WASTE: usize = PAGE / 8;
+const PAGE: usize = 32 << 10;
+/// Bytes of most pages that are full: so much longer than needed for that, because entries end where they end.
+const ROOM: usize = PAGE + PAGE / 8;
 /// Bodies up to this length lie in pages. Longer ones stay where they are, since copying them takes its time.
 const COPIED: usize = 16 << 10;
 
@@ -37,10 +35,18 @@ pub(super) struct Ring {
     /// The number of the first of them.
     first_page: u64,
     /// The page behind them.
-    open: Vec<u8>,
+    open: Open,
     bytes: usize,
     last_id: u64,
     dropped: u64,
+}
+
+/// A page that is being written.
+#[derive(Default)]
+struct Open {
+    /// Longer than what was written, so that hardly anything that is written makes it grow.
+    bytes: Vec<u8>,
+    written: usize,
 }
 
 /// Where an entry lies.
@@ -97,12 +103,11 @@ impl Ring {
         let id = self.last_id;
         let start = self.open();
         let rare = write(&mut self.open, record);
-        let length = self.open.len() - start;
+        let length = self.open.written - start;
         let bytes = bytes(length, rare.as_deref());
         let mut made_room = Vec::new();
         if bytes > max_bytes {
-            self.open.truncate(start);
-            self.open.shrink_to(OPEN);
+            self.open.written = start;
             self.dropped += 1;
             made_room.extend(rare);
             return made_room;
@@ -124,19 +129,16 @@ impl Ring {
 
     /// Where an entry begins that is added now.
     fn open(&mut self) -> usize {
-        if self.open.len() >= PAGE {
+        if self.open.written >= PAGE {
             self.close();
         }
-        if self.open.is_empty() && self.open.capacity() != OPEN {
-            self.open = Vec::with_capacity(OPEN);
-        }
-        self.open.len()
+        self.open.written
     }
 
     /// Notes where the entry lies that was added last.
     fn added(&mut self, id: u64, start: usize) {
         let page = self.first_page + self.full.len() as u64;
-        let length = self.open.len() - start;
+        let length = self.open.written - start;
         self.places.push_back(Place { id, page, start: start as u32, length: length as u32 });
     }
 
@@ -151,14 +153,13 @@ impl Ring {
             // Somebody may be looking at it.
             spare = Arc::into_inner(page).or(spare);
         }
-        let length = self.open.len();
-        if length > 0 {
-            let fits = |page: &Vec<u8>| (length..=length + WASTE).contains(&page.capacity());
-            let mut page = spare.filter(fits).unwrap_or_else(|| Vec::with_capacity(length));
+        let written = self.open.take();
+        if !written.is_empty() {
+            let room = if (PAGE..=ROOM).contains(&written.len()) { ROOM } else { written.len() };
+            let mut page = spare.filter(|page| page.capacity() == room).unwrap_or_else(|| Vec::with_capacity(room));
             page.clear();
-            page.extend_from_slice(&self.open);
+            page.extend_from_slice(written);
             self.full.push_back(Arc::new(page));
-            self.open.clear();
         }
     }
 
@@ -191,11 +192,33 @@ impl Ring {
         for place in places.into_iter().filter(|place| !is_forgotten(place.id)) {
             let entry = place.within(&full[(place.page - first) as usize]);
             let start = self.open();
-            self.open.extend_from_slice(entry);
+            self.open.put(entry);
             self.added(place.id, start);
             self.bytes += bytes(entry.len(), None);
         }
         before - self.places.len()
+    }
+}
+
+impl Open {
+    #[inline]
+    fn put(&mut self, piece: &[u8]) {
+        let end = self.written + piece.len();
+        if end > self.bytes.len() {
+            self.bytes.resize(end.max(ROOM), 0);
+        }
+        self.bytes[self.written..end].copy_from_slice(piece);
+        self.written = end;
+    }
+
+    /// What was written; the page is empty then.
+    fn take(&mut self) -> &[u8] {
+        if self.bytes.len() > ROOM {
+            self.bytes.truncate(self.written.max(ROOM));
+            self.bytes.shrink_to_fit();
+        }
+        let written = std::mem::take(&mut self.written);
+        &self.bytes[..written]
     }
 }
 
@@ -225,34 +248,35 @@ mod flag {
 }
 
 /// Writes an entry into a page; gives what does not go there.
-fn write(page: &mut Vec<u8>, record: &Record<'_>) -> Option<Arc<Rare>> {
-    let start = page.len();
-    page.extend_from_slice(&[0; FIXED]);
+fn write(page: &mut Open, record: &Record<'_>) -> Option<Arc<Rare>> {
+    let start = page.written;
+    page.put(&[0; FIXED]);
     let mut ends = [0; PARTS];
-    let mut part = 0;
-    let mut end = |page: &Vec<u8>| {
-        ends[part] = page.len();
-        part += 1;
+    let mut next = ends.iter_mut();
+    let mut end = |page: &Open| {
+        if let Some(end) = next.next() {
+            *end = page.written;
+        }
     };
     for text in [record.vendor, record.operation, record.code, record.credential.unwrap_or_default()] {
-        page.extend_from_slice(text.as_bytes());
+        page.put(text.as_bytes());
         end(page);
     }
     for bytes in [record.content.as_bytes(), &record.request.0] {
-        page.extend_from_slice(bytes);
+        page.put(bytes);
         end(page);
     }
     let request_body = record.request_body;
     let is_long = request_body.bytes() > COPIED || !request_body.is_whole();
     if !is_long {
-        request_body.pieces().into_iter().for_each(|piece| page.extend_from_slice(piece));
+        request_body.pieces().into_iter().for_each(|piece| page.put(piece));
     }
     end(page);
-    entry::write(page, &entry::answer_line(&record.status), record.headers);
+    entry::write(|part| page.put(part), &entry::answer_line(&record.status), record.headers);
     end(page);
     let long_answer = record.answer_body.filter(|body| body.len() > COPIED);
     if let (Some(body), None) = (record.answer_body, long_answer) {
-        page.extend_from_slice(body);
+        page.put(body);
     }
     end(page);
 
@@ -264,8 +288,7 @@ fn write(page: &mut Vec<u8>, record: &Record<'_>) -> Option<Arc<Rare>> {
     ] {
         flags |= if is_so { flag } else { 0 };
     }
-    let (fixed, _) = page[start..].split_first_chunk_mut::<FIXED>().expect("it was put there");
-    *fixed = laid(record, flags, start + FIXED, ends);
+    page.bytes[start..start + FIXED].copy_from_slice(&laid(record, flags, start + FIXED, ends));
 
     let is_rare = is_long || long_answer.is_some() || record.fault.is_some() || record.explanation.is_some();
     is_rare.then(|| {
@@ -396,9 +419,9 @@ impl Found {
             content: Texts::read(content),
             fault: rare.and_then(|rare| rare.fault.clone()),
             explanation: rare.and_then(|rare| rare.explanation.clone()),
-            request: Head(copy(request)),
+            request: Head(request.to_vec()),
             request_body: body(request_body, long_request, flag::REQUEST_COMPLETE),
-            answer: Head(copy(answer)),
+            answer: Head(answer.to_vec()),
             answer_body: body(answer_body, long_answer, flag::ANSWER_COMPLETE),
         }
     }
@@ -414,6 +437,6 @@ impl Ring {
 
     /// Memory of all pages.
     pub(super) fn memory(&self) -> usize {
-        self.full.iter().map(|page| page.capacity()).sum::<usize>() + self.open.capacity()
+        self.full.iter().map(|page| page.capacity()).sum::<usize>() + self.open.bytes.capacity()
     }
 }

@@ -18,7 +18,7 @@ use tower_http::catch_panic::{CatchPanicLayer, ResponseForPanic};
 use tracing::Instrument;
 
 use super::damage::damage;
-use crate::clock::Motion;
+use crate::clock::real_time;
 use crate::journal::{self, Head, Record};
 use crate::shared::{Outcome, Shared};
 use crate::underway::{self, Kept, Notes};
@@ -101,7 +101,7 @@ impl Attendant {
             operation: (self.operation)(parts),
             method: parts.method.clone(),
             started,
-            record: is_recorded.then(|| (Motion::default().now(), Head::of_request(parts))),
+            record: is_recorded.then(|| (real_time(started), Head::of_request(parts))),
         }
     }
 
@@ -137,6 +137,8 @@ impl Attendant {
                 answer.headers_mut().insert(DATE, date);
             }
         }
+        // Looked at where it is, not copied: it may be long.
+        let whole = record.as_ref().and_then(|_| journal::take_whole(&mut answer));
         let (outcome, status, elapsed) = (answer.extensions().get::<Outcome>(), answer.status(), started.elapsed());
         let operation = outcome.and_then(|outcome| outcome.operation).unwrap_or(operation);
         let code = outcome.map_or("", |outcome| outcome.code.as_ref());
@@ -152,15 +154,12 @@ impl Attendant {
         let counted = if outcome.is_some() { code } else { status.as_str() };
         self.shared.metrics().answered(self.vendor, operation, counted, elapsed);
         let Some((at, head)) = record else { return answer };
-        // Looked at where it is, not copied: it may be long.
-        let whole = journal::take_whole(&mut answer);
-        let outcome = answer.extensions().get::<Outcome>();
         self.shared.journal().record(&Record {
             at,
             elapsed,
             vendor: self.vendor,
             operation,
-            code: outcome.map_or("", |outcome| outcome.code.as_ref()),
+            code,
             credential: outcome.and_then(|outcome| outcome.credential.as_deref()),
             content: &notes.content,
             fault: notes.fault.as_deref(),

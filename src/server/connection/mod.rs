@@ -248,12 +248,16 @@ impl<T: Transport> Connection<T> {
                     return Poll::Ready(Ok(()));
                 }
                 Need::FirstByte { is_later } => {
+                    let read = self.poll_more(cx);
                     let time = if is_later { self.deadlines.idle } else { self.deadlines.head };
-                    if self.is_late(Waiting::Beginning, time, cx) || (is_later && self.must_leave(cx)) {
+                    // What is here is taken, whatever the time.
+                    if read.is_pending()
+                        && (self.is_late(Waiting::Beginning, time, cx) || (is_later && self.must_leave(cx)))
+                    {
                         // To hyper, as if the client had left.
                         return Poll::Ready(Ok(()));
                     }
-                    self.poll_more(cx)
+                    read
                 }
                 Need::Head => {
                     self.leaving = None;

@@ -13,9 +13,11 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Version
 use axum::response::Response;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
+use jiff::Timestamp;
 use quick_xml::escape::partial_escape;
 
 use super::super::error::{Error, Mismatch};
+use crate::clock::http_date;
 use crate::intake::named_host;
 use crate::shared::{Outcome, Shared};
 use crate::signing::percent_encode;
@@ -63,9 +65,8 @@ pub(in super::super) struct Frame {
     resource: String,
     request_id: String,
     trace_id: String,
-    server_time: String,
-    /// The same moment as a header.
-    date: String,
+    /// When it is answered.
+    now: Timestamp,
     /// Whether no further answer comes on this connection.
     closes: bool,
     /// Whether the client wants the headers alone.
@@ -91,7 +92,8 @@ impl Frame {
     }
 
     fn to(shared: &Shared, credential: Option<Arc<str>>) -> Self {
-        let (clock, ids) = (shared.clock_of(credential.as_deref()), shared.ids_of(credential.as_deref()));
+        let now = shared.clock_of(credential.as_deref()).now();
+        let ids = shared.ids_of(credential.as_deref());
         // Recorded: ids in public reports are base64 of seconds, address, process and counter in hexadecimal, and of a
         // long hexadecimal text.
         // Drawn at once, since each draw asks the system.
@@ -99,13 +101,12 @@ impl Frame {
         let (numbers, trace) = drawn.split_at(12);
         let number = |at: usize| numbers[at..].first_chunk().map_or(0, |four| u32::from_le_bytes(*four));
         let (address, process, counter) = (number(0), number(4) & 0xFFFF, number(8) & 0x00FF_FFFF);
-        let request_id = format!("{:x}_{address:08x}_{process:x}_{counter:x}", clock.unix_seconds());
+        let request_id = format!("{:x}_{address:08x}_{process:x}_{counter:x}", now.as_second());
         Self {
             resource: "/".to_owned(),
             request_id: BASE64_STANDARD.encode(request_id),
             trace_id: BASE64_STANDARD.encode(hex::encode(trace)),
-            server_time: clock.now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
-            date: clock.http_date(),
+            now,
             closes: false,
             head: false,
             credential,
@@ -135,7 +136,7 @@ impl Frame {
             element("FormatString", format_string);
         }
         if error.tells_time() {
-            element("ServerTime", &self.server_time);
+            element("ServerTime", &self.now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string());
         }
         element("Resource", &self.resource);
         element("RequestId", &self.request_id);
@@ -153,7 +154,7 @@ impl Frame {
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/xml"));
         headers.insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
         headers.insert(CONNECTION, HeaderValue::from_static(if self.closes { "close" } else { "keep-alive" }));
-        headers.insert(DATE, HeaderValue::from_str(&self.date).expect("a date is visible ASCII"));
+        headers.insert(DATE, HeaderValue::from_str(&http_date(self.now)).expect("a date is visible ASCII"));
         let server = match server {
             Server::Ci => "tencent-ci",
             Server::Cos => "tencent-cos",

@@ -3,13 +3,20 @@
 //! Whatever a client sends and a line repeats, it stays one line and moves no cursor: JSON escapes by itself, text is
 //! escaped here.
 
+mod json;
+
 use std::fmt::{self, Debug, Write as _};
 use std::io::{self, IsTerminal};
 
+use tracing::Subscriber;
 use tracing::field::Field;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::field::MakeExt;
+use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::fmt::format::{Writer, debug_fn};
+use tracing_subscriber::util::SubscriberInitExt;
+
+use json::Json;
 
 use crate::config::{Config, LogFormat};
 
@@ -17,15 +24,15 @@ use crate::config::{Config, LogFormat};
 pub(super) fn start(config: &Config) {
     let filter = EnvFilter::new(&config.log.0);
     let terminal = io::stderr().is_terminal();
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
     let as_json = match config.log_format {
         LogFormat::Auto => !terminal,
         LogFormat::Text => false,
         LogFormat::Json => true,
     };
     if as_json {
-        log.json().flatten_event(true).with_current_span(true).with_span_list(false).init();
+        json_lines(filter, io::stderr).init();
     } else {
+        let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
         log.fmt_fields(debug_fn(write_field).delimited(" ")).with_ansi(terminal).init();
     }
     // A panic is one line like all others; who contains it answers for it.
@@ -33,6 +40,14 @@ pub(super) fn start(config: &Config) {
         let place = panic.location().map(ToString::to_string).unwrap_or_default();
         tracing::error!(panic = panic.payload_as_str().unwrap_or("no text"), place, "a panic");
     }));
+}
+
+/// The log as JSON, an object a line, to `writer`.
+pub fn json_lines<W>(filter: EnvFilter, writer: W) -> impl Subscriber + Send + Sync
+where
+    W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
+{
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer).fmt_fields(Json).event_format(Json).finish()
 }
 
 /// Writes a field of an event or a span as the formatter itself would, its value escaped.
@@ -68,29 +83,41 @@ mod tests {
 
     use super::*;
 
-    /// What the log holds after one event that repeats `text`, as text and as JSON.
-    fn logged(text: &str, colours: bool) -> [String; 2] {
-        let write = |as_json: bool| {
-            let written = Arc::new(Mutex::new(Vec::new()));
-            let sink = Arc::clone(&written);
-            let log = tracing_subscriber::fmt().with_writer(move || Sink(Arc::clone(&sink))).with_ansi(colours);
-            let event = || {
-                let span = tracing::info_span!("request", of = text);
-                span.in_scope(|| tracing::info!(shown = %text, debugged = ?text, "{text}"));
-            };
-            if as_json {
-                tracing::subscriber::with_default(log.json().flatten_event(true).finish(), event);
-            } else {
-                let log = log.fmt_fields(debug_fn(write_field).delimited(" "));
-                tracing::subscriber::with_default(log.finish(), event);
-            }
-            let bytes = written.lock().expect("no writer panics").clone();
-            String::from_utf8(bytes).expect("the log is UTF-8")
-        };
-        [write(false), write(true)]
+    /// What is in the log of `start` after `event`.
+    pub(super) fn written<S>(start: impl FnOnce(EnvFilter, Sink) -> S, event: impl FnOnce()) -> String
+    where
+        S: Subscriber + Send + Sync + 'static,
+    {
+        let sink = Sink::default();
+        tracing::subscriber::with_default(start(EnvFilter::new("info"), sink.clone()), event);
+        let bytes = sink.0.lock().expect("no writer panics").clone();
+        String::from_utf8(bytes).expect("the log is UTF-8")
     }
 
-    struct Sink(Arc<Mutex<Vec<u8>>>);
+    /// What the log holds after one event that repeats `text`, as text and as JSON.
+    fn logged(text: &str, colours: bool) -> [String; 2] {
+        let event = || {
+            let span = tracing::info_span!("request", of = text);
+            span.in_scope(|| tracing::info!(shown = %text, debugged = ?text, "{text}"));
+        };
+        let lines = |filter, sink| {
+            let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(sink).with_ansi(colours);
+            log.fmt_fields(debug_fn(write_field).delimited(" ")).finish()
+        };
+        [written(lines, event), written(json_lines, event)]
+    }
+
+    /// A log in memory.
+    #[derive(Clone, Default)]
+    pub(super) struct Sink(Arc<Mutex<Vec<u8>>>);
+
+    impl MakeWriter<'_> for Sink {
+        type Writer = Self;
+
+        fn make_writer(&self) -> Self {
+            self.clone()
+        }
+    }
 
     impl io::Write for Sink {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {

@@ -1,27 +1,33 @@
-//! Changes of many callers in one transaction, so that the disk is waited for once a group and not once a change.
+//! Changes of many callers in one transaction, so that what a transaction costs is paid once a group and not once a change.
 //!
-//! One writer, a thread of its own, takes what waits, makes all of it in one transaction, commits, and only then answers:
-//! who is told of a change finds it after a sudden end. Nobody waits for a group to fill; it is what came while the one
-//! before was written.
+//! Who asks first while nobody serves lets a task begin that does: it lets all others run who are ready to, takes what
+//! they ask for, makes all of it in one transaction, commits, and only then answers: who is told of a change finds it after
+//! a sudden end. What comes meanwhile is the next group.
+//!
+//! A group that waits for the disk, or for the write lock of another process, is written where that holds no client up.
+//! Any other takes less time than it would take to wake another thread, and is written where the task is.
 
 use std::any::Any;
+use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
-use rusqlite::{Connection, TransactionBehavior};
-use tokio::runtime::Handle;
-use tokio::sync::{mpsc, oneshot};
+use rusqlite::{Connection, ErrorCode, TransactionBehavior};
+use tokio::sync::{Semaphore, oneshot};
 
 use super::Error;
-use super::connections::Connections;
+use super::connections::{Connections, PATIENCE};
 
 /// Changes in a group, at most: bounds how long the first one waits for the others.
 const GROUP: usize = 128;
-/// How long the writer waits for others who ask at the same time, where there were some the last time: each commit and each
-/// waking of the writer costs as much as several rows. Who asks alone waits for nobody.
-const GATHERING: Duration = Duration::from_micros(40);
-/// Changes that wait for the writer; the callers of more wait to be let in.
-const QUEUE: usize = 1024;
+/// Changes that are under way; the callers of more wait to be let in.
+const MOST: u32 = 1024;
+/// Changes after which the log is written back into the file. A row touches up to four pages.
+const CHECKPOINT: usize = 2048;
+/// What a group may take where the task is. A disk that made it take longer is not trusted for a while.
+const SHORT: Duration = Duration::from_millis(5);
+const DISTRUST: Duration = Duration::from_secs(1);
 /// The write lock is taken at once: a change may begin with a reading, and what it reads must not be old when it writes.
 const BEGIN: TransactionBehavior = TransactionBehavior::Immediate;
 
@@ -54,47 +60,132 @@ pub type Outcome<C> = Result<<C as Change>::Done, <C as Change>::Refusal>;
 /// What came of several, in their order.
 pub type Made<C> = Result<Vec<Outcome<C>>, Error>;
 
-/// The way to the writer; clones share it. The writer ends with the last one.
+/// The way to the writer; clones share it.
 #[derive(Clone)]
-pub(super) struct Changes(mpsc::Sender<Message>);
+pub(super) struct Changes(Arc<Desk>);
 
-/// What the writer is asked for.
-enum Message {
-    Change(Box<dyn Waiting>),
-    /// To end, and to say so.
-    Close(oneshot::Sender<()>),
+struct Desk {
+    /// One for each change that is under way; no more are given once the store is closed.
+    permits: Semaphore,
+    queue: Mutex<Queue>,
+    writer: Mutex<Writer>,
+}
+
+#[derive(Default)]
+struct Queue {
+    callers: VecDeque<Box<dyn Waiting>>,
+    /// Whether a task serves them.
+    is_served: bool,
 }
 
 impl Changes {
-    /// Starts the writer.
-    pub(super) fn start(connections: Connections) -> Self {
-        let (sender, receiver) = mpsc::channel(QUEUE);
-        let writer = Writer { connections, runtime: Handle::current(), own: None, patient: None };
-        let started = std::thread::Builder::new().name("qrstack-writer".to_owned()).spawn(|| writer.run(receiver));
-        // Without the thread nobody receives, and every change is answered as one to a closed store.
-        if let Err(error) = started {
-            tracing::error!(%error, "the writer of the store cannot be started");
-        }
-        Self(sender)
+    pub(super) fn new(connections: Connections) -> Self {
+        let writer = Writer { connections, own: None, patient: None, distrusted_until: None, changes: 0 };
+        let (permits, queue) = (Semaphore::new(MOST as usize), Mutex::default());
+        Self(Arc::new(Desk { permits, queue, writer: Mutex::new(writer) }))
     }
 
     /// Makes `change` and gives what came of it, once it is in the store.
     pub(super) async fn make<C: Change>(&self, change: C) -> Outcome<C> {
+        let _permit = self.0.permits.acquire().await.map_err(|_| Error::Closed)?;
         let (answer, answered) = oneshot::channel();
-        if self.0.send(Message::Change(Box::new(Caller { change, answer }))).await.is_err() {
-            return Err(Error::Closed.into());
+        let is_first = {
+            let mut queue = locked(&self.0.queue);
+            queue.callers.push_back(Box::new(Caller { change, answer }));
+            !std::mem::replace(&mut queue.is_served, true)
+        };
+        if is_first {
+            // A task of its own: the caller may leave at any moment.
+            tokio::spawn(Serving(Some(Arc::clone(&self.0))).serve());
         }
         answered.await.unwrap_or(Err(Error::Crashed))?
     }
 
-    /// Waits for the changes that were asked for before, and ends the writer.
+    /// Waits for the changes that were asked for before, and takes no more.
     pub(super) async fn close(&self) {
-        let (closed, is_closed) = oneshot::channel();
-        if self.0.send(Message::Close(closed)).await.is_ok() {
-            // Without an answer it has ended as well.
-            let _ = is_closed.await;
+        // Nobody else closes it, so this is no error but once it is closed already.
+        let _all = self.0.permits.acquire_many(MOST).await;
+        self.0.permits.close();
+        locked(&self.0.writer).own = None;
+    }
+}
+
+/// Serves those who wait, until nobody does.
+struct Serving(Option<Arc<Desk>>);
+
+impl Serving {
+    async fn serve(mut self) {
+        while let Some(desk) = &self.0 {
+            // Who is ready to ask does it now, and is served with the others.
+            tokio::task::yield_now().await;
+            match desk.next_group() {
+                Some(group) => desk.write(group).await,
+                None => self.0 = None,
+            }
         }
     }
+}
+
+impl Drop for Serving {
+    /// Of a task that ends before its time, with its runtime, others must not wait for ever.
+    fn drop(&mut self) {
+        if let Some(desk) = self.0.take() {
+            let mut queue = locked(&desk.queue);
+            queue.is_served = false;
+            queue.callers.clear();
+        }
+    }
+}
+
+impl Desk {
+    /// Those who wait; where there is nobody, nobody serves any more.
+    fn next_group(&self) -> Option<Group> {
+        let mut queue = locked(&self.queue);
+        let callers = queue.callers.len().min(GROUP);
+        if callers == 0 {
+            queue.is_served = false;
+            return None;
+        }
+        let mut group = Group::default();
+        queue.callers.drain(..callers).for_each(|caller| caller.join(&mut group));
+        Some(group)
+    }
+
+    /// Makes all changes of a group and answers all callers.
+    async fn write(self: &Arc<Self>, mut group: Group) {
+        if group.0.is_empty() {
+            return;
+        }
+        let here = locked(&self.writer).write_at_once(&mut group);
+        let committed = if let Some(committed) = here {
+            committed
+        } else {
+            let desk = Arc::clone(self);
+            let written = tokio::task::spawn_blocking(move || {
+                let committed = locked(&desk.writer).write(&mut group);
+                (group, committed)
+            });
+            // It does not panic, and where the runtime ends nobody waits.
+            let Ok((written, committed)) = written.await else { return };
+            group = written;
+            committed
+        };
+        if committed.is_ok() {
+            group.0.iter().for_each(|kind| kind.made());
+        }
+        for kind in group.0 {
+            kind.answer(committed.clone());
+        }
+        if locked(&self.writer).changes >= CHECKPOINT {
+            let desk = Arc::clone(self);
+            let _ = tokio::task::spawn_blocking(move || locked(&desk.writer).write_back()).await;
+        }
+    }
+}
+
+/// A change that panics leaves a transaction behind that is rolled back.
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// What became of a change: its own outcome, or the reason why the whole group failed.
@@ -135,6 +226,13 @@ impl<C: Change> Waiting for Caller<C> {
 #[derive(Default)]
 struct Group(Vec<Box<dyn Kind>>);
 
+impl Group {
+    /// Whether a change is among them that does.
+    fn outlasts_power(&self) -> bool {
+        self.0.iter().any(|kind| kind.outlasts_power())
+    }
+}
+
 /// Those of a group who wait for changes of one kind.
 struct Callers<C: Change> {
     changes: Vec<C>,
@@ -145,6 +243,8 @@ struct Callers<C: Change> {
 /// Any [`Callers`].
 trait Kind: Any + Send {
     fn outlasts_power(&self) -> bool;
+
+    fn changes(&self) -> usize;
 
     fn make(&mut self, connection: &Connection) -> Result<(), Error>;
 
@@ -158,6 +258,10 @@ trait Kind: Any + Send {
 impl<C: Change> Kind for Callers<C> {
     fn outlasts_power(&self) -> bool {
         C::OUTLASTS_POWER
+    }
+
+    fn changes(&self) -> usize {
+        self.changes.len()
     }
 
     fn make(&mut self, connection: &Connection) -> Result<(), Error> {
@@ -190,81 +294,99 @@ impl<C: Change> Kind for Callers<C> {
 /// Makes the changes of one group after another.
 struct Writer {
     connections: Connections,
-    /// Where the callers are.
-    runtime: Handle,
     /// Its connection, from the first change on; where it failed, the next change opens another. It knows its statements,
     /// and how patient it is.
     own: Option<Connection>,
     /// Whether the connection waits for the disk at each commit; nobody knows after a failure, which may end it.
     patient: Option<bool>,
+    /// Until when nothing is written at once.
+    distrusted_until: Option<Instant>,
+    /// Changes since the log was written back.
+    changes: usize,
+}
+
+/// Why a group was not written.
+enum Unwritten {
+    /// Another process, or another connection, writes.
+    Locked,
+    Failed(Error),
+}
+
+impl<E: Into<Error>> From<E> for Unwritten {
+    fn from(error: E) -> Self {
+        Self::Failed(error.into())
+    }
 }
 
 impl Writer {
-    fn run(mut self, mut receiver: mpsc::Receiver<Message>) {
-        let mut messages = Vec::with_capacity(GROUP);
-        let mut siblings = 0;
-        while receiver.blocking_recv_many(&mut messages, GROUP) > 0 {
-            if siblings > 1 && messages.len() < siblings {
-                std::thread::sleep(GATHERING);
-                while messages.len() < GROUP
-                    && let Ok(message) = receiver.try_recv()
-                {
-                    messages.push(message);
-                }
-            }
-            siblings = messages.len();
-            let mut group = Group::default();
-            let mut closing = None;
-            for message in messages.drain(..) {
-                match message {
-                    Message::Change(caller) => caller.join(&mut group),
-                    Message::Close(closed) => closing = Some(closed),
-                }
-            }
-            // A panic costs its group: the callers see that nobody answers. The log has it already.
-            let _ = catch_unwind(AssertUnwindSafe(|| self.write(group)));
-            if let Some(closed) = closing {
-                self.own = None;
-                // Who asked may have left.
-                let _ = closed.send(());
-                return;
-            }
+    /// Makes the changes of a group, if nothing need be waited for; `None` where it must.
+    fn write_at_once(&mut self, group: &mut Group) -> Option<Result<(), Error>> {
+        let started = Instant::now();
+        let is_distrusted = self.distrusted_until.is_some_and(|until| started < until);
+        // The first change opens the connection.
+        if group.outlasts_power() || is_distrusted || self.patient.is_none() {
+            return None;
+        }
+        let committed = self.try_write(group, Duration::ZERO);
+        if started.elapsed() > SHORT {
+            self.distrusted_until = Some(Instant::now() + DISTRUST);
+        }
+        match committed {
+            Ok(()) => Some(Ok(())),
+            Err(Unwritten::Locked) => None,
+            Err(Unwritten::Failed(error)) => Some(Err(error)),
         }
     }
 
-    /// Makes all changes of a group and answers all callers.
-    fn write(&mut self, mut group: Group) {
-        if group.0.is_empty() {
-            return;
-        }
-        let committed = self.commit(&mut group);
-        if committed.is_ok() {
-            group.0.iter().for_each(|kind| kind.made());
-        }
-        // Within the runtime, so that its threads are woken once and not for each caller.
-        self.runtime.spawn(async move {
-            for kind in group.0 {
-                kind.answer(committed.clone());
-            }
-        });
+    /// Makes the changes of a group, however long that takes.
+    fn write(&mut self, group: &mut Group) -> Result<(), Error> {
+        self.try_write(group, PATIENCE).map_err(|why| match why {
+            Unwritten::Locked => Error::Busy,
+            Unwritten::Failed(error) => error,
+        })
     }
 
-    fn commit(&mut self, group: &mut Group) -> Result<(), Error> {
-        let patience = group.0.iter().any(|kind| kind.outlasts_power());
+    /// A panic costs the group. The log has it already.
+    fn try_write(&mut self, group: &mut Group, patience: Duration) -> Result<(), Unwritten> {
+        let committed = catch_unwind(AssertUnwindSafe(|| self.commit(group, patience)));
+        committed.unwrap_or(Err(Unwritten::Failed(Error::Crashed)))
+    }
+
+    fn commit(&mut self, group: &mut Group, patience: Duration) -> Result<(), Unwritten> {
+        let outlasts_power = group.outlasts_power();
         let patient = self.patient.take();
         self.connections.run_as_writer(&mut self.own, |connection| {
-            if patient != Some(patience) {
+            connection.busy_timeout(patience)?;
+            if patient != Some(outlasts_power) {
                 // In WAL mode, `NORMAL` leaves a commit with the operating system.
-                connection.pragma_update(None, "synchronous", if patience { "FULL" } else { "NORMAL" })?;
+                connection.pragma_update(None, "synchronous", if outlasts_power { "FULL" } else { "NORMAL" })?;
             }
-            let transaction = connection.transaction_with_behavior(BEGIN)?;
+            let transaction = connection.transaction_with_behavior(BEGIN).map_err(|error| {
+                if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) {
+                    Unwritten::Locked
+                } else {
+                    error.into()
+                }
+            })?;
             for kind in &mut group.0 {
                 kind.make(&transaction)?;
             }
-            Ok(transaction.commit()?)
+            Ok::<_, Unwritten>(transaction.commit()?)
         })?;
-        self.patient = Some(patience);
+        self.patient = Some(outlasts_power);
+        self.changes += group.0.iter().map(|kind| kind.changes()).sum::<usize>();
         Ok(())
+    }
+
+    /// Writes the log back into the file, as far as nobody reads in it. If that fails, the next change fails as well.
+    fn write_back(&mut self) {
+        self.changes = 0;
+        let written = self.connections.run_as_writer(&mut self.own, |connection| {
+            connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", (), |_| Ok(())).map_err(Error::from)
+        });
+        if let Err(error) = written {
+            tracing::debug!(%error, "the store's log was not written back");
+        }
     }
 }
 

@@ -11,7 +11,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use super::Error;
 
 /// How long a query waits for a connection, and for the write lock of another process.
-const PATIENCE: Duration = Duration::from_secs(2);
+pub(super) const PATIENCE: Duration = Duration::from_secs(2);
 /// Connections that are used at once, beside that of the writer.
 const MOST: u32 = 8;
 /// Statements that a connection knows.
@@ -93,11 +93,11 @@ impl Connections {
     }
 
     /// Does `job` with the connection of the writer, which is `own` or everybody's. It blocks, and waits for no permit.
-    pub(super) fn run_as_writer<T>(
+    pub(super) fn run_as_writer<T, E: From<Error>>(
         &self,
         own: &mut Option<Connection>,
-        job: impl FnOnce(&mut Connection) -> Result<T, Error>,
-    ) -> Result<T, Error> {
+        job: impl FnOnce(&mut Connection) -> Result<T, E>,
+    ) -> Result<T, E> {
         let Source::File { path, .. } = &*self.0 else { return self.run_here(job) };
         let mut connection = match own.take() {
             Some(connection) => connection,
@@ -136,10 +136,10 @@ pub(super) fn open(path: &Path) -> Result<Connection, Error> {
     Ok(connection)
 }
 
-/// The writer's: a group of changes touches many pages, and its log is long enough to be written back now and then.
+/// The writer's: a group of changes touches many pages. It writes its log back by itself when it is time to.
 fn open_writer(path: &Path) -> Result<Connection, Error> {
     let connection = open(path)?;
-    connection.execute_batch("PRAGMA cache_size = -16384; PRAGMA wal_autocheckpoint = 4096")?;
+    connection.execute_batch("PRAGMA cache_size = -16384; PRAGMA wal_autocheckpoint = 0")?;
     Ok(connection)
 }
 

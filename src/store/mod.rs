@@ -119,7 +119,7 @@ impl Store {
             SchemaError::Newer(version) => OpenError::Newer { path: path.to_owned(), version },
             SchemaError::Store(source) => OpenError::Database { path: path.to_owned(), source },
         })?;
-        let changes = Changes::start(connections.clone());
+        let changes = Changes::new(connections.clone());
         Ok(Self { connections, changes, memory: Memory::default(), folder, _lock: lock })
     }
 

@@ -30,6 +30,8 @@ pub(super) struct Ring {
     places: VecDeque<Place>,
     /// Of some of them, by their ids.
     rare: VecDeque<(u64, Arc<Rare>)>,
+    /// Bodies of answers that others hold as well, by the ids of their entries: a copy would be one too many.
+    shared: VecDeque<(u64, Bytes)>,
     /// Pages that nothing is added to any more.
     full: VecDeque<Arc<Vec<u8>>>,
     /// The number of the first of them.
@@ -72,6 +74,7 @@ pub(super) struct Found {
     place: Place,
     page: Arc<Vec<u8>>,
     rare: Option<Arc<Rare>>,
+    shared: Option<Bytes>,
 }
 
 impl Ring {
@@ -102,9 +105,11 @@ impl Ring {
         self.last_id += 1;
         let id = self.last_id;
         let start = self.open();
-        let rare = write(&mut self.open, record);
+        let is_shared = |body: &&Bytes| (1..=COPIED).contains(&body.len()) && !body.is_unique();
+        let shared = record.answer_body.filter(is_shared);
+        let rare = write(&mut self.open, record, shared.is_some());
         let length = self.open.written - start;
-        let bytes = bytes(length, rare.as_deref());
+        let bytes = bytes(length, rare.as_deref(), shared);
         let mut made_room = Vec::new();
         if bytes > max_bytes {
             self.open.written = start;
@@ -115,7 +120,8 @@ impl Ring {
         while self.places.len() >= max_entries || self.bytes + bytes > max_bytes {
             let Some(oldest) = self.places.pop_front() else { break };
             let rare = self.rare.pop_front_if(|(id, _)| *id == oldest.id).map(|(_, rare)| rare);
-            self.bytes -= self::bytes(oldest.length as usize, rare.as_deref());
+            let shared = self.shared.pop_front_if(|(id, _)| *id == oldest.id).map(|(_, body)| body);
+            self.bytes -= self::bytes(oldest.length as usize, rare.as_deref(), shared.as_ref());
             self.dropped += 1;
             made_room.extend(rare);
         }
@@ -123,6 +129,9 @@ impl Ring {
         self.bytes += bytes;
         if let Some(rare) = rare {
             self.rare.push_back((id, rare));
+        }
+        if let Some(body) = shared {
+            self.shared.push_back((id, body.clone()));
         }
         made_room
     }
@@ -169,12 +178,19 @@ impl Ring {
         self.close();
         let from = self.places.partition_point(|place| place.id <= after);
         let mut rare = self.rare.iter().skip(self.rare.partition_point(|(id, _)| *id <= after)).peekable();
+        let mut shared = self.shared.iter().skip(self.shared.partition_point(|(id, _)| *id <= after)).peekable();
         let found = self.places.range(from..).filter_map(|place| {
             let page = &self.full[(place.page - self.first_page) as usize];
             let rare = rare.next_if(|(id, _)| *id == place.id).map(|(_, rare)| rare);
+            let shared = shared.next_if(|(id, _)| *id == place.id).map(|(_, body)| body);
             let has_fault = rare.is_some_and(|rare| rare.fault.is_some());
             let gist = Read::of(place.within(page)).gist(place.id, has_fault);
-            is_wanted(&gist).then(|| Found { place: *place, page: Arc::clone(page), rare: rare.cloned() })
+            is_wanted(&gist).then(|| Found {
+                place: *place,
+                page: Arc::clone(page),
+                rare: rare.cloned(),
+                shared: shared.cloned(),
+            })
         });
         found.collect()
     }
@@ -187,14 +203,16 @@ impl Ring {
         let (places, full) = (std::mem::take(&mut self.places), std::mem::take(&mut self.full));
         let first = self.first_page;
         self.rare.retain(|(id, _)| !is_forgotten(*id));
-        self.bytes = self.rare.iter().map(|(_, rare)| rare.bytes()).sum();
+        self.shared.retain(|(id, _)| !is_forgotten(*id));
+        self.bytes = self.rare.iter().map(|(_, rare)| rare.bytes()).sum::<usize>()
+            + self.shared.iter().map(|(_, body)| body.len()).sum::<usize>();
         // What stays is put together anew, so that no page is kept for the sake of an entry.
         for place in places.into_iter().filter(|place| !is_forgotten(place.id)) {
             let entry = place.within(&full[(place.page - first) as usize]);
             let start = self.open();
             self.open.put(entry);
             self.added(place.id, start);
-            self.bytes += bytes(entry.len(), None);
+            self.bytes += bytes(entry.len(), None, None);
         }
         before - self.places.len()
     }
@@ -223,8 +241,8 @@ impl Open {
 }
 
 /// Bytes that an entry takes which has so many in its page.
-fn bytes(length: usize, rare: Option<&Rare>) -> usize {
-    size_of::<Place>() + length + rare.map_or(0, Rare::bytes)
+fn bytes(length: usize, rare: Option<&Rare>, shared: Option<&Bytes>) -> usize {
+    size_of::<Place>() + length + rare.map_or(0, Rare::bytes) + shared.map_or(0, Bytes::len)
 }
 
 impl Place {
@@ -247,8 +265,8 @@ mod flag {
     pub(super) const ANSWER_COMPLETE: u8 = 4;
 }
 
-/// Writes an entry into a page; gives what does not go there.
-fn write(page: &mut Open, record: &Record<'_>) -> Option<Arc<Rare>> {
+/// Writes an entry into a page, without the answer's body where that is shared; gives what else does not go there.
+fn write(page: &mut Open, record: &Record<'_>, is_shared: bool) -> Option<Arc<Rare>> {
     let start = page.written;
     page.put(&[0; FIXED]);
     let mut ends = [0; PARTS];
@@ -275,7 +293,7 @@ fn write(page: &mut Open, record: &Record<'_>) -> Option<Arc<Rare>> {
     entry::write(|part| page.put(part), &entry::answer_line(&record.status), record.headers);
     end(page);
     let long_answer = record.answer_body.filter(|body| body.len() > COPIED);
-    if let (Some(body), None) = (record.answer_body, long_answer) {
+    if let Some(body) = record.answer_body.filter(|_| long_answer.is_none() && !is_shared) {
         page.put(body);
     }
     end(page);
@@ -422,7 +440,10 @@ impl Found {
             request: Head(request.to_vec()),
             request_body: body(request_body, long_request, flag::REQUEST_COMPLETE),
             answer: Head(answer.to_vec()),
-            answer_body: body(answer_body, long_answer, flag::ANSWER_COMPLETE),
+            answer_body: match &self.shared {
+                Some(shared) => Kept::whole(shared.clone()),
+                None => body(answer_body, long_answer, flag::ANSWER_COMPLETE),
+            },
         }
     }
 }
@@ -431,8 +452,9 @@ impl Found {
 impl Ring {
     /// Bytes of all entries, counted.
     pub(super) fn counted(&self) -> usize {
-        let places: usize = self.places.iter().map(|place| bytes(place.length as usize, None)).sum();
-        places + self.rare.iter().map(|(_, rare)| rare.bytes()).sum::<usize>()
+        let places: usize = self.places.iter().map(|place| bytes(place.length as usize, None, None)).sum();
+        let shared: usize = self.shared.iter().map(|(_, body)| body.len()).sum();
+        places + shared + self.rare.iter().map(|(_, rare)| rare.bytes()).sum::<usize>()
     }
 
     /// Memory of all pages.

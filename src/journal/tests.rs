@@ -134,6 +134,29 @@ fn memory_is_bounded_by_what_the_entries_take() {
 }
 
 #[test]
+fn bodies_that_others_hold_are_not_copied() {
+    let journal = Journal::new(3, 1 << 20);
+    let picture = Bytes::from(vec![7; 1000]);
+    for number in 0..5 {
+        let answered = if number == 2 { Bytes::from_static(b"another") } else { picture.clone() };
+        Exchange { answered, ..asked("x") }.record(&journal);
+        let counted = journal.ring().counted();
+        assert_eq!(counted, journal.fill().bytes);
+    }
+    let found = journal.find(&Query::default(), 10);
+    let bodies: Vec<_> = found.entries.iter().map(|entry| entry.answer_body.joined()).collect();
+    assert_eq!(bodies, [Bytes::from_static(b"another"), picture.clone(), picture.clone()]);
+    assert!(found.entries.iter().all(|entry| entry.answer_body.is_complete()));
+    drop((found, bodies));
+    journal.ring().forget(&[4]);
+    assert_eq!(journal.get(5).expect("it stays").answer_body.joined(), picture);
+    let counted = journal.ring().counted();
+    assert_eq!(counted, journal.fill().bytes);
+    journal.clear(&Query::default());
+    assert!(picture.is_unique(), "nothing is kept");
+}
+
+#[test]
 fn what_is_looked_at_stays_as_it_was() {
     let journal = Journal::new(100, 1 << 20);
     let body = |number: usize| vec![number as u8; number % 40 * 100];

@@ -239,14 +239,15 @@ pub fn log_time(moment: Timestamp) -> String {
 pub fn real_time(moment: Instant) -> Timestamp {
     const FRESH: Duration = Duration::from_secs(1);
     thread_local! { static LAST: Cell<Option<(Instant, Timestamp)>> = const { Cell::new(None) } }
-    if let Some((known, time)) = LAST.get()
-        && let Some(since) = moment.checked_duration_since(known).filter(|since| *since < FRESH)
-    {
-        return time + since;
-    }
-    let (now, time) = (Instant::now(), Motion::default().now());
-    LAST.set(Some((now, time)));
-    time - now.saturating_duration_since(moment)
+    let at = |(known, time): (Instant, Timestamp)| {
+        let (since, until) = (moment.saturating_duration_since(known), known.saturating_duration_since(moment));
+        (since.max(until) < FRESH).then(|| time + since - until)
+    };
+    LAST.get().and_then(at).unwrap_or_else(|| {
+        let (now, time) = (Instant::now(), Motion::default().now());
+        LAST.set(Some((now, time)));
+        time - now.saturating_duration_since(moment)
+    })
 }
 
 /// A second since 1970, and how it is written.

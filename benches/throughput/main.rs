@@ -25,7 +25,9 @@ use qrstack::config::{Config, Raw};
 use qrstack::server;
 use qrstack::store::Access;
 use tokio_util::sync::CancellationToken;
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
 
 use client::{Connection, Sample};
 use operations::Operation;
@@ -60,8 +62,9 @@ impl Asked {
 
 fn main() {
     let asked = Asked::read();
-    let log = tracing_subscriber::fmt().with_env_filter(EnvFilter::new("info")).with_writer(std::io::sink);
-    log.json().flatten_event(true).with_current_span(true).with_span_list(false).init();
+    let log = tracing_subscriber::fmt::layer().with_writer(std::io::sink);
+    let log = log.json().flatten_event(true).with_current_span(true).with_span_list(false);
+    tracing_subscriber::registry().with(LevelFilter::INFO).with(log).init();
     let folder = tempfile::tempdir().expect("a folder");
     let servers = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
     let client = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");

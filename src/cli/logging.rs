@@ -7,26 +7,27 @@ use std::fmt::{self, Debug, Write as _};
 use std::io::{self, IsTerminal};
 
 use tracing::field::Field;
-use tracing_subscriber::EnvFilter;
 use tracing_subscriber::field::MakeExt;
 use tracing_subscriber::fmt::format::{Writer, debug_fn};
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::config::{Config, LogFormat};
 
 /// Starts logging as `config` says.
 pub(super) fn start(config: &Config) {
-    let filter = EnvFilter::new(&config.log.0);
     let terminal = io::stderr().is_terminal();
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
+    let filtered = tracing_subscriber::registry().with(config.log.0.clone());
+    let log = tracing_subscriber::fmt::layer().with_writer(io::stderr);
     let as_json = match config.log_format {
         LogFormat::Auto => !terminal,
         LogFormat::Text => false,
         LogFormat::Json => true,
     };
     if as_json {
-        log.json().flatten_event(true).with_current_span(true).with_span_list(false).init();
+        filtered.with(log.json().flatten_event(true).with_current_span(true).with_span_list(false)).init();
     } else {
-        log.fmt_fields(debug_fn(write_field).delimited(" ")).with_ansi(terminal).init();
+        filtered.with(log.fmt_fields(debug_fn(write_field).delimited(" ")).with_ansi(terminal)).init();
     }
     // A panic is one line like all others; who contains it answers for it.
     std::panic::set_hook(Box::new(|panic| {

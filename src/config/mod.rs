@@ -150,7 +150,7 @@ settings! {
     journal_entries: usize = "1000",
     /// Memory for the journal, in MiB; 0 keeps none.
     journal_mib: usize = "64",
-    /// What is logged: `error`, `warn`, `info`, `debug`, `trace`, or `module=level,…`.
+    /// What is logged: `error`, `warn`, `info`, `debug`, `trace` or `off`; for single modules `module=level`, with commas between.
     log: LogFilter = "info",
     /// How it is logged: `auto` (text on a terminal, JSON elsewhere), `text` or `json`.
     log_format: LogFormat = "auto",

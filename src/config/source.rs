@@ -72,7 +72,7 @@ pub struct Raw {
 /// The layers with known names alone, and what has come of them.
 pub(super) struct Layers {
     /// Strongest first.
-    layers: Vec<Layer>,
+    found: Vec<Layer>,
     bounds: &'static [Bounds],
     /// Where the values came from that were taken, but for defaults.
     pub(super) sources: BTreeMap<&'static str, Source>,
@@ -126,15 +126,15 @@ impl Raw {
             }
         }
 
-        let mut layers = vec![
+        let mut found = vec![
             Layer { source: Source::Flag, values: self.flags },
             Layer { source: Source::Environment, values: environment },
         ];
         if let Some((path, text)) = self.file {
             let values = read_toml(&path, &text, &known, &mut mistakes);
-            layers.push(Layer { source: Source::File(path), values });
+            found.push(Layer { source: Source::File(path), values });
         }
-        Layers { layers, bounds, sources: BTreeMap::new(), mistakes }
+        Layers { found, bounds, sources: BTreeMap::new(), mistakes }
     }
 }
 
@@ -215,7 +215,7 @@ impl Layers {
     /// The text of `name`, and the setting's name as the operator wrote it.
     fn find(&mut self, name: &'static str, default: &str) -> Option<(String, Result<String, String>)> {
         let file_name = format!("{name}_file");
-        for layer in &self.layers {
+        for layer in &self.found {
             let (spelled, text) = match (layer.values.get(name), layer.values.get(&file_name)) {
                 (None, None) => continue,
                 (Some(_), Some(_)) => {

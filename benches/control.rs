@@ -4,8 +4,9 @@
 //!
 //! Two whole servers on loopback ports of this process, one as by default and one with `control = false`, are asked the
 //! same things by turns in short slices over one connection each. What counts is the processor time of the process a
-//! request, client included, which bears a machine that is busy with something else; the ratio is that of the medians
-//! over all slices.
+//! request, client included, which bears a machine that is busy with something else. A machine also has faster and slower
+//! times: each slice of one server is held against the slice of the other beside it, who comes first changes with each
+//! turn, and the ratio is the median of these pairs.
 
 #[path = "support/http.rs"]
 mod http;
@@ -22,18 +23,18 @@ use qrstack::store::Store;
 use tokio_util::sync::CancellationToken;
 
 /// Requests in a slice.
-const SLICE: u32 = 500;
+const SLICE: u32 = 250;
 
 fn main() {
-    let slices = if std::env::args().any(|argument| argument == "--quick") { 11 } else { 61 };
+    let slices = if std::env::args().any(|argument| argument == "--quick") { 21 } else { 201 };
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");
     runtime.block_on(async {
         println!("| operation | µs with | µs without | ratio |\n|---|---|---|---|");
         let [with, without] = [start("true").await, start("false").await];
         for (name, request) in requests() {
-            let (with, without) = compare([with, without], &request, slices).await;
-            println!("| {name} | {with:.1} | {without:.1} | {:.3} |", with / without);
+            let [with, without, ratio] = compare([with, without], &request, slices).await;
+            println!("| {name} | {with:.1} | {without:.1} | {ratio:.3} |");
         }
         println!("\na fresh set of credentials over HTTP: {:.0} µs (median of 1000)", credentials(with).await);
     });
@@ -65,25 +66,30 @@ fn requests() -> [(&'static str, Vec<u8>); 3] {
     ]
 }
 
-/// Median processor time a request of both servers, in µs.
-async fn compare(servers: [SocketAddr; 2], request: &[u8], slices: u32) -> (f64, f64) {
+/// Median processor time a request of both servers, in µs, and the ratio of the two.
+async fn compare(servers: [SocketAddr; 2], request: &[u8], slices: u32) -> [f64; 3] {
     let pools = servers.map(|address| http::Pool::new(address, Duration::from_mins(1)));
     let mut figures = [Vec::new(), Vec::new()];
     for slice in 0..=slices {
-        for (pool, figures) in pools.iter().zip(&mut figures) {
+        let mut turn = [0, 1];
+        if slice % 2 == 1 {
+            turn.reverse();
+        }
+        for server in turn {
             let began = ProcessTime::now();
             for _ in 0..SLICE {
-                let answer = pool.send(request).await.expect("an answer");
+                let answer = pools[server].send(request).await.expect("an answer");
                 assert_eq!(answer.status, 200, "{}", String::from_utf8_lossy(&answer.body));
             }
             // The first turn warms up.
             if slice > 0 {
-                figures.push(began.elapsed().as_secs_f64() * 1e6 / f64::from(SLICE));
+                figures[server].push(began.elapsed().as_secs_f64() * 1e6 / f64::from(SLICE));
             }
         }
     }
+    let ratios = figures[0].iter().zip(&figures[1]).map(|(with, without)| with / without).collect();
     let [with, without] = figures.map(median);
-    (with, without)
+    [with, without, median(ratios)]
 }
 
 /// Median time to make a set of credentials, in µs.

@@ -4,12 +4,21 @@
 /// A name, or a family of names: `api.example.com`, `<bucket>.cos.<region>.example.com`. A label in angle brackets stands
 /// for any one label.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Domain(&'static str);
+pub struct Domain {
+    pattern: &'static str,
+    /// Where the end without a place begins.
+    root: usize,
+}
 
 impl Domain {
     /// A name or family as it is written above, in small letters.
     pub const fn new(pattern: &'static str) -> Self {
-        Self(pattern)
+        let bytes = pattern.as_bytes();
+        let mut root = bytes.len();
+        while root > 0 && !(root < bytes.len() && bytes[root] == b'.' && bytes[root - 1] == b'>') {
+            root -= 1;
+        }
+        Self { pattern, root: if root == 0 { 0 } else { root + 1 } }
     }
 
     /// Whether `name`, without a port, is this name or one of the family; capitals do not count.
@@ -20,8 +29,13 @@ impl Domain {
     /// assert!(!domain.matches("cos.ap-beijing.example.com"));
     /// ```
     pub fn matches(self, name: &str) -> bool {
+        // Every request has a host, and few have one of these.
+        let end = name.len().checked_sub(self.root().len()).and_then(|start| name.as_bytes().get(start..));
+        if !end.is_some_and(|end| end.eq_ignore_ascii_case(self.root().as_bytes())) {
+            return false;
+        }
         let mut labels = name.split('.');
-        let fits = self.0.split('.').all(|pattern| {
+        let fits = self.pattern.split('.').all(|pattern| {
             labels.next().is_some_and(|label| match place(pattern) {
                 Some(_) => is_label(label),
                 None => pattern.eq_ignore_ascii_case(label),
@@ -32,13 +46,13 @@ impl Domain {
 
     /// The longest end without a place: everything that matches is this or below it.
     pub fn root(self) -> &'static str {
-        self.0.rsplit_once(">.").map_or(self.0, |(_, root)| root)
+        &self.pattern[self.root..]
     }
 
     /// All names, with each place filled by every one of its `values`.
     pub fn names(self, values: impl Fn(&str) -> Vec<String>) -> Vec<String> {
         let mut names = vec![String::new()];
-        for (at, pattern) in self.0.split('.').enumerate() {
+        for (at, pattern) in self.pattern.split('.').enumerate() {
             let labels = place(pattern).map_or_else(|| vec![pattern.to_owned()], &values);
             let dot = if at == 0 { "" } else { "." };
             names =

@@ -7,7 +7,7 @@
 //! request when it has the whole answer. The client shares the machine's cores with both, so a ratio says less than the
 //! server alone would show; `cpu` is the processor time of the whole process a request, client included, and its ratio
 //! bears a machine that is busy with something else. What a client could have cached is another request each time: codes
-//! have new scenes, and COS is asked for 64 texts in turn.
+//! have new scenes, and COS is asked for 64 texts in turn, which the server remembers, and for so many that it cannot.
 
 mod client;
 mod operations;
@@ -20,13 +20,13 @@ use axum::Router;
 use axum::body::Bytes;
 use axum::http::{HeaderMap, StatusCode};
 use cpu_time::ProcessTime;
+use qrstack::cli::logging;
 use qrstack::clock::{Clock, Ids};
 use qrstack::config::{Config, Raw};
 use qrstack::server;
 use qrstack::store::Access;
 use tokio_util::sync::CancellationToken;
-use tracing_subscriber::filter::LevelFilter;
-use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::util::SubscriberInitExt;
 
 use client::{Connection, Sample};
@@ -62,9 +62,7 @@ impl Asked {
 
 fn main() {
     let asked = Asked::read();
-    let log = tracing_subscriber::fmt::layer().with_writer(std::io::sink);
-    let log = log.json().flatten_event(true).with_current_span(true).with_span_list(false);
-    tracing_subscriber::registry().with(LevelFilter::INFO).with(log).init();
+    logging::json_lines(Targets::new().with_default(LevelFilter::INFO), std::io::sink).init();
     let folder = tempfile::tempdir().expect("a folder");
     let servers = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
     let client = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");

@@ -2,6 +2,8 @@
 
 use std::io::Cursor;
 use std::net::SocketAddr;
+use std::ops::Range;
+use std::sync::Arc;
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
@@ -32,9 +34,9 @@ pub struct Operation {
 /// or one with a number that is another each time.
 #[derive(Clone)]
 pub struct Requests {
-    turns: Vec<Vec<u8>>,
-    /// Where the number stands.
-    place: Option<usize>,
+    turns: Arc<[Vec<u8>]>,
+    /// A copy that has a number, and where that stands.
+    numbered: Option<(Vec<u8>, usize)>,
 }
 
 impl Operation {
@@ -47,18 +49,17 @@ impl Operation {
 impl Requests {
     fn new(turns: Vec<Vec<u8>>) -> Self {
         let place = turns[0].windows(NUMBER.len()).position(|part| part == NUMBER);
-        Self { turns, place }
+        Self { numbered: place.map(|place| (turns[0].clone(), place)), turns: turns.into() }
     }
 
     /// The request with this number.
     pub fn of(&mut self, mut number: u32) -> &[u8] {
-        let turns = self.turns.len();
-        let request = &mut self.turns[number as usize % turns];
-        if let Some(place) = self.place {
-            for digit in request[place..place + NUMBER.len()].iter_mut().rev() {
-                *digit = b'0' + (number % 10) as u8;
-                number /= 10;
-            }
+        let Some((request, place)) = &mut self.numbered else {
+            return &self.turns[number as usize % self.turns.len()];
+        };
+        for digit in request[*place..*place + NUMBER.len()].iter_mut().rev() {
+            *digit = b'0' + (number % 10) as u8;
+            number /= 10;
         }
         request
     }
@@ -105,7 +106,7 @@ pub async fn all(address: SocketAddr) -> Vec<Operation> {
         format!(r#"{{"url":"{sample}"}}"#).as_bytes(),
     );
     let image = BASE64_STANDARD.encode(&picture);
-    let generated = (0..64).map(|number| qrcode_generate(&format!("https://www.example.com/{number:02}"))).collect();
+    let generated = |texts: Range<u32>| texts.map(|number| qrcode_generate(&text(number))).collect();
     let requests = [
         (
             "wechat token",
@@ -121,8 +122,17 @@ pub async fn all(address: SocketAddr) -> Vec<Operation> {
         ("cli.im scan_url", scan_url),
     ];
     let mut all: Vec<_> = requests.map(|(name, request)| (name, vec![request])).into();
-    all.insert(6, ("cos qrcode-generate", generated));
+    all.insert(6, ("cos qrcode-generate", generated(0..64)));
+    // More than the server remembers, so that each is drawn.
+    all.insert(7, ("cos qrcode-generate, new texts", generated(100..3800)));
     all.into_iter().map(|(name, turns)| Operation { name, requests: Requests::new(turns) }).collect()
+}
+
+/// A text of its own for each number; all have the same length.
+fn text(number: u32) -> String {
+    const DIGITS: &[u8; 62] = b"0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
+    let digit = |number: u32| char::from(DIGITS[number as usize % DIGITS.len()]);
+    format!("https://www.example.com/{}{}", digit(number / 62), digit(number))
 }
 
 /// A clean picture of a short text.

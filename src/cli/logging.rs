@@ -3,37 +3,61 @@
 //! Whatever a client sends and a line repeats, it stays one line and moves no cursor: JSON escapes by itself, text is
 //! escaped here.
 
+mod json;
+
 use std::fmt::{self, Debug, Write as _};
 use std::io::{self, IsTerminal};
 
+use tracing::Subscriber;
 use tracing::field::Field;
 use tracing_subscriber::field::MakeExt;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::fmt::format::{Writer, debug_fn};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
+
+use json::Json;
 
 use crate::config::{Config, LogFormat};
 
 /// Starts logging as `config` says.
 pub(super) fn start(config: &Config) {
     let terminal = io::stderr().is_terminal();
-    let filtered = tracing_subscriber::registry().with(config.log.0.clone());
-    let log = tracing_subscriber::fmt::layer().with_writer(io::stderr);
+    let filter = config.log.0.clone();
     let as_json = match config.log_format {
         LogFormat::Auto => !terminal,
         LogFormat::Text => false,
         LogFormat::Json => true,
     };
     if as_json {
-        filtered.with(log.json().flatten_event(true).with_current_span(true).with_span_list(false)).init();
+        json_lines(filter, io::stderr).init();
     } else {
-        filtered.with(log.fmt_fields(debug_fn(write_field).delimited(" ")).with_ansi(terminal)).init();
+        text_lines(filter, io::stderr, terminal).init();
     }
     // A panic is one line like all others; who contains it answers for it.
     std::panic::set_hook(Box::new(|panic| {
         let place = panic.location().map(ToString::to_string).unwrap_or_default();
         tracing::error!(panic = panic.payload_as_str().unwrap_or("no text"), place, "a panic");
     }));
+}
+
+/// The log as JSON, an object a line, to `writer`.
+pub fn json_lines<W>(filter: Targets, writer: W) -> impl Subscriber + Send + Sync
+where
+    W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
+{
+    let log = tracing_subscriber::fmt::layer().with_writer(writer).fmt_fields(Json).event_format(Json);
+    tracing_subscriber::registry().with(filter).with(log)
+}
+
+/// The log as text, to `writer`.
+fn text_lines<W>(filter: Targets, writer: W, colours: bool) -> impl Subscriber + Send + Sync
+where
+    W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
+{
+    let log = tracing_subscriber::fmt::layer().with_writer(writer).with_ansi(colours);
+    tracing_subscriber::registry().with(filter).with(log.fmt_fields(debug_fn(write_field).delimited(" ")))
 }
 
 /// Writes a field of an event or a span as the formatter itself would, its value escaped.
@@ -67,31 +91,41 @@ impl<W: fmt::Write> fmt::Write for Escaped<W> {
 mod tests {
     use std::sync::{Arc, Mutex};
 
+    use tracing_subscriber::filter::LevelFilter;
+
     use super::*;
+
+    /// What is in the log of `start` after `event`.
+    pub(super) fn written<S>(start: impl FnOnce(Targets, Sink) -> S, event: impl FnOnce()) -> String
+    where
+        S: Subscriber + Send + Sync + 'static,
+    {
+        let sink = Sink::default();
+        tracing::subscriber::with_default(start(Targets::new().with_default(LevelFilter::INFO), sink.clone()), event);
+        let bytes = sink.0.lock().expect("no writer panics").clone();
+        String::from_utf8(bytes).expect("the log is UTF-8")
+    }
 
     /// What the log holds after one event that repeats `text`, as text and as JSON.
     fn logged(text: &str, colours: bool) -> [String; 2] {
-        let write = |as_json: bool| {
-            let written = Arc::new(Mutex::new(Vec::new()));
-            let sink = Arc::clone(&written);
-            let log = tracing_subscriber::fmt().with_writer(move || Sink(Arc::clone(&sink))).with_ansi(colours);
-            let event = || {
-                let span = tracing::info_span!("request", of = text);
-                span.in_scope(|| tracing::info!(shown = %text, debugged = ?text, "{text}"));
-            };
-            if as_json {
-                tracing::subscriber::with_default(log.json().flatten_event(true).finish(), event);
-            } else {
-                let log = log.fmt_fields(debug_fn(write_field).delimited(" "));
-                tracing::subscriber::with_default(log.finish(), event);
-            }
-            let bytes = written.lock().expect("no writer panics").clone();
-            String::from_utf8(bytes).expect("the log is UTF-8")
+        let event = || {
+            let span = tracing::info_span!("request", of = text);
+            span.in_scope(|| tracing::info!(shown = %text, debugged = ?text, "{text}"));
         };
-        [write(false), write(true)]
+        [written(|filter, sink| text_lines(filter, sink, colours), event), written(json_lines, event)]
     }
 
-    struct Sink(Arc<Mutex<Vec<u8>>>);
+    /// A log in memory.
+    #[derive(Clone, Default)]
+    pub(super) struct Sink(Arc<Mutex<Vec<u8>>>);
+
+    impl MakeWriter<'_> for Sink {
+        type Writer = Self;
+
+        fn make_writer(&self) -> Self {
+            self.clone()
+        }
+    }
 
     impl io::Write for Sink {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {

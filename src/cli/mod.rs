@@ -11,7 +11,7 @@ mod example;
 mod explain;
 mod healthcheck;
 mod hosts;
-mod logging;
+pub mod logging;
 mod products;
 mod serve;
 mod settings;

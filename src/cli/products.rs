@@ -81,7 +81,7 @@ async fn import(config: &Config, path: &Path) -> Result<ExitCode, Box<dyn Error>
 async fn export(config: &Config, path: &Path) -> Result<ExitCode, Box<dyn Error>> {
     let store = server::open_store(config, Access::Beside).await?;
     let output = create(path).map_err(|error| format!("{}: {error}", path.display()))?;
-    let count = products::export(&store, output).await?;
+    let (count, _output) = products::export(&store, output).await?;
     store.close().await;
     // Standard output may hold the products.
     eprintln!("{count} products exported");
@@ -98,9 +98,9 @@ fn open(path: &Path) -> io::Result<(Box<dyn BufRead>, Option<u64>)> {
     Ok((Box::new(BufReader::with_capacity(BUFFER, file)), length))
 }
 
-fn create(path: &Path) -> io::Result<Box<dyn Write>> {
+fn create(path: &Path) -> io::Result<Box<dyn Write + Send>> {
     if path == Path::new("-") {
-        return Ok(Box::new(io::stdout().lock()));
+        return Ok(Box::new(BufWriter::new(io::stdout())));
     }
     Ok(Box::new(BufWriter::new(File::create(path)?)))
 }

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
-use rand::rngs::{StdRng, SysRng};
-use rand::{Rng, SeedableRng, TryRng};
+use rand::rngs::StdRng;
+use rand::{Rng, SeedableRng};
 use serde::{Deserialize, Serialize};
 
 /// Makes ids and tokens; the server's, or a credential's own.
@@ -178,8 +178,12 @@ impl Ids {
     /// Ids that are drawn apart from these: from one draw of the same seed, or from the system. [`Fork::ids`] begins them
     /// anew each time, for what may have to be done twice and must come out the same.
     pub fn fork(&self) -> Fork {
-        let is_seeded = self.source().is_some();
-        Fork(is_seeded.then(|| u64::from_le_bytes(self.bytes())))
+        Fork(self.is_seeded().then(|| u64::from_le_bytes(self.bytes())))
+    }
+
+    /// Whether a seed gives the ids, so that they are the same ones each time.
+    pub fn is_seeded(&self) -> bool {
+        self.own.is_some() || (self.has_seed() && self.read(|seeded| seeded.server.is_some()))
     }
 
     fn source(&self) -> Option<Arc<Mutex<Sequence>>> {
@@ -193,10 +197,12 @@ impl Ids {
     ///
     /// # Panics
     /// If the operating system has no randomness to give, which leaves nothing sensible to do.
+    #[expect(clippy::disallowed_methods, reason = "all others ask here")]
     pub fn bytes<const N: usize>(&self) -> [u8; N] {
         let mut bytes = [0; N];
         match self.source() {
-            None => SysRng.try_fill_bytes(&mut bytes).expect("the operating system gives random bytes"),
+            // A secure generator of each thread, which takes its keys from the operating system again and again.
+            None => rand::rng().fill_bytes(&mut bytes),
             Some(sequence) => locked(&sequence).fill(&mut bytes),
         }
         bytes
@@ -213,16 +219,19 @@ impl Ids {
     }
 
     /// `length` characters drawn evenly from `alphabet`, which has at most 256 of them, all ASCII.
+    ///
+    /// # Panics
+    /// If one of them is not.
     pub fn text(&self, length: usize, alphabet: &[u8]) -> String {
         // Bytes past the last whole multiple are drawn again, so that every character is equally likely.
         let bound = 256 - 256 % alphabet.len();
-        let mut text = String::with_capacity(length);
+        let mut text = Vec::with_capacity(length);
         while text.len() < length {
             let drawn = self.bytes::<64>();
             let usable = drawn.into_iter().map(usize::from).filter(|byte| *byte < bound);
-            text.extend(usable.take(length - text.len()).map(|byte| char::from(alphabet[byte % alphabet.len()])));
+            text.extend(usable.take(length - text.len()).map(|byte| alphabet[byte % alphabet.len()]));
         }
-        text
+        String::from_utf8(text).expect("an alphabet of ASCII")
     }
 }
 

@@ -9,9 +9,12 @@
 mod ids;
 mod motion;
 
+use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
+use std::thread::LocalKey;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
@@ -214,7 +217,51 @@ impl Clock {
 
 /// A moment as HTTP writes it (RFC 9110, IMF-fixdate): `Sat, 21 Nov 2026 10:00:00 GMT`.
 pub fn http_date(moment: Timestamp) -> String {
-    moment.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string()
+    thread_local! { static LAST: Second = const { RefCell::new((i64::MIN, String::new())) } }
+    within_second(&LAST, moment, "%a, %d %b %Y %H:%M:%S GMT")
+}
+
+/// A moment as logs write it (RFC 3339), to the microsecond: `2026-11-21T10:00:00.000000Z`.
+pub fn log_time(moment: Timestamp) -> String {
+    thread_local! { static LAST: Second = const { RefCell::new((i64::MIN, String::new())) } }
+    let mut text = within_second(&LAST, moment, "%Y-%m-%dT%H:%M:%S.");
+    let mut micros = moment.subsec_nanosecond().unsigned_abs() / 1000;
+    let mut digits = *b"000000Z";
+    for digit in digits[..6].iter_mut().rev() {
+        *digit += (micros % 10) as u8;
+        micros /= 10;
+    }
+    text.extend(digits.map(char::from));
+    text
+}
+
+/// The system's time at a moment that is hardly past, at less cost than asking for it: the system is asked once a second.
+pub fn real_time(moment: Instant) -> Timestamp {
+    const FRESH: Duration = Duration::from_secs(1);
+    thread_local! { static LAST: Cell<Option<(Instant, Timestamp)>> = const { Cell::new(None) } }
+    if let Some((known, time)) = LAST.get()
+        && let Some(since) = moment.checked_duration_since(known).filter(|since| *since < FRESH)
+    {
+        return time + since;
+    }
+    let (now, time) = (Instant::now(), Motion::default().now());
+    LAST.set(Some((now, time)));
+    time - now.saturating_duration_since(moment)
+}
+
+/// A second since 1970, and how it is written.
+type Second = RefCell<(i64, String)>;
+
+/// `moment` in whole seconds as `format` writes it. Every request has a date, and many have the same.
+fn within_second(last: &'static LocalKey<Second>, moment: Timestamp, format: &str) -> String {
+    last.with_borrow_mut(|(second, text)| {
+        let now = moment.as_second();
+        if *second != now {
+            *text = moment.strftime(format).to_string();
+            *second = now;
+        }
+        text.clone()
+    })
 }
 
 #[cfg(test)]
@@ -234,6 +281,30 @@ mod tests {
         let held_elsewhere = clock.clone();
         clock.set(1_700_000_001);
         assert_eq!(held_elsewhere.unix_seconds(), 1_700_000_001);
+    }
+
+    #[test]
+    fn the_time_of_a_moment_is_the_systems() {
+        let (before, moment) = (Motion::default().now(), Instant::now());
+        let later = moment + Duration::from_millis(999);
+        let (first, then, again) = (real_time(moment), real_time(later), real_time(moment));
+        let after = Motion::default().now();
+        assert!(before <= first && first <= after && first == again, "{before} {first} {again} {after}");
+        assert_eq!(then, first + Duration::from_millis(999));
+    }
+
+    #[test]
+    fn moments_are_written_whatever_was_written_before() {
+        let moment = |text: &str| text.parse().expect("a moment");
+        for (text, date, logged) in [
+            ("2026-11-21T10:00:00Z", "Sat, 21 Nov 2026 10:00:00 GMT", "2026-11-21T10:00:00.000000Z"),
+            ("2026-11-21T10:00:00.0123456Z", "Sat, 21 Nov 2026 10:00:00 GMT", "2026-11-21T10:00:00.012345Z"),
+            ("2026-11-21T10:00:01.999999999Z", "Sat, 21 Nov 2026 10:00:01 GMT", "2026-11-21T10:00:01.999999Z"),
+            ("1970-01-01T00:00:00Z", "Thu, 01 Jan 1970 00:00:00 GMT", "1970-01-01T00:00:00.000000Z"),
+            ("2026-11-21T10:00:00Z", "Sat, 21 Nov 2026 10:00:00 GMT", "2026-11-21T10:00:00.000000Z"),
+        ] {
+            assert_eq!((http_date(moment(text)), log_time(moment(text))), (date.to_owned(), logged.to_owned()));
+        }
     }
 
     #[test]

@@ -81,8 +81,8 @@ impl Error {
     }
 }
 
-impl From<sqlx::Error> for Error {
-    fn from(error: sqlx::Error) -> Self {
+impl From<crate::store::Error> for Error {
+    fn from(error: crate::store::Error) -> Self {
         crate::store::note_failure(&error);
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "store_failed", "the store failed; the server's log says why")
     }

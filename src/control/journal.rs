@@ -122,7 +122,7 @@ async fn list(State(control): State<Control>, Query(filter): Query<Filter>) -> R
     let (query, limit) = filter.listed(&control, FOUND)?;
     let journal = control.shared.journal();
     let found = journal.find(&query, limit);
-    let entries = found.entries.iter().map(|entry| Summary::of(entry)).collect();
+    let entries = found.entries.iter().map(Summary::of).collect();
     Ok(Json(List { entries, total: found.total, fill: journal.fill() }))
 }
 
@@ -153,7 +153,7 @@ async fn get(State(control): State<Control>, Name(id): Name) -> Result<Json<Whol
 async fn har(State(control): State<Control>, Query(filter): Query<Filter>) -> Result<Json<Value>, Error> {
     let (query, limit) = filter.listed(&control, MAX_FOUND)?;
     let found = control.shared.journal().find(&query, limit);
-    Ok(Json(journal::archive(found.entries.iter().map(AsRef::as_ref))))
+    Ok(Json(journal::archive(&found.entries)))
 }
 
 #[derive(Deserialize)]
@@ -182,7 +182,7 @@ async fn wait(State(control): State<Control>, Body(wait): Body<Wait>) -> Result<
     let limit = body::within("limit", wait.limit.unwrap_or(FOUND), 1..=MAX_WHOLE)?;
     let count = wait.count.unwrap_or(1);
     let found = control.shared.journal().wait(&wait.filter.query(&control)?, count, limit, time).await;
-    let entries = found.entries.iter().map(|entry| Whole::of(entry)).collect();
+    let entries = found.entries.iter().map(Whole::of).collect();
     Ok(Json(Waited { satisfied: found.total >= count, total: found.total, entries }))
 }
 
@@ -209,7 +209,7 @@ async fn verify(State(control): State<Control>, Body(verify): Body<Verify>) -> R
     let journal = control.shared.journal();
     match (verify.filter, verify.order) {
         (filter, None) => {
-            let found = journal.all(&filter.unwrap_or_default().query(&control)?).len();
+            let found = journal.count(&filter.unwrap_or_default().query(&control)?);
             Ok(Json(Verified { satisfied: verify.count.unwrap_or_default().hold(found), found }))
         }
         (None, Some(order)) if verify.count.is_none() && (1..=MAX_ORDER).contains(&order.len()) => {

@@ -56,7 +56,7 @@ struct Snapshot {
 impl From<RestoreError> for Error {
     fn from(error: RestoreError) -> Self {
         match error {
-            RestoreError::Store(sqlx::Error::Database(error)) if error.is_unique_violation() => {
+            RestoreError::Store(error) if error.is_taken() => {
                 Self::conflict("tables: a row is there already for another credential")
             }
             RestoreError::Store(error) => error.into(),

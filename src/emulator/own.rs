@@ -9,6 +9,7 @@ use super::{Emulator, Keys};
 use crate::clock::{Adjustment, Scale, Unreachable};
 use crate::credentials::AddError;
 use crate::state::{Document, RestoreError};
+use crate::store;
 
 /// A set of credentials that was made for a test.
 #[derive(Clone, PartialEq, Eq)]
@@ -63,7 +64,7 @@ impl Emulator {
     ///
     /// # Errors
     /// The store's.
-    pub async fn delete_credentials(&self, id: &str) -> Result<bool, sqlx::Error> {
+    pub async fn delete_credentials(&self, id: &str) -> Result<bool, store::Error> {
         let (state, id) = (self.app.state.clone(), id.to_owned());
         self.on_its_runtime(async move { state.remove(&id).await }).await
     }
@@ -115,7 +116,7 @@ impl<'a> Scope<'a> {
     ///
     /// # Errors
     /// The store's.
-    pub async fn reset(&self) -> Result<(), sqlx::Error> {
+    pub async fn reset(&self) -> Result<(), store::Error> {
         let (state, credentials) = (self.emulator.app.state.clone(), self.credentials.clone());
         self.emulator.on_its_runtime(async move { state.reset(credentials.as_deref()).await }).await
     }
@@ -124,7 +125,7 @@ impl<'a> Scope<'a> {
     ///
     /// # Errors
     /// The store's.
-    pub async fn state(&self) -> Result<Document, sqlx::Error> {
+    pub async fn state(&self) -> Result<Document, store::Error> {
         let (state, credentials) = (self.emulator.app.state.clone(), self.credentials.clone());
         self.emulator.on_its_runtime(async move { state.document(credentials.as_deref()).await }).await
     }

@@ -1,15 +1,20 @@
 //! Bodies, counted while they arrive: each has its limit, and all together have a room. What is long enough to keep an
 //! async thread busy is looked through elsewhere.
 
+use std::future::poll_fn;
 use std::num::NonZero;
 use std::panic::resume_unwind;
+use std::pin::Pin;
 use std::sync::Arc;
 
 use axum::body::{Body, Bytes};
 use futures_util::{StreamExt, stream};
+use hyper::body::Body as HttpBody;
 use thiserror::Error;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tracing::Span;
+
+use crate::underway;
 
 /// Bytes of a body that need no room: what requests without a picture have, so that these never wait for pictures.
 const SMALL: usize = 64 << 10;
@@ -53,13 +58,18 @@ impl Intake {
     /// # Errors
     /// [`BodyError::TooLarge`] past `limit` bytes, [`BodyError::Broken`] where it ends too early, [`BodyError::NoRoom`] at
     /// once where other bodies have the room.
-    pub async fn body(&self, body: Body, limit: usize) -> Result<Bytes, BodyError> {
-        let mut arriving = body.into_data_stream();
+    pub async fn body(&self, mut body: Body, limit: usize) -> Result<Bytes, BodyError> {
         let mut taken = Taken::new(self);
-        while let Some(chunk) = arriving.next().await {
+        while let Some(chunk) = next(&mut body).await {
             let chunk = chunk.map_err(|error| BodyError::Broken(error.to_string()))?;
+            let is_last = body.is_end_stream();
+            underway::arrived(&chunk, is_last);
             if taken.bytes.len() + chunk.len() > limit {
                 return Err(BodyError::TooLarge { limit });
+            }
+            if is_last && taken.bytes.is_empty() && chunk.len() <= SMALL {
+                // Most bodies come in one piece.
+                return Ok(chunk);
             }
             if !taken.push(&chunk) {
                 return Err(BodyError::NoRoom);
@@ -116,6 +126,12 @@ impl Intake {
             },
         }
     }
+}
+
+/// The next bytes of a body; what it has beside them counts as none.
+async fn next(body: &mut Body) -> Option<Result<Bytes, axum::Error>> {
+    let frame = poll_fn(|cx| Pin::new(&mut *body).poll_frame(cx)).await?;
+    Some(frame.map(|frame| frame.into_data().unwrap_or_default()))
 }
 
 /// A body so far, with its part of the room.

@@ -30,7 +30,12 @@ pub fn pairs(raw: &str) -> Result<Vec<(String, String)>, QueryError> {
 
 /// As [`pairs`], but never fails: broken percent sequences stay as they are, bytes that are not UTF-8 become U+FFFD.
 pub fn pairs_lossy(raw: &str) -> Vec<(String, String)> {
-    form_urlencoded::parse(raw.as_bytes()).into_owned().collect()
+    each_lossy(raw).into_owned().collect()
+}
+
+/// As [`pairs_lossy`], each pair when it is its turn, for whoever looks for a few of them.
+pub fn each_lossy(raw: &str) -> form_urlencoded::Parse<'_> {
+    form_urlencoded::parse(raw.as_bytes())
 }
 
 /// The value of the first pair with this key.
@@ -52,10 +57,14 @@ pub fn decode_path(raw: &str) -> Result<String, QueryError> {
 }
 
 fn decode(text: &str) -> Result<String, QueryError> {
-    unescape(&text.replace('+', " "))
+    if text.contains('+') { unescape(&text.replace('+', " ")) } else { unescape(text) }
 }
 
 fn unescape(text: &str) -> Result<String, QueryError> {
+    // As most texts are.
+    if !text.contains('%') {
+        return Ok(text.to_owned());
+    }
     let broken = text.split('%').skip(1).any(|behind| {
         let digits = behind.as_bytes();
         digits.len() < 2 || !digits[..2].iter().all(u8::is_ascii_hexdigit)

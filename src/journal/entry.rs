@@ -1,4 +1,5 @@
-//! One request with its answer, as recorded: bytes, nothing looked into.
+//! One request with its answer: as it is recorded ([`Record`]), and as it is looked at ([`Entry`]). Bytes, nothing looked
+//! into.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -6,18 +7,15 @@ use std::time::Duration;
 
 use axum::body::Bytes;
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, Version};
-use axum::response::Response;
+use axum::http::{HeaderMap, StatusCode, Version};
 use jiff::Timestamp;
 
-use super::Kept;
 use crate::explain::Explanation;
+use crate::underway::{Kept, Texts};
 
-/// A request with its answer.
+/// A request with its answer, to be recorded.
 #[derive(Debug)]
-pub struct Entry {
-    /// Its number, counted from 1 since the start of the server; [`super::Journal::record`] gives it.
-    pub id: u64,
+pub struct Record<'a> {
     /// When the request came, in real time.
     pub at: Timestamp,
     /// From its head to its answer.
@@ -27,11 +25,46 @@ pub struct Entry {
     /// What it asked for.
     pub operation: &'static str,
     /// The vendor's code; empty where no vendor answered.
-    pub code: Cow<'static, str>,
+    pub code: &'a str,
+    /// The id of the credential that it named.
+    pub credential: Option<&'a str>,
+    /// What it was about.
+    pub content: &'a Texts,
+    /// The fault that it met, as it is written.
+    pub fault: Option<&'a str>,
+    /// Why its signature was refused.
+    pub explanation: Option<&'a Arc<Explanation>>,
+    /// The request as it came.
+    pub request: &'a Head,
+    /// Its body, as far as it was read.
+    pub request_body: &'a Kept,
+    /// HTTP status of the answer.
+    pub status: StatusCode,
+    /// Headers of the answer as it was made, before any fault damaged it.
+    pub headers: &'a HeaderMap,
+    /// Its body; `None` where that is not there as a whole.
+    pub answer_body: Option<&'a Bytes>,
+}
+
+/// A request with its answer, as recorded.
+#[derive(Debug)]
+pub struct Entry {
+    /// Its number, counted from 1 since the start of the server.
+    pub id: u64,
+    /// When the request came, in real time.
+    pub at: Timestamp,
+    /// From its head to its answer.
+    pub elapsed: Duration,
+    /// Whose it was.
+    pub vendor: String,
+    /// What it asked for.
+    pub operation: String,
+    /// The vendor's code; empty where no vendor answered.
+    pub code: String,
     /// HTTP status of the answer.
     pub status: u16,
     /// The id of the credential that it named.
-    pub credential: Option<Arc<str>>,
+    pub credential: Option<String>,
     /// What it was about.
     pub content: Vec<String>,
     /// The fault that it met, as it is written.
@@ -48,54 +81,39 @@ pub struct Entry {
     pub answer_body: Kept,
 }
 
-impl Entry {
-    /// Puts heads and short bodies into one piece of memory. What is scattered is slow to let go of once it is no longer
-    /// in the processor's cache, and each request pays for letting go of an old one.
-    pub(super) fn pack(&mut self) {
-        let Self { request, answer, request_body, answer_body, .. } = self;
-        let mut pieces = [Some(&mut request.0), request_body.short(), Some(&mut answer.0), answer_body.short()];
-        let mut packed = Vec::with_capacity(pieces.iter().flatten().map(|piece| piece.len()).sum());
-        for piece in pieces.iter().flatten() {
-            packed.extend_from_slice(piece);
-        }
-        let packed = Bytes::from(packed);
-        let mut start = 0;
-        for piece in pieces.iter_mut().flatten() {
-            let end = start + piece.len();
-            **piece = packed.slice(start..end);
-            start = end;
-        }
-    }
+/// Bytes of most heads.
+const HEAD: usize = 1 << 10;
 
-    /// Bytes that it takes.
-    pub(super) fn bytes(&self) -> usize {
-        let content: usize = self.content.iter().map(|text| text.len() + size_of::<String>()).sum();
-        let fault = self.fault.as_ref().map_or(0, String::len);
-        let explanation = self.explanation.as_deref().map_or(0, explanation_bytes);
-        size_of::<Self>()
-            + content
-            + fault
-            + explanation
-            + self.code.len()
-            + self.request.0.len()
-            + self.answer.0.len()
-            + self.request_body.bytes()
-            + self.answer_body.bytes()
-    }
+/// What can be told of an entry without reading it.
+pub(super) struct Gist<'a> {
+    pub(super) id: u64,
+    pub(super) at: Timestamp,
+    pub(super) vendor: &'a str,
+    pub(super) operation: &'a str,
+    pub(super) code: &'a str,
+    pub(super) status: u16,
+    pub(super) credential: Option<&'a str>,
+    pub(super) has_fault: bool,
 }
 
-fn explanation_bytes(explanation: &Explanation) -> usize {
-    let Explanation { ours, theirs, mistakes, .. } = explanation;
-    let texts = [ours, theirs].into_iter().flatten();
-    let texts: usize = texts.map(|text| text.canonical_request.len() + text.string_to_sign.len()).sum();
-    size_of::<Explanation>()
-        + texts
-        + mistakes.iter().map(|mistake| size_of_val(mistake) + mistake.about.len()).sum::<usize>()
+impl Entry {
+    pub(super) fn gist(&self) -> Gist<'_> {
+        Gist {
+            id: self.id,
+            at: self.at,
+            vendor: &self.vendor,
+            operation: &self.operation,
+            code: &self.code,
+            status: self.status,
+            credential: self.credential.as_deref(),
+            has_fault: self.fault.is_some(),
+        }
+    }
 }
 
 /// The head of a message in one piece of memory: the first line, then a line a header, as HTTP/1.1 writes them.
 #[derive(Debug, Default)]
-pub struct Head(Bytes);
+pub struct Head(pub(super) Vec<u8>);
 
 impl Head {
     /// Of a request.
@@ -106,28 +124,9 @@ impl Head {
         let authority = parts.uri.authority().map_or("", |authority| authority.as_str());
         let divider = if scheme.is_empty() { "" } else { "://" };
         let line = [parts.method.as_str(), " ", scheme, divider, authority, target, " ", version(parts.version)];
-        Self::new(&line, &parts.headers)
-    }
-
-    /// Of an answer.
-    pub fn of_answer(answer: &Response) -> Self {
-        let reason = answer.status().canonical_reason().unwrap_or_default();
-        Self::new(&["HTTP/1.1 ", answer.status().as_str(), " ", reason], answer.headers())
-    }
-
-    fn new(line: &[&str], headers: &HeaderMap) -> Self {
-        let lines: usize = headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
-        let mut bytes = Vec::with_capacity(line.iter().map(|part| part.len()).sum::<usize>() + 2 + lines);
-        for part in line {
-            bytes.extend_from_slice(part.as_bytes());
-        }
-        bytes.extend_from_slice(b"\r\n");
-        for (name, value) in headers {
-            for part in [name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"] {
-                bytes.extend_from_slice(part);
-            }
-        }
-        Self(bytes.into())
+        let mut bytes = Vec::with_capacity(HEAD);
+        write(|part| bytes.extend_from_slice(part), &line, &parts.headers);
+        Self(bytes)
     }
 
     /// The words of the first line: method, target and version, or version, status and reason.
@@ -158,6 +157,25 @@ impl Head {
     }
 }
 
+/// The first line of an answer with this status, in its parts.
+pub(super) fn answer_line(status: &StatusCode) -> [&str; 4] {
+    ["HTTP/1.1 ", status.as_str(), " ", status.canonical_reason().unwrap_or_default()]
+}
+
+/// Writes a head with this first line.
+pub(super) fn write(mut put: impl FnMut(&[u8]), line: &[&str], headers: &HeaderMap) {
+    for part in line {
+        put(part.as_bytes());
+    }
+    put(b"\r\n");
+    for (name, value) in headers {
+        put(name.as_str().as_bytes());
+        put(b": ");
+        put(value.as_bytes());
+        put(b"\r\n");
+    }
+}
+
 fn version(version: Version) -> &'static str {
     match version {
         Version::HTTP_10 => "HTTP/1.0",
@@ -184,8 +202,9 @@ mod tests {
         assert_eq!(headers, ["host=h:1", "x-text=中: b"]);
         assert_eq!(head.header("host").as_deref(), Some("h:1"));
         assert_eq!(request("http://other:2/a").line()[1], "http://other:2/a");
-        let answer = Head::of_answer(&Response::new(axum::body::Body::empty()));
-        assert_eq!(answer.line(), ["HTTP/1.1", "200", "OK"]);
+        let (mut answer, line) = (Vec::new(), answer_line(&StatusCode::OK));
+        write(|part| answer.extend_from_slice(part), &line, &HeaderMap::new());
+        assert_eq!(Head(answer).line(), ["HTTP/1.1", "200", "OK"]);
         assert_eq!(Head::default().line(), ["", "", ""]);
     }
 }

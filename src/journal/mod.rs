@@ -1,17 +1,17 @@
 //! The last requests and their answers, for whoever tests a client: what was sent, what was answered, and what is known
 //! of it besides.
 //!
-//! Recording is cheap, because every request pays for it: heads are copied into one piece of memory, bodies are kept as
-//! they came. Everything else is done when somebody looks: masking what is secret (`mask.rs`), pictures as digests
-//! (`view.rs`), searching (`query.rs`), other forms (`har.rs`, `curl.rs`). The journal is bounded by entries and by
-//! bytes; the oldest make room.
+//! Recording is cheap, because every request pays for it: bytes are copied (`ring.rs`). Everything else is done when
+//! somebody looks: masking what is secret (`mask.rs`), pictures as digests (`view.rs`), searching (`query.rs`), other
+//! forms (`har.rs`, `curl.rs`). The journal is bounded by entries and by bytes; the oldest make room.
 
-mod body;
+mod answer;
 mod curl;
 mod entry;
 mod har;
 mod mask;
 mod query;
+mod ring;
 mod view;
 
 use std::collections::VecDeque;
@@ -21,12 +21,14 @@ use std::time::Duration;
 use serde::Serialize;
 use tokio::sync::watch;
 
-pub use body::{Kept, Recording, record_answer};
+pub use answer::{put_back, take_whole};
 pub use curl::command as curl;
-pub use entry::{Entry, Head};
+pub use entry::{Entry, Head, Record};
 pub use har::archive;
 pub use query::{Bounds, Query};
 pub use view::{Summary, View};
+
+use ring::{Found as Lying, Ring};
 
 /// Entries that one look may give.
 pub const MAX_FOUND: usize = 1000;
@@ -39,23 +41,8 @@ struct Inner {
     max_entries: usize,
     max_bytes: usize,
     ring: Mutex<Ring>,
-    pulse: watch::Sender<Pulse>,
-}
-
-#[derive(Default)]
-struct Ring {
-    /// The oldest first.
-    entries: VecDeque<Arc<Entry>>,
-    bytes: usize,
-    last_id: u64,
-    dropped: u64,
-}
-
-/// What those who wait are told.
-#[derive(Clone, Copy, Debug, Default)]
-struct Pulse {
-    last_id: u64,
-    is_over: bool,
+    /// Changes with each entry, as far as anybody listens; true once the server stops.
+    is_over: watch::Sender<bool>,
 }
 
 /// How full the journal is.
@@ -76,10 +63,10 @@ pub struct Fill {
 }
 
 /// What a look found.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Found {
     /// The latest of them, the oldest first.
-    pub entries: Vec<Arc<Entry>>,
+    pub entries: Vec<Entry>,
     /// How many there are in all.
     pub total: usize,
 }
@@ -88,8 +75,8 @@ impl Journal {
     /// Keeps at most `max_entries` entries of `max_bytes` bytes in all; nothing at all where either is 0.
     pub fn new(max_entries: usize, max_bytes: usize) -> Self {
         let max_entries = if max_bytes == 0 { 0 } else { max_entries };
-        let (ring, pulse) = (Mutex::default(), watch::Sender::new(Pulse::default()));
-        Self(Arc::new(Inner { max_entries, max_bytes, ring, pulse }))
+        let (ring, is_over) = (Mutex::default(), watch::Sender::new(false));
+        Self(Arc::new(Inner { max_entries, max_bytes, ring, is_over }))
     }
 
     /// Whether anything is recorded.
@@ -97,84 +84,70 @@ impl Journal {
         self.0.max_entries > 0
     }
 
-    /// Adds an entry, which gets its id here.
-    pub fn record(&self, mut entry: Entry) {
+    /// Adds an entry.
+    pub fn record(&self, record: &Record<'_>) {
         if !self.is_on() {
             return;
         }
-        entry.pack();
-        let bytes = entry.bytes();
-        let mut made_room = Vec::new();
-        let mut ring = self.ring();
-        ring.last_id += 1;
-        entry.id = ring.last_id;
-        let last_id = entry.id;
-        if bytes > self.0.max_bytes {
-            ring.dropped += 1;
-        } else {
-            while ring.entries.len() >= self.0.max_entries || ring.bytes + bytes > self.0.max_bytes {
-                let Some(oldest) = ring.entries.pop_front() else { break };
-                ring.bytes -= oldest.bytes();
-                ring.dropped += 1;
-                made_room.push(oldest);
-            }
-            ring.bytes += bytes;
-            ring.entries.push_back(Arc::new(entry));
-        }
-        drop(ring);
-        // Without the lock: freeing takes its time.
+        let made_room = self.ring().push(record, self.0.max_entries, self.0.max_bytes);
         drop(made_room);
-        self.0.pulse.send_if_modified(|pulse| {
-            pulse.last_id = pulse.last_id.max(last_id);
-            true
-        });
+        // Who listens from here on looks after that, and finds the entry: the lock lies between.
+        if self.0.is_over.receiver_count() > 0 {
+            self.0.is_over.send_modify(|_| {});
+        }
     }
 
     /// How full it is.
     pub fn fill(&self) -> Fill {
         let ring = self.ring();
         Fill {
-            entries: ring.entries.len(),
+            entries: ring.len(),
             max_entries: self.0.max_entries,
-            bytes: ring.bytes,
+            bytes: ring.bytes(),
             max_bytes: self.0.max_bytes,
-            recorded: ring.last_id,
-            dropped: ring.dropped,
+            recorded: ring.last_id(),
+            dropped: ring.dropped(),
         }
     }
 
     /// The entry with this id, if it is still here.
-    pub fn get(&self, id: u64) -> Option<Arc<Entry>> {
-        let ring = self.ring();
-        let place = ring.entries.binary_search_by_key(&id, |entry| entry.id).ok()?;
-        ring.entries.get(place).cloned()
+    pub fn get(&self, id: u64) -> Option<Entry> {
+        let found = self.ring().look(id.saturating_sub(1), |gist| gist.id == id);
+        found.first().map(Lying::entry)
     }
 
     /// The latest `limit` entries that `query` is for.
     pub fn find(&self, query: &Query, limit: usize) -> Found {
-        let mut entries = self.all(query);
-        let total = entries.len();
-        entries.drain(..total.saturating_sub(limit.min(MAX_FOUND)));
-        Found { entries, total }
+        let found = self.all(query);
+        let total = found.len();
+        let latest = &found[total.saturating_sub(limit.min(MAX_FOUND))..];
+        Found { entries: latest.iter().map(Lying::entry).collect(), total }
+    }
+
+    /// How many entries `query` is for.
+    pub fn count(&self, query: &Query) -> usize {
+        self.all(query).len()
     }
 
     /// Every entry that `query` is for, the oldest first.
-    pub fn all(&self, query: &Query) -> Vec<Arc<Entry>> {
-        // A copy of the list: looking at texts takes longer than others should wait.
-        let mut entries: Vec<_> = self.ring().entries.iter().filter(|entry| query.is_near(entry)).cloned().collect();
-        entries.retain(|entry| query.matches(entry));
-        entries
+    fn all(&self, query: &Query) -> Vec<Lying> {
+        // Texts are looked at without the ring: that takes longer than others should wait.
+        let mut found = self.ring().look(0, |gist| query.is_near(gist));
+        if query.reads() {
+            found.retain(|found| query.fits(&found.entry()));
+        }
+        found
     }
 
     /// Waits until `count` entries match, or for `time`, or until the server stops; gives what matches then.
     pub async fn wait(&self, query: &Query, count: usize, limit: usize, time: Duration) -> Found {
-        let mut pulse = self.0.pulse.subscribe();
+        let mut is_over = self.0.is_over.subscribe();
         let enough = async {
             loop {
                 // Seen before the look, so that what comes meanwhile is looked at again.
-                let is_over = pulse.borrow_and_update().is_over;
+                let is_last = *is_over.borrow_and_update();
                 let found = self.find(query, limit);
-                if found.total >= count || is_over || pulse.changed().await.is_err() {
+                if found.total >= count || is_last || is_over.changed().await.is_err() {
                     return found;
                 }
             }
@@ -188,37 +161,26 @@ impl Journal {
     /// Whether the requests that `queries` are for came in this order, others between them or not; gives how many of
     /// them, from the first, did.
     pub fn in_order(&self, queries: &[Query]) -> usize {
-        let entries: Vec<_> = self.ring().entries.iter().cloned().collect();
-        let mut entries = entries.iter();
-        queries.iter().take_while(|query| entries.any(|entry| query.matches(entry))).count()
+        let found = self.all(&Query::default());
+        let mut entries = found.iter().map(Lying::entry);
+        queries.iter().take_while(|query| entries.any(|entry| query.matches(&entry))).count()
     }
 
     /// Forgets every entry that `query` is for; gives how many there were.
     pub fn clear(&self, query: &Query) -> usize {
-        let cleared: Vec<_> = self.all(query).iter().map(|entry| entry.id).collect();
-        let mut ring = self.ring();
-        let before = ring.entries.len();
-        ring.entries.retain(|entry| cleared.binary_search(&entry.id).is_err());
-        ring.bytes = ring.entries.iter().map(|entry| entry.bytes()).sum();
-        before - ring.entries.len()
+        let cleared: Vec<_> = self.all(query).iter().map(Lying::id).collect();
+        if cleared.is_empty() { 0 } else { self.ring().forget(&cleared) }
     }
 
     /// What comes after the entry with the id `after`, as it comes.
     pub fn follow(&self, after: Option<u64>) -> Following {
-        let after = after.unwrap_or_else(|| self.ring().last_id);
-        Following { journal: self.clone(), pulse: self.0.pulse.subscribe(), after, ready: VecDeque::new() }
+        let after = after.unwrap_or_else(|| self.ring().last_id());
+        Following { journal: self.clone(), is_over: self.0.is_over.subscribe(), after, ready: VecDeque::new() }
     }
 
     /// Ends everything that waits or follows, because the server stops.
     pub fn end(&self) {
-        self.0.pulse.send_modify(|pulse| pulse.is_over = true);
-    }
-
-    /// The entries later than the one with the id `after`.
-    fn since(&self, after: u64) -> VecDeque<Arc<Entry>> {
-        let ring = self.ring();
-        let from = ring.entries.partition_point(|entry| entry.id <= after);
-        ring.entries.range(from..).cloned().collect()
+        self.0.is_over.send_modify(|is_over| *is_over = true);
     }
 
     fn ring(&self) -> MutexGuard<'_, Ring> {
@@ -229,22 +191,22 @@ impl Journal {
 /// Entries as they come.
 pub struct Following {
     journal: Journal,
-    pulse: watch::Receiver<Pulse>,
+    is_over: watch::Receiver<bool>,
     after: u64,
-    ready: VecDeque<Arc<Entry>>,
+    ready: VecDeque<Lying>,
 }
 
 impl Following {
     /// The next entry; `None` once the server stops. What makes room before it is seen is left out.
-    pub async fn next(&mut self) -> Option<Arc<Entry>> {
+    pub async fn next(&mut self) -> Option<Entry> {
         loop {
-            if let Some(entry) = self.ready.pop_front() {
-                self.after = entry.id;
-                return Some(entry);
+            if let Some(found) = self.ready.pop_front() {
+                self.after = found.id();
+                return Some(found.entry());
             }
-            let is_over = self.pulse.borrow_and_update().is_over;
-            self.ready = self.journal.since(self.after);
-            if self.ready.is_empty() && (is_over || self.pulse.changed().await.is_err()) {
+            let is_over = *self.is_over.borrow_and_update();
+            self.ready = self.journal.ring().look(self.after, |_| true).into();
+            if self.ready.is_empty() && (is_over || self.is_over.changed().await.is_err()) {
                 return None;
             }
         }

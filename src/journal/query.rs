@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::Entry;
+use super::entry::Gist;
 use super::view::View;
 
 /// What entries must have; what is absent may be anything.
@@ -43,23 +44,34 @@ pub struct Query {
 
 impl Query {
     /// Whether an entry fits as far as can be told without reading it.
-    pub(super) fn is_near(&self, entry: &Entry) -> bool {
+    pub(super) fn is_near(&self, gist: &Gist<'_>) -> bool {
         let is = |asked: &Option<String>, found: &str| asked.as_deref().is_none_or(|asked| asked == found);
-        is(&self.vendor, entry.vendor)
-            && is(&self.operation, entry.operation)
-            && is(&self.code, &entry.code)
-            && self.status.is_none_or(|status| status == entry.status)
-            && self.credential.as_ref().is_none_or(|any| entry.credential.as_ref().is_some_and(|own| any.contains(own)))
-            && self.since.is_none_or(|since| entry.at >= since)
-            && self.until.is_none_or(|until| entry.at < until)
-            && self.after.is_none_or(|after| entry.id > after)
-            && self.before.is_none_or(|before| entry.id < before)
-            && self.fault.is_none_or(|fault| entry.fault.is_some() == fault)
+        let is_one_of = |any: &Vec<Arc<str>>| gist.credential.is_some_and(|own| any.iter().any(|one| **one == *own));
+        is(&self.vendor, gist.vendor)
+            && is(&self.operation, gist.operation)
+            && is(&self.code, gist.code)
+            && self.status.is_none_or(|status| status == gist.status)
+            && self.credential.as_ref().is_none_or(is_one_of)
+            && self.since.is_none_or(|since| gist.at >= since)
+            && self.until.is_none_or(|until| gist.at < until)
+            && self.after.is_none_or(|after| gist.id > after)
+            && self.before.is_none_or(|before| gist.id < before)
+            && self.fault.is_none_or(|fault| gist.has_fault == fault)
+    }
+
+    /// Whether an entry must be read to tell.
+    pub(super) fn reads(&self) -> bool {
+        self.method.is_some() || self.path.is_some() || self.content.is_some() || self.text.is_some()
     }
 
     /// Whether an entry fits.
     pub fn matches(&self, entry: &Entry) -> bool {
-        self.is_near(entry) && self.fits_head(entry) && self.fits_texts(entry)
+        self.is_near(&entry.gist()) && self.fits(entry)
+    }
+
+    /// Whether an entry that is near fits.
+    pub(super) fn fits(&self, entry: &Entry) -> bool {
+        self.fits_head(entry) && self.fits_texts(entry)
     }
 
     fn fits_head(&self, entry: &Entry) -> bool {

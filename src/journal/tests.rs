@@ -3,37 +3,78 @@
 use std::time::Duration;
 
 use axum::body::Bytes;
-use axum::http::{Request, Response};
+use axum::http::header::CONTENT_TYPE;
+use axum::http::{HeaderMap, HeaderValue, Request, StatusCode};
 use jiff::Timestamp;
 
 use super::*;
+use crate::underway::{Kept, Texts};
 
-/// An entry of a request with this head and these bodies.
-fn entry(method: &str, target: &str, headers: &[(&str, &str)], sent: &[u8], answered: &[u8]) -> Entry {
-    let request = Request::builder().method(method).uri(target).header("host", "h:1");
-    let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
-    let answer = Response::builder().header("content-type", "application/json");
-    Entry {
-        id: 0,
-        at: Timestamp::from_second(1_700_000_000).expect("a moment"),
-        elapsed: Duration::from_millis(2),
-        vendor: "vendor",
-        operation: "ask",
-        code: "ok".into(),
-        status: 200,
-        credential: Some("wx1".into()),
-        content: Vec::new(),
-        fault: None,
-        explanation: None,
-        request: Head::of_request(&request.body(()).expect("valid").into_parts().0),
-        request_body: Kept::whole(Bytes::copy_from_slice(sent)),
-        answer: Head::of_answer(&answer.body(axum::body::Body::empty()).expect("valid")),
-        answer_body: Kept::whole(Bytes::copy_from_slice(answered)),
+/// A request with its answer, as a whole.
+struct Exchange {
+    vendor: &'static str,
+    operation: &'static str,
+    code: &'static str,
+    status: StatusCode,
+    at: Timestamp,
+    credential: &'static str,
+    content: Texts,
+    fault: Option<String>,
+    request: Head,
+    sent: Kept,
+    answered: Bytes,
+}
+
+impl Exchange {
+    fn record(self, journal: &Journal) {
+        let headers = HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static("application/json"))]);
+        journal.record(&Record {
+            at: self.at,
+            elapsed: Duration::from_millis(2),
+            vendor: self.vendor,
+            operation: self.operation,
+            code: self.code,
+            credential: Some(self.credential),
+            content: &self.content,
+            fault: self.fault.as_deref(),
+            explanation: None,
+            request: &self.request,
+            request_body: &self.sent,
+            status: self.status,
+            headers: &headers,
+            answer_body: Some(&self.answered),
+        });
+    }
+
+    /// The entry that is made of it.
+    fn entry(self) -> Entry {
+        let journal = Journal::new(1, 1 << 20);
+        self.record(&journal);
+        journal.get(1).expect("it fits")
     }
 }
 
-fn asked(content: &str) -> Entry {
-    Entry { content: vec![content.to_owned()], ..entry("GET", "/ask", &[], b"", b"{}") }
+/// A request with this head and these bodies.
+fn exchange(method: &str, target: &str, headers: &[(&str, &str)], sent: &[u8], answered: &[u8]) -> Exchange {
+    let request = Request::builder().method(method).uri(target).header("host", "h:1");
+    let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
+    Exchange {
+        vendor: "vendor",
+        operation: "ask",
+        code: "ok",
+        status: StatusCode::OK,
+        at: Timestamp::from_second(1_700_000_000).expect("a moment"),
+        credential: "wx1",
+        content: Texts::default(),
+        fault: None,
+        request: Head::of_request(&request.body(()).expect("valid").into_parts().0),
+        sent: Kept::whole(Bytes::copy_from_slice(sent)),
+        answered: Bytes::copy_from_slice(answered),
+    }
+}
+
+fn asked(content: &str) -> Exchange {
+    Exchange { content: Texts::from_iter([content]), ..exchange("GET", "/ask", &[], b"", b"{}") }
 }
 
 fn about(content: &str) -> Query {
@@ -47,7 +88,7 @@ fn ids(found: &Found) -> Vec<u64> {
 #[test]
 fn the_oldest_make_room() {
     let journal = Journal::new(3, 1 << 20);
-    (0..5).for_each(|number| journal.record(asked(&number.to_string())));
+    (0..5).for_each(|number| asked(&number.to_string()).record(&journal));
     let found = journal.find(&Query::default(), 10);
     assert_eq!((ids(&found), found.total), (vec![3, 4, 5], 3));
     let fill = journal.fill();
@@ -63,38 +104,78 @@ fn the_bytes_are_bounded_whatever_comes() {
     for number in 0..2000_usize {
         // Bodies that are kept, bodies that are cut, and now and then one for which there is no room at all.
         let body = vec![number as u8; [10, 100_000, 250_000, 400_000][number % 4]];
-        journal.record(entry("POST", "/ask", &[("x-long", &"a".repeat(number))], &body, &body));
+        exchange("POST", "/ask", &[("x-long", &"a".repeat(number))], &body, &body).record(&journal);
         let fill = journal.fill();
         most = most.max(fill.bytes);
         assert!(fill.bytes <= fill.max_bytes);
-        let counted: usize = journal.all(&Query::default()).iter().map(|entry| entry.bytes()).sum();
-        assert_eq!(counted, fill.bytes);
+        assert_eq!(journal.ring().counted(), fill.bytes);
     }
     assert!(most > 512 << 10, "{most}");
+}
+
+#[test]
+fn memory_is_bounded_by_what_the_entries_take() {
+    let journal = Journal::new(10_000, 1 << 20);
+    for number in 0..3000_usize {
+        // Neither does a page hold many of the longer ones, nor do those end with a page.
+        let body = vec![number as u8; [10, 3000, 16_000][number % 3]];
+        exchange("POST", "/ask", &[], &body, &body).record(&journal);
+        if number % 7 == 0 {
+            journal.find(&Query::default(), 1);
+        }
+        let ring = journal.ring();
+        assert!(ring.memory() <= ring.bytes() + ring.bytes() / 8 + (2 << 16), "{number}: {}", ring.memory());
+    }
+    // What is left of many pages.
+    let ids: Vec<_> = (0..3000).filter(|id| id % 50 != 0).collect();
+    let mut ring = journal.ring();
+    ring.forget(&ids);
+    assert!(ring.len() > 0 && ring.memory() <= ring.bytes() + ring.bytes() / 8 + (2 << 16), "{}", ring.memory());
+}
+
+#[test]
+fn what_is_looked_at_stays_as_it_was() {
+    let journal = Journal::new(100, 1 << 20);
+    let body = |number: usize| vec![number as u8; number % 40 * 100];
+    let mut found = Vec::new();
+    for number in 0..1000 {
+        exchange("POST", &format!("/{number}"), &[], &body(number), &body(number + 1)).record(&journal);
+        if number % 150 == 149 {
+            found = journal.find(&Query::default(), 10).entries;
+        }
+        for entry in &found {
+            let number = entry.id as usize - 1;
+            assert_eq!(entry.request.line()[1], format!("/{number}"));
+            assert_eq!(entry.request_body.joined(), body(number));
+            assert_eq!(entry.answer_body.joined(), body(number + 1));
+        }
+    }
+    let last = journal.find(&Query::default(), 1).entries.remove(0);
+    assert_eq!((last.id, last.request_body.joined().len()), (1000, body(999).len()));
 }
 
 #[test]
 fn a_journal_without_room_keeps_nothing() {
     for journal in [Journal::new(0, 1 << 20), Journal::new(10, 0)] {
         assert!(!journal.is_on());
-        journal.record(asked("x"));
+        asked("x").record(&journal);
         assert_eq!((journal.fill().entries, journal.fill().recorded), (0, 0));
     }
     let small = Journal::new(10, 100);
-    small.record(asked("x"));
+    asked("x").record(&small);
     assert_eq!((small.fill().entries, small.fill().dropped), (0, 1));
 }
 
 #[test]
 fn entries_are_found_by_every_field() {
     let journal = Journal::new(10, 1 << 20);
-    journal.record(entry("POST", "/a/b?x=1", &[], b"{\"scene\":\"red\"}", b"{\"ticket\":\"T\"}"));
+    exchange("POST", "/a/b?x=1", &[], b"{\"scene\":\"red\"}", b"{\"ticket\":\"T\"}").record(&journal);
     let mut other = asked("blue");
-    (other.vendor, other.operation, other.status, other.code) = ("other", "tell", 404, "40001".into());
-    other.credential = Some("wx2".into());
+    (other.vendor, other.operation, other.status, other.code) = ("other", "tell", StatusCode::NOT_FOUND, "40001");
+    other.credential = "wx2";
     other.at = Timestamp::from_second(1_700_000_100).expect("a moment");
     other.fault = Some("40001".to_owned());
-    journal.record(other);
+    other.record(&journal);
     let text = |text: &str| Some(text.to_owned());
     let at = |seconds| Timestamp::from_second(seconds).ok();
     for (query, expected) in [
@@ -131,7 +212,7 @@ async fn who_waits_is_told_when_there_are_enough() {
     });
     for content in ["red", "blue", "red"] {
         tokio::task::yield_now().await;
-        journal.record(asked(content));
+        asked(content).record(&journal);
     }
     let woken =
         tokio::time::timeout(Duration::from_mins(1), waiting).await.expect("woken long before the time is over");
@@ -151,10 +232,10 @@ async fn who_waits_is_told_when_there_are_enough() {
 #[tokio::test]
 async fn who_follows_sees_every_entry_once_until_the_server_stops() {
     let journal = Journal::new(10, 1 << 20);
-    journal.record(asked("before"));
+    asked("before").record(&journal);
     let (mut all, mut new) = (journal.follow(Some(0)), journal.follow(None));
-    journal.record(asked("first"));
-    journal.record(asked("second"));
+    asked("first").record(&journal);
+    asked("second").record(&journal);
     journal.end();
     let mut seen = [Vec::new(), Vec::new()];
     for (following, seen) in [&mut all, &mut new].into_iter().zip(&mut seen) {
@@ -169,7 +250,7 @@ async fn who_follows_sees_every_entry_once_until_the_server_stops() {
 fn the_order_of_requests_can_be_asked_about() {
     let journal = Journal::new(10, 1 << 20);
     for content in ["token", "create", "show", "create"] {
-        journal.record(asked(content));
+        asked(content).record(&journal);
     }
     for (order, came) in [
         (vec!["token", "create", "show"], 3),
@@ -187,12 +268,12 @@ fn the_order_of_requests_can_be_asked_about() {
 fn clearing_forgets_what_matches_alone() {
     let journal = Journal::new(10, 1 << 20);
     for content in ["red", "blue", "red"] {
-        journal.record(asked(content));
+        asked(content).record(&journal);
     }
     assert_eq!(journal.clear(&about("red")), 2);
     let fill = journal.fill();
     assert_eq!((fill.entries, fill.recorded), (1, 3));
-    assert_eq!(fill.bytes, journal.get(2).expect("it is here").bytes());
+    assert_eq!(fill.bytes, journal.ring().counted());
     assert_eq!(journal.clear(&Query::default()), 1);
     assert_eq!(journal.fill().bytes, 0);
 }
@@ -236,9 +317,9 @@ fn no_secret_can_be_seen() {
         ("POST", "/".to_owned(), &form[..], format!("Action=x&Token={SECRET}&Signature={SECRET}"), String::new()),
         ("POST", "/".to_owned(), &multipart[..], part, String::new()),
     ] {
-        let mut entry = entry(method, &target, headers, sent.as_bytes(), answered.as_bytes());
-        entry.content = vec![format!("http://h/?token={SECRET}")];
-        let shown = shown(&entry);
+        let mut exchange = exchange(method, &target, headers, sent.as_bytes(), answered.as_bytes());
+        exchange.content = Texts::from_iter([format!("http://h/?token={SECRET}").as_str()]);
+        let shown = shown(&exchange.entry());
         assert!(!shown.contains(SECRET), "{shown}");
         assert!(shown.contains("***"), "{shown}");
     }
@@ -249,7 +330,7 @@ fn no_secret_can_be_seen() {
         format!("q-sign-algorithm=sha1&q-ak=AKID&q-signature={SECRET}"),
     ] {
         let headers = [("authorization", authorization.as_str()), ("x-cos-security-token", SECRET)];
-        let entry = entry("GET", "/", &headers, b"", format!("you signed {SECRET}").as_bytes());
+        let entry = exchange("GET", "/", &headers, b"", format!("you signed {SECRET}").as_bytes()).entry();
         let shown = shown(&entry);
         assert!(!shown.contains(SECRET), "{shown}");
     }
@@ -267,7 +348,8 @@ fn bodies_are_shown_as_far_as_they_can_be_read() {
         part("a", "", b"text"),
         b"--x--\r\n".to_vec(),
     ];
-    let entry = entry("POST", "/", &[("content-type", "multipart/form-data; boundary=x")], &form.concat(), picture);
+    let entry =
+        exchange("POST", "/", &[("content-type", "multipart/form-data; boundary=x")], &form.concat(), picture).entry();
     let view = serde_json::to_value(View::of(&entry)).expect("JSON");
     let digest = hex::encode(<sha2::Sha256 as sha2::Digest>::digest(picture));
     let parts = &view["request"]["body"]["parts"];
@@ -282,14 +364,14 @@ fn bodies_are_shown_as_far_as_they_can_be_read() {
 #[test]
 fn a_command_sends_the_request_again() {
     let headers = [("content-type", "application/json"), ("content-length", "13")];
-    let entry = entry("POST", "/a?b=c'd", &headers, b"{\"a\":\"it's\"}", b"{}");
+    let entry = exchange("POST", "/a?b=c'd", &headers, b"{\"a\":\"it's\"}", b"{}").entry();
     let expected = r#"curl -sS -X 'POST' 'http://h:1/a?b=c'\''d' -H 'content-type: application/json' --data-raw '{"a":"it'\''s"}'"#;
     assert_eq!(curl(&entry), expected);
 }
 
 #[test]
 fn an_archive_has_what_readers_of_archives_need() {
-    let entry = entry("POST", "/a?b=c", &[("content-type", "application/json")], b"{\"a\":1}", b"{\"b\":2}");
+    let entry = exchange("POST", "/a?b=c", &[("content-type", "application/json")], b"{\"a\":1}", b"{\"b\":2}").entry();
     let archive = archive([&entry]);
     let log = &archive["log"];
     assert_eq!(log["version"], "1.2");

@@ -5,9 +5,10 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use super::mask::Masker;
-use super::{Entry, Head, Kept};
+use super::{Entry, Head};
 use crate::explain::{Canonical, Explanation};
 use crate::intake::form;
+use crate::underway::Kept;
 
 /// An entry without its messages.
 #[derive(Clone, Debug, Serialize)]
@@ -19,9 +20,9 @@ pub struct Summary {
     /// From its head to its answer.
     pub elapsed_ms: f64,
     /// Whose it was; `none` where it was nobody's.
-    pub vendor: &'static str,
+    pub vendor: String,
     /// What it asked for.
-    pub operation: &'static str,
+    pub operation: String,
     /// Its method.
     pub method: String,
     /// Path and query.
@@ -117,13 +118,13 @@ impl Summary {
             id: entry.id,
             at: entry.at.to_string(),
             elapsed_ms: (entry.elapsed.as_secs_f64() * 1e6).round() / 1e3,
-            vendor: entry.vendor,
-            operation: entry.operation,
+            vendor: entry.vendor.clone(),
+            operation: entry.operation.clone(),
             method: method.into_owned(),
             target: masker.known(target),
             status: entry.status,
-            code: entry.code.clone().into_owned(),
-            credential: entry.credential.as_deref().map(str::to_owned),
+            code: entry.code.clone(),
+            credential: entry.credential.clone(),
             content: content.into_iter().map(|text| masker.known(text)).collect(),
             fault: entry.fault.clone(),
         }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use axum::Router;
-use axum::body::Body;
+use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::{Request, State};
 use axum::http::header::DATE;
 use axum::http::request::Parts;
@@ -18,10 +18,10 @@ use tower_http::catch_panic::{CatchPanicLayer, ResponseForPanic};
 use tracing::Instrument;
 
 use super::damage::damage;
-use crate::clock::Motion;
-use crate::journal::{self, Entry, Head, Recording};
+use crate::clock::real_time;
+use crate::journal::{self, Head, Record};
 use crate::shared::{Outcome, Shared};
-use crate::underway::{self, Notes};
+use crate::underway::{self, Kept, Notes};
 
 /// Who answers under `/_qrstack/`, in log and metrics.
 pub(super) const OURS: &str = "qrstack";
@@ -42,9 +42,8 @@ pub(super) struct Seen {
     operation: &'static str,
     method: Method,
     started: Instant,
-    at: Timestamp,
-    /// What the journal gets, if it gets anything.
-    record: Option<(Head, Recording)>,
+    /// When it came and its head for the journal, if that gets anything.
+    record: Option<(Timestamp, Head)>,
 }
 
 /// Who attends to the requests of one door.
@@ -74,18 +73,20 @@ pub(super) fn attend(routes: Router, attendant: Attendant) -> Router {
     let watch = async |State(attendant): State<Arc<Attendant>>, request: Request, next: Next| {
         let (parts, body) = request.into_parts();
         let started = parts.extensions.get().map_or_else(Instant::now, |Started(started)| *started);
-        let (seen, body) = attendant.see(&parts, Some(body), started);
+        let seen = attendant.see(&parts, started);
+        let wanted = seen.record.is_some().then(|| Kept::part(Bytes::new(), body.is_end_stream()));
+        let notes = Notes { body: wanted, ..Notes::default() };
         if attendant.shared.fetch().sent(&parts.headers) {
-            return attendant.finish(seen, StatusCode::LOOP_DETECTED.into_response(), Notes::default());
+            return attendant.finish(seen, StatusCode::LOOP_DETECTED.into_response(), notes);
         }
         let until = started + attendant.shared.config().request_timeout;
         // Whatever is logged on the way says for whom it happened.
         let span = tracing::info_span!("request", provider = attendant.vendor, operation = seen.operation);
-        let answer = underway::noting(next.run(Request::from_parts(parts, body)).instrument(span));
-        match tokio::time::timeout_at(until.into(), answer).await {
-            Ok((answer, notes)) if notes.fault.is_none() => attendant.finish(seen, answer, notes),
-            Ok((answer, notes)) => attendant.struck(seen, answer, notes).await,
-            Err(_) => attendant.too_slow(seen),
+        let answer = next.run(Request::from_parts(parts, body)).instrument(span);
+        match underway::noting(notes, tokio::time::timeout_at(until.into(), answer)).await {
+            (Ok(answer), notes) if notes.fault.is_none() => attendant.finish(seen, answer, notes),
+            (Ok(answer), notes) => attendant.struck(seen, answer, notes).await,
+            (Err(_), notes) => attendant.too_slow(seen, notes),
         }
     };
     let net = CatchPanicLayer::custom(attendant.clone());
@@ -93,30 +94,25 @@ pub(super) fn attend(routes: Router, attendant: Attendant) -> Router {
 }
 
 impl Attendant {
-    /// What is to be remembered of a request until it is answered, and its body to be read, kept as it is.
-    pub(super) fn see(&self, parts: &Parts, body: Option<Body>, started: Instant) -> (Seen, Body) {
-        let (operation, method) = ((self.operation)(parts), parts.method.clone());
+    /// What is to be remembered of a request until it is answered.
+    pub(super) fn see(&self, parts: &Parts, started: Instant) -> Seen {
         let is_recorded = self.vendor != OURS && self.shared.journal().is_on();
-        let (body, record) = match body {
-            Some(body) if is_recorded => {
-                let (body, recording) = Recording::start(body);
-                (body, Some((Head::of_request(parts), recording)))
-            }
-            Some(body) => (body, None),
-            None => (Body::empty(), is_recorded.then(|| (Head::of_request(parts), Recording::default()))),
-        };
-        let at = Motion::default().now();
-        (Seen { operation, method, started, at, record }, body)
+        Seen {
+            operation: (self.operation)(parts),
+            method: parts.method.clone(),
+            started,
+            record: is_recorded.then(|| (real_time(started), Head::of_request(parts))),
+        }
     }
 
     /// The answer to a request that took longer than `request_timeout`.
-    pub(super) fn too_slow(&self, seen: Seen) -> Response {
+    pub(super) fn too_slow(&self, seen: Seen, notes: Notes) -> Response {
         tracing::error!(
             provider = self.vendor,
             operation = seen.operation,
             "a request took longer than request_timeout"
         );
-        self.finish(seen, (self.defect)(&self.shared), Notes::default())
+        self.finish(seen, (self.defect)(&self.shared), notes)
     }
 
     /// The answer to a request that a fault struck: late, or damaged, or both.
@@ -134,13 +130,15 @@ impl Attendant {
     }
 
     fn finish(&self, seen: Seen, mut answer: Response, notes: Notes) -> Response {
-        let Seen { operation, method, started, at, record } = seen;
+        let Seen { operation, method, started, record } = seen;
         if !answer.headers().contains_key(DATE) {
             let credential = answer.extensions().get::<Outcome>().and_then(|outcome| outcome.credential.as_deref());
             if let Ok(date) = HeaderValue::from_str(&self.shared.clock_of(credential).http_date()) {
                 answer.headers_mut().insert(DATE, date);
             }
         }
+        // Looked at where it is, not copied: it may be long.
+        let whole = record.as_ref().and_then(|_| journal::take_whole(&mut answer));
         let (outcome, status, elapsed) = (answer.extensions().get::<Outcome>(), answer.status(), started.elapsed());
         let operation = outcome.and_then(|outcome| outcome.operation).unwrap_or(operation);
         let code = outcome.map_or("", |outcome| outcome.code.as_ref());
@@ -150,36 +148,29 @@ impl Attendant {
             %method,
             status = status.as_u16(),
             code,
-            elapsed_ms = elapsed.as_secs_f64() * 1000.0,
+            elapsed_ms = (elapsed.as_secs_f64() * 1e6).round() / 1e3,
             "answered"
         );
         let counted = if outcome.is_some() { code } else { status.as_str() };
         self.shared.metrics().answered(self.vendor, operation, counted, elapsed);
-        let Some((request, body)) = record else { return answer };
-        let (code, credential, explanation) = match outcome {
-            Some(Outcome { code, credential, explanation, .. }) => {
-                (code.clone(), credential.clone(), explanation.clone())
-            }
-            None => ("".into(), None, None),
-        };
-        let (answer, answer_body) = journal::record_answer(answer);
-        self.shared.journal().record(Entry {
-            id: 0,
+        let Some((at, head)) = record else { return answer };
+        self.shared.journal().record(&Record {
             at,
             elapsed,
             vendor: self.vendor,
             operation,
             code,
-            status: status.as_u16(),
-            credential,
-            content: notes.content,
-            fault: notes.fault,
-            explanation,
-            request,
-            request_body: body.take(),
-            answer: Head::of_answer(&answer),
-            answer_body,
+            credential: outcome.and_then(|outcome| outcome.credential.as_deref()),
+            content: &notes.content,
+            fault: notes.fault.as_deref(),
+            explanation: outcome.and_then(|outcome| outcome.explanation.as_ref()),
+            request: &head,
+            request_body: &notes.body.unwrap_or_default(),
+            status,
+            headers: answer.headers(),
+            answer_body: whole.as_ref(),
         });
+        journal::put_back(&mut answer, whole);
         answer
     }
 }

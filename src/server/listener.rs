@@ -13,7 +13,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::Request;
 use axum::http::header::{CONNECTION, CONTENT_TYPE};
-use axum::http::{Extensions, HeaderValue, StatusCode};
+use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use futures_util::future::Either;
 use hyper::body::Incoming;
@@ -30,7 +30,8 @@ use super::attend::NOBODYS;
 use super::connection::{self, Connection, Deadlines, Link, Transport};
 use super::damage::Reset;
 use super::proxy::{self, Route, Speech};
-use super::{App, Gate, handshake, spelling};
+use super::spelling::Spelling;
+use super::{App, Gate, handshake};
 use crate::config::Config;
 use crate::intake::{Bound, Peer};
 use crate::metrics::Metrics;
@@ -123,8 +124,7 @@ struct House {
     metrics: Metrics,
     gate: Gate,
     deadlines: Deadlines,
-    /// What every answer carries for the names of its headers.
-    spelling: Extensions,
+    spelling: Spelling,
     tls: Option<Tls>,
     /// Host names of ours beside those of the connection itself.
     public_hosts: Vec<String>,
@@ -149,7 +149,10 @@ impl House {
                 body: config.body_timeout,
                 write: config.write_timeout,
             },
-            spelling: spelling::learn(super::VENDORS.iter().flat_map(|vendor| vendor.header_names).copied()).await,
+            spelling: Spelling::of(
+                &super::VENDORS.iter().flat_map(|vendor| vendor.header_names).copied().collect::<Vec<_>>(),
+            )
+            .await,
             tls: app.tls,
             public_hosts: config.public_hosts.clone(),
             drain: CancellationToken::new(),
@@ -225,8 +228,7 @@ impl House {
         let connection = Connection::new(stream, self.deadlines, Arc::clone(&self.crowd));
         let link = connection.link();
         let service = hyper::service::service_fn(|mut request: Request<Incoming>| {
-            let (gate, spelling, link) = (self.gate.clone(), self.spelling.clone(), Arc::clone(&link));
-            let outer = visitor.outer.clone();
+            let (house, link, outer) = (Arc::clone(&self), Arc::clone(&link), visitor.outer.clone());
             let answer = match link.refusal() {
                 Some(refusal) => Either::Left(ready(Ok(refuse(refusal.answer(), visitor.peer, &self.metrics)))),
                 None => match self.divert(&mut request, &visitor, &link) {
@@ -242,10 +244,10 @@ impl House {
                         outer.reset();
                     }
                 }
-                if link.is_unread() || gate.is_stopping() {
+                if link.is_unread() || house.gate.is_stopping() {
                     response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
                 }
-                response.extensions_mut().extend(spelling);
+                house.spelling.spell(&mut response);
                 Ok::<_, Infallible>(response)
             }
         });

@@ -20,6 +20,7 @@ use tower::{Service, ServiceExt};
 use super::attend::{Attendant, NOBODYS, Started, attend};
 use crate::providers::{Claim, Vendor};
 use crate::shared::Shared;
+use crate::underway::Notes;
 
 /// What a vendor answers where no route has the path.
 pub(super) struct Elsewhere {
@@ -113,8 +114,8 @@ fn nobody() -> Response {
 }
 
 fn too_slow(door: &Elsewhere, parts: &Parts, started: Instant) -> Response {
-    let (seen, _) = door.attendant.see(parts, None, started);
-    door.attendant.too_slow(seen)
+    let seen = door.attendant.see(parts, started);
+    door.attendant.too_slow(seen, Notes::default())
 }
 
 #[cfg(test)]

@@ -21,7 +21,7 @@ use crate::credentials::{AddError, Set};
 use crate::faults::{Refused, Saved};
 use crate::journal::Query;
 use crate::shared::Shared;
-use crate::store::{Rows, Table};
+use crate::store::{self, Rows, Table};
 
 /// Forgets what a door has in memory of these credentials' requests, or of all.
 pub type Forget = Arc<dyn Fn(Option<&[Arc<str>]>) + Send + Sync>;
@@ -60,7 +60,7 @@ pub enum RestoreError {
     Faults(#[from] Refused),
     /// The store failed, or rows do not fit beside those of others.
     #[error(transparent)]
-    Store(#[from] sqlx::Error),
+    Store(#[from] store::Error),
 }
 
 impl State {
@@ -75,9 +75,9 @@ impl State {
     ///
     /// # Errors
     /// The store's; nothing is changed then.
-    pub async fn reset(&self, credentials: Option<&[Arc<str>]>) -> Result<(), sqlx::Error> {
+    pub async fn reset(&self, credentials: Option<&[Arc<str>]>) -> Result<(), store::Error> {
         let Parts { shared, tables, .. } = &*self.0;
-        shared.store().replace_rows(tables, credentials, &Rows::new()).await?;
+        shared.store().replace_rows(tables, credentials, Rows::new()).await?;
         shared.faults().clear(credentials);
         shared.journal().clear(&Query { credential: credentials.map(<[_]>::to_vec), ..Query::default() });
         match credentials {
@@ -103,7 +103,7 @@ impl State {
     ///
     /// # Errors
     /// The store's; nothing is changed then.
-    pub async fn remove(&self, set: &str) -> Result<bool, sqlx::Error> {
+    pub async fn remove(&self, set: &str) -> Result<bool, store::Error> {
         let Some(set) = self.0.shared.credentials().set(set) else { return Ok(false) };
         self.reset(Some(&set.members())).await?;
         Ok(self.0.shared.credentials().remove(&set.id).is_some())
@@ -113,7 +113,7 @@ impl State {
     ///
     /// # Errors
     /// The store's.
-    pub async fn document(&self, credentials: Option<&[Arc<str>]>) -> Result<Document, sqlx::Error> {
+    pub async fn document(&self, credentials: Option<&[Arc<str>]>) -> Result<Document, store::Error> {
         let Parts { shared, tables, .. } = &*self.0;
         let tables = shared.store().rows(tables, credentials).await?;
         let is_meant = |id: &Arc<str>| credentials.is_none_or(|meant| meant.contains(id));
@@ -163,7 +163,7 @@ impl State {
                 registry.add(set)?;
             }
         }
-        if let Err(error) = shared.store().replace_rows(tables, credentials.as_deref(), &rows).await {
+        if let Err(error) = shared.store().replace_rows(tables, credentials.as_deref(), rows).await {
             if credentials.is_none() {
                 registry.put_back(&before);
             }

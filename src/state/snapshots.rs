@@ -10,7 +10,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use thiserror::Error;
 
-use crate::store::Store;
+use crate::store::{self, Store};
 
 /// Snapshots that may be there at the same time.
 const MOST: usize = 100;
@@ -59,7 +59,7 @@ pub enum SnapshotError {
     Full,
     /// The store.
     #[error(transparent)]
-    Store(#[from] sqlx::Error),
+    Store(#[from] store::Error),
     /// The system.
     #[error("{0}")]
     System(#[from] io::Error),

@@ -1,32 +1,36 @@
-//! Changes of many callers in one transaction, so that the disk is waited for once a group and not once a change, and the
-//! driver's thread once for all changes of a kind and not once for each.
+//! Changes of many callers in one transaction, so that the disk is waited for once a group and not once a change.
 //!
-//! One writer takes what waits, makes all of it in one transaction, commits, and only then answers: who is told of a
-//! change finds it after a sudden end. Nobody waits for a group to fill; it is what came while the one before was written.
+//! One writer, a thread of its own, takes what waits, makes all of it in one transaction, commits, and only then answers:
+//! who is told of a change finds it after a sudden end. Nobody waits for a group to fill; it is what came while the one
+//! before was written.
 
 use std::any::Any;
-use std::io;
-use std::panic::AssertUnwindSafe;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Duration;
 
-use futures_util::FutureExt;
-use futures_util::future::BoxFuture;
-use sqlx::sqlite::SqlitePool;
-use sqlx::{Connection, SqliteConnection};
+use rusqlite::{Connection, TransactionBehavior};
+use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
+
+use super::Error;
+use super::connections::Connections;
 
 /// Changes in a group, at most: bounds how long the first one waits for the others.
 const GROUP: usize = 128;
+/// How long the writer waits for others who ask at the same time, where there were some the last time: each commit and each
+/// waking of the writer costs as much as several rows. Who asks alone waits for nobody.
+const GATHERING: Duration = Duration::from_micros(40);
 /// Changes that wait for the writer; the callers of more wait to be let in.
 const QUEUE: usize = 1024;
-/// Takes the write lock at once: a change may begin with a reading, and what it reads must not be old when it writes.
-const BEGIN: &str = "BEGIN IMMEDIATE";
+/// The write lock is taken at once: a change may begin with a reading, and what it reads must not be old when it writes.
+const BEGIN: TransactionBehavior = TransactionBehavior::Immediate;
 
 /// A change of the store.
 pub trait Change: Sized + Send + Sync + 'static {
     /// What the caller learns of it.
     type Done: Send + Sync + 'static;
     /// Why it was not made.
-    type Refusal: From<sqlx::Error> + Send + Sync + 'static;
+    type Refusal: From<Error> + Send + Sync + 'static;
 
     /// Whether it outlasts a power failure, which has to be waited for. Every change outlasts a sudden end of the program.
     const OUTLASTS_POWER: bool;
@@ -37,7 +41,7 @@ pub trait Change: Sized + Send + Sync + 'static {
     ///
     /// # Errors
     /// The store's: then nothing of the whole group stays, and everybody in it learns that the store failed.
-    fn make(changes: &[Self], connection: &mut SqliteConnection) -> impl Future<Output = Made<Self>> + Send;
+    fn make(changes: &[Self], connection: &Connection) -> Made<Self>;
 
     /// Learns that `changes` are in the store, before their callers do: what is kept in memory follows here.
     fn made(changes: &[Self], outcomes: &[Outcome<Self>]) {
@@ -48,46 +52,53 @@ pub trait Change: Sized + Send + Sync + 'static {
 /// What came of a change that the store took, or that was refused.
 pub type Outcome<C> = Result<<C as Change>::Done, <C as Change>::Refusal>;
 /// What came of several, in their order.
-pub type Made<C> = Result<Vec<Outcome<C>>, sqlx::Error>;
+pub type Made<C> = Result<Vec<Outcome<C>>, Error>;
 
 /// The way to the writer; clones share it. The writer ends with the last one.
 #[derive(Clone)]
-pub(super) struct Changes(mpsc::Sender<Box<dyn Waiting>>);
+pub(super) struct Changes(mpsc::Sender<Message>);
+
+/// What the writer is asked for.
+enum Message {
+    Change(Box<dyn Waiting>),
+    /// To end, and to say so.
+    Close(oneshot::Sender<()>),
+}
 
 impl Changes {
-    /// Starts the writer. The connections of `pool` are its own or live for ever.
-    pub(super) fn start(pool: SqlitePool) -> Self {
-        let (sender, mut receiver) = mpsc::channel::<Box<dyn Waiting>>(QUEUE);
-        tokio::spawn(async move {
-            let mut writer = Writer { pool, patient: None };
-            loop {
-                let mut waiting = Vec::new();
-                if receiver.recv_many(&mut waiting, GROUP).await == 0 {
-                    return;
-                }
-                let mut group = Group::default();
-                for caller in waiting {
-                    caller.join(&mut group);
-                }
-                // A panic costs its group: the callers see that nobody answers. The log has it already.
-                let _ = AssertUnwindSafe(writer.write(group)).catch_unwind().await;
-            }
-        });
+    /// Starts the writer.
+    pub(super) fn start(connections: Connections) -> Self {
+        let (sender, receiver) = mpsc::channel(QUEUE);
+        let writer = Writer { connections, runtime: Handle::current(), own: None, patient: None };
+        let started = std::thread::Builder::new().name("qrstack-writer".to_owned()).spawn(|| writer.run(receiver));
+        // Without the thread nobody receives, and every change is answered as one to a closed store.
+        if let Err(error) = started {
+            tracing::error!(%error, "the writer of the store cannot be started");
+        }
         Self(sender)
     }
 
     /// Makes `change` and gives what came of it, once it is in the store.
     pub(super) async fn make<C: Change>(&self, change: C) -> Outcome<C> {
         let (answer, answered) = oneshot::channel();
-        if self.0.send(Box::new(Caller { change, answer })).await.is_err() {
-            return Err(sqlx::Error::PoolClosed.into());
+        if self.0.send(Message::Change(Box::new(Caller { change, answer }))).await.is_err() {
+            return Err(Error::Closed.into());
         }
-        answered.await.unwrap_or(Err(sqlx::Error::WorkerCrashed))?
+        answered.await.unwrap_or(Err(Error::Crashed))?
+    }
+
+    /// Waits for the changes that were asked for before, and ends the writer.
+    pub(super) async fn close(&self) {
+        let (closed, is_closed) = oneshot::channel();
+        if self.0.send(Message::Close(closed)).await.is_ok() {
+            // Without an answer it has ended as well.
+            let _ = is_closed.await;
+        }
     }
 }
 
 /// What became of a change: its own outcome, or the reason why the whole group failed.
-type Answer<C> = Result<Outcome<C>, sqlx::Error>;
+type Answer<C> = Result<Outcome<C>, Error>;
 
 /// Somebody who waits for a change.
 struct Caller<C: Change> {
@@ -135,10 +146,13 @@ struct Callers<C: Change> {
 trait Kind: Any + Send {
     fn outlasts_power(&self) -> bool;
 
-    fn make<'a>(&'a mut self, connection: &'a mut SqliteConnection) -> BoxFuture<'a, Result<(), sqlx::Error>>;
+    fn make(&mut self, connection: &Connection) -> Result<(), Error>;
 
-    /// Tells everybody what became of it, where the group was committed.
-    fn settle(self: Box<Self>, committed: Result<(), &sqlx::Error>);
+    /// Learns that the group is in the store.
+    fn made(&self);
+
+    /// Tells everybody what became of it.
+    fn answer(self: Box<Self>, committed: Result<(), Error>);
 }
 
 impl<C: Change> Kind for Callers<C> {
@@ -146,27 +160,27 @@ impl<C: Change> Kind for Callers<C> {
         C::OUTLASTS_POWER
     }
 
-    fn make<'a>(&'a mut self, connection: &'a mut SqliteConnection) -> BoxFuture<'a, Result<(), sqlx::Error>> {
-        Box::pin(async move {
-            self.outcomes = C::make(&self.changes, connection).await?;
-            Ok(())
-        })
+    fn make(&mut self, connection: &Connection) -> Result<(), Error> {
+        self.outcomes = C::make(&self.changes, connection)?;
+        Ok(())
     }
 
-    fn settle(self: Box<Self>, committed: Result<(), &sqlx::Error>) {
-        let Self { changes, answers, outcomes } = *self;
+    fn made(&self) {
+        C::made(&self.changes, &self.outcomes);
+    }
+
+    fn answer(self: Box<Self>, committed: Result<(), Error>) {
+        let Self { answers, outcomes, .. } = *self;
         // Who does not listen any more need not know.
         match committed {
             Ok(()) => {
-                C::made(&changes, &outcomes);
                 for (answer, outcome) in answers.into_iter().zip(outcomes) {
                     let _ = answer.send(Ok(outcome));
                 }
             }
-            // The driver's errors cannot be copied; their words can.
             Err(error) => {
                 for answer in answers {
-                    let _ = answer.send(Err(sqlx::Error::Io(io::Error::other(error.to_string()))));
+                    let _ = answer.send(Err(error.clone()));
                 }
             }
         }
@@ -175,41 +189,80 @@ impl<C: Change> Kind for Callers<C> {
 
 /// Makes the changes of one group after another.
 struct Writer {
-    pool: SqlitePool,
+    connections: Connections,
+    /// Where the callers are.
+    runtime: Handle,
+    /// Its connection, from the first change on; where it failed, the next change opens another. It knows its statements,
+    /// and how patient it is.
+    own: Option<Connection>,
     /// Whether the connection waits for the disk at each commit; nobody knows after a failure, which may end it.
     patient: Option<bool>,
 }
 
 impl Writer {
-    /// Makes all changes of a group and answers all callers.
-    async fn write(&mut self, mut group: Group) {
-        if group.0.is_empty() {
-            return;
-        }
-        let committed = self.commit(&mut group).await;
-        for kind in group.0 {
-            kind.settle(committed.as_ref().copied());
+    fn run(mut self, mut receiver: mpsc::Receiver<Message>) {
+        let mut messages = Vec::with_capacity(GROUP);
+        let mut siblings = 0;
+        while receiver.blocking_recv_many(&mut messages, GROUP) > 0 {
+            if siblings > 1 && messages.len() < siblings {
+                std::thread::sleep(GATHERING);
+                while messages.len() < GROUP
+                    && let Ok(message) = receiver.try_recv()
+                {
+                    messages.push(message);
+                }
+            }
+            siblings = messages.len();
+            let mut group = Group::default();
+            let mut closing = None;
+            for message in messages.drain(..) {
+                match message {
+                    Message::Change(caller) => caller.join(&mut group),
+                    Message::Close(closed) => closing = Some(closed),
+                }
+            }
+            // A panic costs its group: the callers see that nobody answers. The log has it already.
+            let _ = catch_unwind(AssertUnwindSafe(|| self.write(group)));
+            if let Some(closed) = closing {
+                self.own = None;
+                // Who asked may have left.
+                let _ = closed.send(());
+                return;
+            }
         }
     }
 
-    async fn commit(&mut self, group: &mut Group) -> Result<(), sqlx::Error> {
+    /// Makes all changes of a group and answers all callers.
+    fn write(&mut self, mut group: Group) {
+        if group.0.is_empty() {
+            return;
+        }
+        let committed = self.commit(&mut group);
+        if committed.is_ok() {
+            group.0.iter().for_each(|kind| kind.made());
+        }
+        // Within the runtime, so that its threads are woken once and not for each caller.
+        self.runtime.spawn(async move {
+            for kind in group.0 {
+                kind.answer(committed.clone());
+            }
+        });
+    }
+
+    fn commit(&mut self, group: &mut Group) -> Result<(), Error> {
         let patience = group.0.iter().any(|kind| kind.outlasts_power());
         let patient = self.patient.take();
-        let mut connection = self.pool.acquire().await?;
-        if patient != Some(patience) {
-            // In WAL mode, `NORMAL` leaves a commit with the operating system.
-            let pragma = if patience { "PRAGMA synchronous = FULL" } else { "PRAGMA synchronous = NORMAL" };
-            sqlx::query(pragma).execute(&mut *connection).await?;
-        }
-        let mut transaction = connection.begin_with(BEGIN).await?;
-        for kind in &mut group.0 {
-            if let Err(error) = kind.make(&mut transaction).await {
-                // Where a rollback fails, SQLite has rolled back by itself; the pool does not use the connection again.
-                let _ = transaction.rollback().await;
-                return Err(error);
+        self.connections.run_as_writer(&mut self.own, |connection| {
+            if patient != Some(patience) {
+                // In WAL mode, `NORMAL` leaves a commit with the operating system.
+                connection.pragma_update(None, "synchronous", if patience { "FULL" } else { "NORMAL" })?;
             }
-        }
-        transaction.commit().await?;
+            let transaction = connection.transaction_with_behavior(BEGIN)?;
+            for kind in &mut group.0 {
+                kind.make(&transaction)?;
+            }
+            Ok(transaction.commit()?)
+        })?;
         self.patient = Some(patience);
         Ok(())
     }
@@ -234,8 +287,8 @@ mod tests {
         Store,
     }
 
-    impl From<sqlx::Error> for Refusal {
-        fn from(_: sqlx::Error) -> Self {
+    impl From<Error> for Refusal {
+        fn from(_: Error) -> Self {
             Self::Store
         }
     }
@@ -251,13 +304,12 @@ mod tests {
         type Refusal = Refusal;
         const OUTLASTS_POWER: bool = true;
 
-        async fn make(changes: &[Self], connection: &mut SqliteConnection) -> Made<Self> {
+        fn make(changes: &[Self], connection: &Connection) -> Made<Self> {
             let mut outcomes = Vec::new();
             for change in changes {
                 outcomes.push(match change {
                     Self::Add(number) => {
-                        let insert = sqlx::query("INSERT INTO numbers VALUES ($1)").bind(*number);
-                        insert.execute(&mut *connection).await?;
+                        connection.execute("INSERT INTO numbers VALUES (?1)", [*number])?;
                         Ok(*number)
                     }
                     Self::Refuse => Err(Refusal::Odd),
@@ -276,8 +328,8 @@ mod tests {
         type Refusal = Refusal;
         const OUTLASTS_POWER: bool = false;
 
-        async fn make(changes: &[Self], connection: &mut SqliteConnection) -> Made<Self> {
-            sqlx::query("INSERT INTO children VALUES (-1)").execute(connection).await?;
+        fn make(changes: &[Self], connection: &Connection) -> Made<Self> {
+            connection.execute("INSERT INTO children VALUES (-1)", ())?;
             Ok(changes.iter().map(|_| Ok(())).collect())
         }
     }
@@ -290,8 +342,8 @@ mod tests {
         type Refusal = Refusal;
         const OUTLASTS_POWER: bool = OUTLASTS_POWER;
 
-        async fn make(changes: &[Self], connection: &mut SqliteConnection) -> Made<Self> {
-            let patience: i64 = sqlx::query_scalar("PRAGMA synchronous").fetch_one(connection).await?;
+        fn make(changes: &[Self], connection: &Connection) -> Made<Self> {
+            let patience: i64 = connection.query_one("PRAGMA synchronous", (), |row| row.get(0))?;
             Ok(changes.iter().map(|_| Ok(patience)).collect())
         }
     }
@@ -302,8 +354,11 @@ mod tests {
     }
 
     async fn numbers(store: &Store) -> Vec<i64> {
-        let query = sqlx::query_scalar("SELECT number FROM numbers ORDER BY number");
-        query.fetch_all(store.pool()).await.expect("read")
+        let read = |connection: &mut Connection| -> Result<_, Error> {
+            let mut statement = connection.prepare("SELECT number FROM numbers ORDER BY number")?;
+            Ok(statement.query_map((), |row| row.get(0))?.collect::<Result<_, _>>()?)
+        };
+        store.run(read).await.expect("read")
     }
 
     #[tokio::test]

@@ -1,9 +1,45 @@
-//! Why a store cannot be opened, in sentences for the operator.
+//! Why a store fails, and why one cannot be opened: the latter in sentences for the operator.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
-use sqlx::migrate::MigrateError;
 use thiserror::Error;
+
+/// Why the store did not do what it was asked for. Clones tell all who waited for the same.
+#[derive(Clone, Debug, Error)]
+pub enum Error {
+    /// What SQLite says.
+    #[error("{0}")]
+    Database(Arc<rusqlite::Error>),
+    /// What is in the store is not what was put there.
+    #[error("a row cannot be understood: {0}")]
+    Row(String),
+    /// No connection became free in time.
+    #[error("all connections are in use")]
+    Busy,
+    /// The server ends.
+    #[error("the store is closed")]
+    Closed,
+    /// A defect of ours ended the work.
+    #[error("the work on the store ended without a result")]
+    Crashed,
+}
+
+impl Error {
+    /// Whether a key is there already that a row was to have.
+    pub fn is_taken(&self) -> bool {
+        use rusqlite::ffi::{SQLITE_CONSTRAINT_PRIMARYKEY, SQLITE_CONSTRAINT_UNIQUE};
+        let Self::Database(error) = self else { return false };
+        let code = error.sqlite_error().map(|error| error.extended_code);
+        matches!(code, Some(SQLITE_CONSTRAINT_PRIMARYKEY | SQLITE_CONSTRAINT_UNIQUE))
+    }
+}
+
+impl From<rusqlite::Error> for Error {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Database(Arc::new(error))
+    }
+}
 
 /// Why a store cannot be opened.
 #[derive(Debug, Error)]
@@ -22,29 +58,23 @@ pub enum OpenError {
         /// The lock file.
         path: PathBuf,
     },
-    /// The file cannot be opened, or is no database.
+    /// The file cannot be opened, is no database, or its schema cannot be brought up to date.
     #[error("data_dir: {} cannot be opened: {source}; it is left as it is", path.display())]
     Database {
         /// The file.
         path: PathBuf,
-        /// The driver's words.
-        source: sqlx::Error,
+        /// SQLite's words.
+        source: Error,
     },
-    /// The schema cannot be brought up to date.
-    #[error("data_dir: {}: {}; it is left as it is", path.display(), schema(source))]
-    Schema {
+    /// The file is of a later version of this program.
+    #[error(
+        "data_dir: {}: the store was written by a newer qrstack (schema step {version} is not known here); it is left as it is",
+        path.display()
+    )]
+    Newer {
         /// The file.
         path: PathBuf,
-        /// The driver's words.
-        source: MigrateError,
+        /// The step that is not known.
+        version: i64,
     },
-}
-
-fn schema(error: &MigrateError) -> String {
-    match error {
-        MigrateError::VersionMissing(version) | MigrateError::VersionTooNew(version, _) => {
-            format!("the store was written by a newer qrstack (schema step {version} is not known here)")
-        }
-        other => other.to_string(),
-    }
 }

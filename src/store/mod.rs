@@ -4,8 +4,10 @@
 //! SQLite in WAL mode.
 
 mod changes;
+mod connections;
 mod error;
 mod memory;
+mod schema;
 mod tables;
 
 use std::fs::File;
@@ -14,24 +16,23 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use sqlx::migrate::{MigrationType, Migrator};
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{Connection, SqlSafeStr};
+use rusqlite::Connection;
 
 pub use changes::{Change, Made, Outcome};
-pub use error::OpenError;
+pub use error::{Error, OpenError};
 pub use memory::{Moment, Recent};
+pub use schema::Migration;
 pub use tables::{Column, Kind, Rows, Table};
 
 use changes::Changes;
+use connections::Connections;
 use memory::Memory;
+use schema::SchemaError;
 
 /// The store's file in the data folder.
 const FILE: &str = "qrstack.sqlite";
 /// Its lock, in the data folder.
 const LOCK: &str = "qrstack.lock";
-/// How long a query waits for a connection, and for the write lock of another process.
-const PATIENCE: Duration = Duration::from_secs(2);
 /// How long the lock of a server that was killed may be held by what it left behind.
 const HANDOVER: Duration = Duration::from_millis(400);
 
@@ -44,11 +45,11 @@ const HEALTH: Migration = Migration {
 /// Bytes that a health check writes: more than any request, so that readiness is lost before an answer is.
 const FILLER: usize = 32 * 1024;
 
-/// Failed queries of this program. Of the program and not of a store: the driver's errors do not say whose they are.
+/// Failed queries of this program. Of the program and not of a store: errors do not say whose they are.
 static FAILURES: AtomicU64 = AtomicU64::new(0);
 
 /// Puts a failed query into the log and into the count.
-pub fn note_failure(error: &sqlx::Error) {
+pub fn note_failure(error: &Error) {
     FAILURES.fetch_add(1, Ordering::Relaxed);
     tracing::error!(%error, "the store failed");
 }
@@ -56,17 +57,6 @@ pub fn note_failure(error: &sqlx::Error) {
 /// How many queries failed since the program started.
 pub fn failures() -> u64 {
     FAILURES.load(Ordering::Relaxed)
-}
-
-/// A step of the schema. Steps are never changed once released; the next one gets the next version.
-#[derive(Clone, Copy, Debug)]
-pub struct Migration {
-    /// Unique over all providers: date and number, for instance 2026112101.
-    pub version: i64,
-    /// What it does.
-    pub about: &'static str,
-    /// One or more statements.
-    pub sql: &'static str,
 }
 
 /// Who else may have the store open.
@@ -81,9 +71,7 @@ pub enum Access {
 /// The open store; clones share it.
 #[derive(Clone)]
 pub struct Store {
-    pool: SqlitePool,
-    /// The one connection of the writer, or that of everybody.
-    writer: SqlitePool,
+    connections: Connections,
     changes: Changes,
     memory: Memory,
     folder: Option<Arc<Path>>,
@@ -104,24 +92,7 @@ impl Store {
             Access::Beside => None,
         };
         let path = folder.join(FILE);
-        let options = SqliteConnectOptions::new()
-            .filename(&path)
-            .create_if_missing(true)
-            .journal_mode(SqliteJournalMode::Wal)
-            // What is acknowledged is on the disk, not just with the operating system. The writer makes exceptions.
-            .synchronous(SqliteSynchronous::Full)
-            .busy_timeout(PATIENCE)
-            .foreign_keys(true);
-        let pool = connections(8).connect_with(options.clone()).await;
-        let pool = pool.map_err(|source| OpenError::Database { path: path.clone(), source })?;
-        // Opened by the first change, and kept: it knows its statements, and how patient it is.
-        let writer = connections(1).idle_timeout(None).max_lifetime(None).connect_lazy_with(
-            // A group of changes touches as many pages as it has rows, wherever their keys lie.
-            options.pragma("cache_size", "-16384").pragma("wal_autocheckpoint", "4096"),
-        );
-        let store = Self::new(pool, writer, Some(folder.into()), lock);
-        store.migrate(&path, migrations).await?;
-        Ok(store)
+        Self::new(Connections::to_file(&path), &path, migrations, Some(folder.into()), lock).await
     }
 
     /// A store that lives as long as it is held and touches no disk.
@@ -129,20 +100,27 @@ impl Store {
     /// # Errors
     /// Where the migrations themselves are wrong.
     pub async fn in_memory(migrations: &[Migration]) -> Result<Self, OpenError> {
-        // One connection that never ends: each connection to `:memory:` is a database of its own.
         let path = Path::new(":memory:");
-        let options = SqlitePoolOptions::new().max_connections(1).idle_timeout(None).max_lifetime(None);
-        // Memory does not hang: how long is waited for the others is the request's own deadline.
-        let options = options.acquire_timeout(Duration::from_hours(1));
-        let pool = options.connect_with(SqliteConnectOptions::new().in_memory(true)).await;
-        let pool = pool.map_err(|source| OpenError::Database { path: path.to_owned(), source })?;
-        let store = Self::new(pool.clone(), pool, None, None);
-        store.migrate(path, migrations).await?;
-        Ok(store)
+        let connections = Connections::to_memory();
+        let connections = connections.map_err(|source| OpenError::Database { path: path.to_owned(), source })?;
+        Self::new(connections, path, migrations, None, None).await
     }
 
-    fn new(pool: SqlitePool, writer: SqlitePool, folder: Option<Arc<Path>>, lock: Option<Arc<File>>) -> Self {
-        Self { changes: Changes::start(writer.clone()), pool, writer, memory: Memory::default(), folder, _lock: lock }
+    async fn new(
+        connections: Connections,
+        path: &Path,
+        migrations: &[Migration],
+        folder: Option<Arc<Path>>,
+        lock: Option<Arc<File>>,
+    ) -> Result<Self, OpenError> {
+        let steps = std::iter::once(&HEALTH).chain(migrations).copied().collect();
+        let migrated = connections.run(|connection| schema::migrate(connection, steps)).await;
+        migrated.map_err(|error| match error {
+            SchemaError::Newer(version) => OpenError::Newer { path: path.to_owned(), version },
+            SchemaError::Store(source) => OpenError::Database { path: path.to_owned(), source },
+        })?;
+        let changes = Changes::start(connections.clone());
+        Ok(Self { connections, changes, memory: Memory::default(), folder, _lock: lock })
     }
 
     /// Makes a change, together with those of others that come at the same time, and gives what came of it once it is in
@@ -152,6 +130,19 @@ impl Store {
     /// The change's own refusal, or what it makes of a store that failed.
     pub async fn change<C: Change>(&self, change: C) -> Outcome<C> {
         self.changes.make(change).await
+    }
+
+    /// Does `job` with a connection, on a thread that may wait for the disk; at most eight at once. Each statement is a
+    /// transaction of its own where the job begins none.
+    ///
+    /// # Errors
+    /// The job's own; also where no connection becomes free in time.
+    pub async fn run<T, E>(&self, job: impl FnOnce(&mut Connection) -> Result<T, E> + Send + 'static) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<Error> + Send + 'static,
+    {
+        self.connections.run(job).await
     }
 
     /// What a provider keeps in memory of its tables: the same for all who ask, empty at first.
@@ -170,48 +161,19 @@ impl Store {
         self.folder.as_deref()
     }
 
-    /// The connections, for a provider's queries.
-    pub fn pool(&self) -> &SqlitePool {
-        &self.pool
-    }
-
     /// Whether the store can be written; finds out by writing.
     pub async fn is_healthy(&self) -> bool {
         let write =
-            "INSERT INTO health (id, filler) VALUES (1, $1) ON CONFLICT (id) DO UPDATE SET filler = excluded.filler";
-        let written = sqlx::query(write).bind(vec![0u8; FILLER]).execute(&self.pool).await;
+            "INSERT INTO health (id, filler) VALUES (1, ?1) ON CONFLICT (id) DO UPDATE SET filler = excluded.filler";
+        let written = self.run(|connection| Ok(connection.prepare_cached(write)?.execute([vec![0u8; FILLER]])?)).await;
         written.inspect_err(note_failure).is_ok()
     }
 
     /// Writes what is pending and closes; the lock goes with the last clone.
     pub async fn close(&self) {
-        self.writer.close().await;
-        self.pool.close().await;
+        self.changes.close().await;
+        self.connections.close().await;
     }
-
-    async fn migrate(&self, path: &Path, migrations: &[Migration]) -> Result<(), OpenError> {
-        let mut all: Vec<_> = std::iter::once(&HEALTH).chain(migrations).collect();
-        all.sort_by_key(|step| step.version);
-        let steps = all.into_iter().map(|step| {
-            let kind = MigrationType::Simple;
-            sqlx::migrate::Migration::new(step.version, step.about.into(), kind, step.sql.into_sql_str(), false)
-        });
-        let result = Migrator::with_migrations(steps.collect()).run(&self.pool).await;
-        result.map_err(|source| OpenError::Schema { path: path.to_owned(), source })
-    }
-}
-
-/// Connections to a store on the disk, so many at most.
-fn connections(most: u32) -> SqlitePoolOptions {
-    SqlitePoolOptions::new()
-        .max_connections(most)
-        .acquire_timeout(PATIENCE)
-        // A file does not hang up.
-        .test_before_acquire(false)
-        // Where a full disk fails a commit, SQLite has rolled back already, the driver's rollback fails, and it still
-        // counts a transaction: the next ones would be savepoints within one that nobody ends, acknowledged and never
-        // written. Such a connection is not used again.
-        .after_release(|connection, _| Box::pin(async move { Ok(!connection.is_in_transaction()) }))
 }
 
 /// A server that was killed leaves its lock to a child that it was about to start, for as long as that takes.
@@ -242,9 +204,9 @@ mod tests {
         let server = Store::open(folder.path(), &[ONE], Access::Alone).await.expect("opened");
         assert!(matches!(Store::open(folder.path(), &[ONE], Access::Alone).await, Err(OpenError::Taken { .. })));
         let guest = Store::open(folder.path(), &[ONE], Access::Beside).await.expect("opened");
-        sqlx::query("INSERT INTO one VALUES ($1)").bind(7).execute(guest.pool()).await.expect("written");
-        let seen: i64 = sqlx::query_scalar("SELECT a FROM one").fetch_one(server.pool()).await.expect("read");
-        assert_eq!(seen, 7);
+        guest.run(|guest| Ok::<_, Error>(guest.execute("INSERT INTO one VALUES (7)", ())?)).await.expect("written");
+        let seen = server.run(|server| Ok::<i64, Error>(server.query_one("SELECT a FROM one", (), |row| row.get(0))?));
+        assert_eq!(seen.await.expect("read"), 7);
         drop(server);
     }
 
@@ -263,7 +225,7 @@ mod tests {
         let path = folder.path().join(FILE);
         std::fs::write(&path, vec![b'x'; 8192]).expect("written");
         let refused = Store::open(folder.path(), &[ONE], Access::Alone).await.err().expect("refused");
-        assert!(matches!(refused, OpenError::Database { .. } | OpenError::Schema { .. }), "{refused}");
+        assert!(matches!(refused, OpenError::Database { .. }), "{refused}");
         assert_eq!(std::fs::read(&path).expect("kept"), vec![b'x'; 8192]);
     }
 }

@@ -4,10 +4,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use rusqlite::{Connection, TransactionBehavior};
 use serde_json::Value;
-use sqlx::{AssertSqlSafe, SqliteConnection};
 
-use super::Store;
+use super::{Error, Store};
 
 /// A table of a provider's, of rows that requests have made.
 #[derive(Clone, Copy, Debug)]
@@ -65,28 +65,28 @@ impl Table {
         self.list(|(_, Column(name, _))| (*name).to_owned())
     }
 
-    /// `$1` is a JSON list of owners, or null for all.
+    /// `?1` is a JSON list of owners, or null for all.
     fn owned(&self) -> String {
-        format!("WHERE $1 IS NULL OR {} IN (SELECT value FROM json_each($1))", self.columns[0].0)
+        format!("WHERE ?1 IS NULL OR {} IN (SELECT value FROM json_each(?1))", self.columns[0].0)
     }
 
-    async fn read(&self, connection: &mut SqliteConnection, owners: Option<&str>) -> Result<String, sqlx::Error> {
+    fn read(&self, connection: &Connection, owners: Option<&str>) -> Result<Vec<Vec<Value>>, Error> {
         let Self { name, .. } = self;
         let sql = format!("SELECT json_group_array(json_array({})) FROM {name} {}", self.names(), self.owned());
-        sqlx::query_scalar(AssertSqlSafe(sql)).bind(owners).fetch_one(connection).await
+        let rows: String = connection.query_one(&sql, [owners], |row| row.get(0))?;
+        serde_json::from_str(&rows).map_err(|error| Error::Row(error.to_string()))
     }
 
-    async fn clear(&self, connection: &mut SqliteConnection, owners: Option<&str>) -> Result<(), sqlx::Error> {
-        let sql = format!("DELETE FROM {} {}", self.name, self.owned());
-        sqlx::query(AssertSqlSafe(sql)).bind(owners).execute(connection).await?;
+    fn clear(&self, connection: &Connection, owners: Option<&str>) -> Result<(), Error> {
+        connection.execute(&format!("DELETE FROM {} {}", self.name, self.owned()), [owners])?;
         Ok(())
     }
 
-    async fn write(&self, connection: &mut SqliteConnection, rows: &[Vec<Value>]) -> Result<(), sqlx::Error> {
+    fn write(&self, connection: &Connection, rows: &[Vec<Value>]) -> Result<(), Error> {
         let values = self.list(|(index, _)| format!("json_extract(value, '$[{index}]')"));
-        let sql = format!("INSERT INTO {} ({}) SELECT {values} FROM json_each($1)", self.name, self.names());
+        let sql = format!("INSERT INTO {} ({}) SELECT {values} FROM json_each(?1)", self.name, self.names());
         let rows = serde_json::to_string(rows).expect("values are always JSON");
-        sqlx::query(AssertSqlSafe(sql)).bind(rows).execute(connection).await?;
+        connection.execute(&sql, [rows])?;
         Ok(())
     }
 }
@@ -102,16 +102,14 @@ impl Store {
     ///
     /// # Errors
     /// The store's.
-    pub async fn rows(&self, tables: &[Table], owners: Option<&[Arc<str>]>) -> Result<Rows, sqlx::Error> {
-        let owners = listed(owners);
-        let mut transaction = self.pool.begin().await?;
-        let mut all = Rows::new();
-        for table in tables {
-            let rows = table.read(&mut transaction, owners.as_deref()).await?;
-            let rows = serde_json::from_str(&rows).map_err(|error| sqlx::Error::Decode(error.into()))?;
-            all.insert(table.name.to_owned(), rows);
-        }
-        Ok(all)
+    pub async fn rows(&self, tables: &[Table], owners: Option<&[Arc<str>]>) -> Result<Rows, Error> {
+        let (tables, owners) = (tables.to_vec(), listed(owners));
+        self.run(move |connection| {
+            let moment = connection.transaction()?;
+            let rows = |table: &Table| Ok((table.name.to_owned(), table.read(&moment, owners.as_deref())?));
+            tables.iter().map(rows).collect()
+        })
+        .await
     }
 
     /// Puts `rows` into the place of those that `owners`, or all, have; everything or nothing. A table of which `rows` does
@@ -119,21 +117,19 @@ impl Store {
     ///
     /// # Errors
     /// The store's; also where a row does not fit beside others.
-    pub async fn replace_rows(
-        &self,
-        tables: &[Table],
-        owners: Option<&[Arc<str>]>,
-        rows: &Rows,
-    ) -> Result<(), sqlx::Error> {
-        let owners = listed(owners);
-        let mut transaction = self.pool.begin_with("BEGIN IMMEDIATE").await?;
-        for table in tables {
-            table.clear(&mut transaction, owners.as_deref()).await?;
-            if let Some(rows) = rows.get(table.name).filter(|rows| !rows.is_empty()) {
-                table.write(&mut transaction, rows).await?;
+    pub async fn replace_rows(&self, tables: &[Table], owners: Option<&[Arc<str>]>, rows: Rows) -> Result<(), Error> {
+        let (tables, owners) = (tables.to_vec(), listed(owners));
+        let replaced = self.run(move |connection| {
+            let change = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            for table in tables {
+                table.clear(&change, owners.as_deref())?;
+                if let Some(rows) = rows.get(table.name).filter(|rows| !rows.is_empty()) {
+                    table.write(&change, rows)?;
+                }
             }
-        }
-        transaction.commit().await?;
+            Ok::<_, Error>(change.commit()?)
+        });
+        replaced.await?;
         self.forget();
         Ok(())
     }
@@ -165,14 +161,14 @@ mod tests {
     async fn rows_are_taken_and_put_back_owner_by_owner() {
         let store = Store::in_memory(&[TABLES]).await.expect("a store");
         let all = rows(json!([["a", 1, null], ["b\"'", 2, 9_007_199_254_740_993_i64]]));
-        store.replace_rows(&[THINGS], None, &all).await.expect("written");
+        store.replace_rows(&[THINGS], None, all.clone()).await.expect("written");
         assert_eq!(store.rows(&[THINGS], None).await.expect("read"), all);
         let b: [Arc<str>; 1] = ["b\"'".into()];
         let of_b = store.rows(&[THINGS], Some(&b)).await.expect("read");
         assert_eq!(of_b["things"].len(), 1);
-        store.replace_rows(&[THINGS], Some(&b), &Rows::new()).await.expect("cleared");
+        store.replace_rows(&[THINGS], Some(&b), Rows::new()).await.expect("cleared");
         assert_eq!(store.rows(&[THINGS], None).await.expect("read"), rows(json!([["a", 1, null]])));
-        store.replace_rows(&[THINGS], Some(&b), &of_b).await.expect("put back");
+        store.replace_rows(&[THINGS], Some(&b), of_b).await.expect("put back");
         assert_eq!(store.rows(&[THINGS], None).await.expect("read"), all);
     }
 
@@ -180,10 +176,10 @@ mod tests {
     async fn what_does_not_fit_changes_nothing() {
         let store = Store::in_memory(&[TABLES]).await.expect("a store");
         let before = rows(json!([["a", 1, null]]));
-        store.replace_rows(&[THINGS], None, &before).await.expect("written");
+        store.replace_rows(&[THINGS], None, before.clone()).await.expect("written");
         let b: [Arc<str>; 1] = ["b".into()];
         let twice = rows(json!([["b", 2, null], ["b", 1, null]]));
-        assert!(store.replace_rows(&[THINGS], Some(&b), &twice).await.is_err());
+        assert!(store.replace_rows(&[THINGS], Some(&b), twice).await.is_err());
         assert_eq!(store.rows(&[THINGS], None).await.expect("read"), before);
     }
 

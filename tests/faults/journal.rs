@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use axum::body::{Body, Bytes};
-use axum::http::{Request, Response};
+use axum::body::Bytes;
+use axum::http::{HeaderMap, Request, StatusCode};
 use qrstack::clock::Clock;
-use qrstack::journal::{Entry, Head, Journal, Kept, Query};
+use qrstack::journal::{Head, Journal, Query, Record};
+use qrstack::underway::{Kept, Texts};
 
 use crate::harness::{Check, check};
 use crate::memory;
@@ -17,26 +18,24 @@ pub fn checks() -> Vec<Check> {
 /// Memory beyond the journal's own: a body on its way, and the lists.
 const SLACK: usize = 8 << 20;
 
-fn entry(body: Vec<u8>) -> Entry {
+fn record(journal: &Journal, body: Vec<u8>) {
     let request = Request::builder().method("POST").uri("/a?b=c").header("host", "127.0.0.1:8080");
-    let body = Kept::whole(Bytes::from(body));
-    Entry {
-        id: 0,
+    journal.record(&Record {
         at: Clock::fixed(1_700_000_000).now(),
         elapsed: Duration::from_millis(1),
         vendor: "vendor",
         operation: "operation",
-        code: "ok".into(),
-        status: 200,
-        credential: Some("credential".into()),
-        content: vec!["content".to_owned()],
+        code: "ok",
+        credential: Some("credential"),
+        content: &Texts::from_iter(["content"]),
         fault: None,
         explanation: None,
-        request: Head::of_request(&request.body(()).expect("valid").into_parts().0),
-        request_body: body,
-        answer: Head::of_answer(&Response::new(Body::empty())),
-        answer_body: Kept::whole(Bytes::from_static(b"{}")),
-    }
+        request: &Head::of_request(&request.body(()).expect("valid").into_parts().0),
+        request_body: &Kept::whole(Bytes::from(body)),
+        status: StatusCode::OK,
+        headers: &HeaderMap::new(),
+        answer_body: Some(&Bytes::from_static(b"{}")),
+    });
 }
 
 fn bomb() -> String {
@@ -46,12 +45,12 @@ fn bomb() -> String {
     let ((), most) = memory::peak(|| {
         let journal = Journal::new(1_000_000, BOUND);
         for number in 0..LARGE {
-            journal.record(entry(vec![0; 3 << 20]));
-            journal.record(entry(vec![0; 200 << 10]));
+            record(&journal, vec![0; 3 << 20]);
+            record(&journal, vec![0; 200 << 10]);
             assert!(journal.fill().bytes <= BOUND, "{number}");
         }
         for number in 0..MANY {
-            journal.record(entry(vec![0; number % 2000]));
+            record(&journal, vec![0; number % 2000]);
         }
         let fill = journal.fill();
         assert_eq!(fill.recorded as usize, MANY + 2 * LARGE);

@@ -82,13 +82,15 @@ fn places(config: &Config, place: &str) -> Vec<String> {
 
 /// `ci-process` is a mark of its own; other calls of COS are known by their signature or their host.
 fn claim(parts: &Parts) -> Option<Claim> {
-    let pairs = query::pairs_lossy(parts.uri.query().unwrap_or_default());
-    let has = |key: &str| query::first(&pairs, key).is_some();
-    if has("ci-process") {
-        return Some(Claim::Mark);
-    }
     let authorization = parts.headers.get(AUTHORIZATION).map_or(&b""[..], HeaderValue::as_bytes);
-    let is_signed = has("q-sign-algorithm") || has("sign") || authorization.starts_with(b"q-sign-algorithm");
+    let mut is_signed = authorization.starts_with(b"q-sign-algorithm");
+    for (key, _) in query::each_lossy(parts.uri.query().unwrap_or_default()) {
+        match &*key {
+            wire::CI_PROCESS => return Some(Claim::Mark),
+            "q-sign-algorithm" | "sign" => is_signed = true,
+            _ => {}
+        }
+    }
     (is_signed || is_cos_host(named_host(parts))).then_some(Claim::Trace)
 }
 
@@ -112,6 +114,7 @@ fn open(shared: &Shared) -> Door {
 }
 
 fn operation(parts: &Parts) -> &'static str {
-    let pairs = query::pairs_lossy(parts.uri.query().unwrap_or_default());
-    if query::last(&pairs, wire::CI_PROCESS) == Some(QRCODE_GENERATE) { QRCODE_GENERATE } else { "other" }
+    let pairs = query::each_lossy(parts.uri.query().unwrap_or_default());
+    let process = pairs.filter(|(key, _)| key == wire::CI_PROCESS).last();
+    if process.is_some_and(|(_, process)| process == QRCODE_GENERATE) { QRCODE_GENERATE } else { "other" }
 }

@@ -1,5 +1,7 @@
 //! The handler of `qrcode-generate`, which also answers every other call of COS, since all of them share their paths.
 
+use std::sync::Arc;
+
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::http::Method;
@@ -7,14 +9,37 @@ use axum::http::request::Parts;
 use axum::response::Response;
 
 use super::error::Error;
-use super::wire::{Frame, QRCODE_CONTENT, QrcodeGenerate, Target, check_bucket};
+use super::wire::{Frame, QRCODE_CONTENT, QrcodeGenerate, Success, Target, Widened, check_bucket};
 use super::{QRCODE_GENERATE, auth};
 use crate::config::Auth;
 use crate::faults::Phase;
 use crate::shared::{Outcome, Shared};
+use crate::store::Recent;
+
+/// Answers of a generation that are remembered, and bytes of the longest: two generations take 4 MiB at most, and less than
+/// one where pictures are of the usual size.
+const REMEMBERED: usize = 256;
+const LONGEST: usize = 8 << 10;
+
+/// What the handler works with.
+#[derive(Clone)]
+struct Cos {
+    shared: Shared,
+    /// Probes, retries and test suites ask for the same few pictures again and again, and drawing one takes longer than
+    /// everything else about its request.
+    drawn: Arc<Recent<Drawn>>,
+}
+
+/// What was drawn before.
+#[derive(Clone)]
+struct Drawn {
+    answer: Success,
+    widened: Option<Widened>,
+}
 
 pub(super) fn elsewhere(shared: Shared) -> Router {
-    Router::new().fallback(answer).with_state(shared)
+    let drawn = Arc::new(Recent::new(REMEMBERED));
+    Router::new().fallback(answer).with_state(Cos { shared, drawn })
 }
 
 /// The answer where a handler panicked or took too long; what was asked for is not known any more.
@@ -22,13 +47,13 @@ pub(super) fn defect(shared: &Shared) -> Response {
     Frame::without_request(shared).failure(&Error::Internal)
 }
 
-async fn answer(State(shared): State<Shared>, request: Request) -> Response {
+async fn answer(State(cos): State<Cos>, request: Request) -> Response {
     // No operation reads a body.
     let (parts, _) = request.into_parts();
-    let credential = auth::named(&parts);
-    let frame = Frame::new(&shared, &parts, credential.clone());
-    match qrcode_generate(&shared, &parts, credential.as_deref()).await {
-        Ok(picture) => frame.success(&picture),
+    let (shared, credential) = (&cos.shared, auth::named(&parts));
+    let frame = Frame::new(shared, &parts, credential.clone());
+    match qrcode_generate(&cos, &parts, credential.as_deref()).await {
+        Ok(drawn) => frame.success(drawn),
         Err(error) => {
             let mut answer = frame.failure(&error);
             let is_told = shared.config().control && shared.config().auth == Auth::Verify;
@@ -44,7 +69,8 @@ async fn answer(State(shared): State<Shared>, request: Request) -> Response {
 ///
 /// Assumed: the order. What is wrong with the request as such comes first, whoever sent it; then who sent it; then what
 /// it asks for.
-async fn qrcode_generate(shared: &Shared, parts: &Parts, credential: Option<&str>) -> Result<Vec<u8>, Error> {
+async fn qrcode_generate(cos: &Cos, parts: &Parts, credential: Option<&str>) -> Result<Success, Error> {
+    let shared = &cos.shared;
     let target = Target::parse(&parts.uri)?;
     let process = target.ci_process().ok_or(Error::NotImplemented)?;
     check_bucket(parts, shared)?;
@@ -64,9 +90,32 @@ async fn qrcode_generate(shared: &Shared, parts: &Parts, credential: Option<&str
     Error::strike(shared, credential, Phase::Read(target.last(QRCODE_CONTENT).as_slice()))?;
     let request = QrcodeGenerate::parse(&target, shared.config().cos_max_width)?;
     let strict = shared.config().cos_strict_width;
-    if request.is_small() {
-        request.draw(strict)
+    let draw = move |request: &QrcodeGenerate| {
+        let picture = request.draw(strict)?;
+        Ok::<_, Error>(Drawn { answer: Success::of(&picture.png), widened: picture.widened })
+    };
+    let drawn = if request.is_small() {
+        cos.remembered(&request.key(), || draw(&request))?
     } else {
-        shared.work().run(request.memory(), move || request.draw(strict)).await?
+        shared.work().run(request.memory(), move || draw(&request)).await??
+    };
+    if let Some(widened) = drawn.widened {
+        widened.log();
+    }
+    Ok(drawn.answer)
+}
+
+impl Cos {
+    /// What was drawn before for this key, or is drawn now.
+    fn remembered(&self, key: &str, draw: impl FnOnce() -> Result<Drawn, Error>) -> Result<Drawn, Error> {
+        if let Some(drawn) = self.drawn.get(key) {
+            return Ok(drawn);
+        }
+        let moment = self.drawn.moment();
+        let drawn = draw()?;
+        if drawn.answer.len() <= LONGEST {
+            self.drawn.keep(moment, key, drawn.clone());
+        }
+        Ok(drawn)
     }
 }

@@ -434,8 +434,8 @@ impl From<DecodeError> for Error {
     }
 }
 
-impl From<sqlx::Error> for Error {
-    fn from(error: sqlx::Error) -> Self {
+impl From<store::Error> for Error {
+    fn from(error: store::Error) -> Self {
         store::note_failure(&error);
         Self::UnKnowError
     }
@@ -496,7 +496,7 @@ mod tests {
             (FetchError::TooSlow.into(), "FailedOperation.DownLoadError"),
             (FetchError::Redirects.into(), "FailedOperation.DownLoadError"),
             (FetchError::Status(404).into(), "FailedOperation.DownLoadError"),
-            (sqlx::Error::PoolClosed.into(), "FailedOperation.UnKnowError"),
+            (store::Error::Closed.into(), "FailedOperation.UnKnowError"),
             (FormError::NoBoundary.into(), "InvalidRequest"),
             (BodyError::TooLarge { limit: 1 }.into(), "RequestSizeLimitExceeded"),
         ] {

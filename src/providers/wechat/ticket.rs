@@ -59,6 +59,14 @@ pub(super) fn ticket(code: &str, created: u32, seconds: u32) -> String {
     BASE64.encode(bytes)
 }
 
+/// The code within a ticket, where it is like one of ours.
+pub(super) fn code_within(ticket: &str) -> Option<String> {
+    let bytes = BASE64.decode(ticket).ok()?;
+    let (length, payload) = (usize::from(*bytes.get(13)?), bytes.get(14..)?);
+    let url = payload.get(..length.checked_sub(1)?)?;
+    Some(code_of(std::str::from_utf8(url).ok()?)?.to_owned())
+}
+
 /// The inverted low 16 bits of the sum of the bytes, each taken as a signed number.
 fn checksum(payload: &[u8]) -> u16 {
     !payload.iter().fold(0_u16, |sum, byte| sum.wrapping_add_signed(i16::from(byte.cast_signed())))
@@ -111,6 +119,20 @@ mod tests {
             assert_eq!(format!("{:04x}", checksum(&bytes[12..])), vector.checksum, "{}", vector.code);
             assert_eq!(hex::encode(&bytes), vector.bytes, "{}", vector.code);
             assert_eq!(made, vector.ticket, "{}", vector.code);
+            assert_eq!(code_within(&made).as_ref(), Some(&vector.code));
+        }
+    }
+
+    #[test]
+    fn what_is_no_ticket_has_no_code_within_it() {
+        let whole = ticket("02TestTempCode1Zz_-xy9", 1_700_000_000, 60);
+        for end in 0..whole.len() {
+            // Cut within what follows the code, its four bytes of base64 being whole, it still says which code that is.
+            let code = code_within(&whole[..end]);
+            assert!(code.is_none() || (end > 64 && end % 4 == 0 && code.as_deref() == Some("02TestTempCode1Zz_-xy9")));
+        }
+        for text in ["", "gQ", "gQH47joAAAAAAAAAASxodHRw", "中文", "gQ==", "////"] {
+            assert_eq!(code_within(text), None, "{text}");
         }
     }
 

@@ -248,12 +248,16 @@ impl<T: Transport> Connection<T> {
                     return Poll::Ready(Ok(()));
                 }
                 Need::FirstByte { is_later } => {
+                    let read = self.poll_more(cx);
                     let time = if is_later { self.deadlines.idle } else { self.deadlines.head };
-                    if self.is_late(Waiting::Beginning, time, cx) || (is_later && self.must_leave(cx)) {
+                    // What is here is taken, whatever the time.
+                    if read.is_pending()
+                        && (self.is_late(Waiting::Beginning, time, cx) || (is_later && self.must_leave(cx)))
+                    {
                         // To hyper, as if the client had left.
                         return Poll::Ready(Ok(()));
                     }
-                    self.poll_more(cx)
+                    read
                 }
                 Need::Head => {
                     self.leaving = None;
@@ -355,10 +359,17 @@ impl<T: Copy + PartialEq> Deadline<T> {
             return true;
         }
         let timer = self.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(until)));
-        if timer.deadline() != until {
+        // One that rings too early is set again when it does: most deadlines are met, and the next is later.
+        if timer.deadline() > until {
             timer.as_mut().reset(until);
         }
-        timer.as_mut().poll(cx).is_ready()
+        while timer.as_mut().poll(cx).is_ready() {
+            if timer.deadline() >= until {
+                return true;
+            }
+            timer.as_mut().reset(until);
+        }
+        false
     }
 
     /// Forgets what it was set for.

@@ -9,7 +9,7 @@ use base64::prelude::BASE64_STANDARD;
 use qrstack::codec::{self, Budget, Kinds, Limits};
 use qrstack::server::migrations;
 use qrstack::signing::percent_encode;
-use qrstack::store::{Access, Store};
+use qrstack::store::{Access, Error, Store};
 
 use super::{CREATE, FIXED, config, errcode, failure, post, text};
 use crate::support::{Answer, NOW, Server, request};
@@ -113,12 +113,9 @@ async fn a_temporary_code_is_another_each_time() {
 async fn an_account_has_a_hundred_thousand_permanent_codes() {
     let server = started().await;
     let first = ticket_of(&create(&server, &permanent(1)).await);
-    let filled = sqlx::query("UPDATE wechat_accounts SET permanent_codes = 99999 WHERE appid = $1")
-        .bind(super::APPID)
-        .execute(server.shared().store().pool())
-        .await
-        .expect("written");
-    assert_eq!(filled.rows_affected(), 1);
+    let fill = "UPDATE wechat_accounts SET permanent_codes = 99999 WHERE appid = ?1";
+    let filled = server.shared().store().run(|store| Ok::<_, Error>(store.execute(fill, [super::APPID])?)).await;
+    assert_eq!(filled.expect("written"), 1);
     assert_eq!(errcode(&create(&server, &permanent(2)).await), 0);
     let answer = create(&server, &permanent(3)).await;
     assert_eq!(failure(&answer), (45029, "qrcode count out of limit".to_owned()));
@@ -153,11 +150,9 @@ async fn calls_at_once_for_a_permanent_scene_give_one_ticket() {
         }
         assert_eq!(tickets.len(), 1, "{tickets:?}");
     }
-    let counted: i64 = sqlx::query_scalar("SELECT permanent_codes FROM wechat_accounts")
-        .fetch_one(server.shared().store().pool())
-        .await
-        .expect("read");
-    assert_eq!(counted, 4);
+    let count = "SELECT permanent_codes FROM wechat_accounts";
+    let counted = server.shared().store().run(|store| Ok::<i64, Error>(store.query_one(count, (), |row| row.get(0))?));
+    assert_eq!(counted.await.expect("read"), 4);
 }
 
 #[tokio::test]

@@ -6,16 +6,18 @@
 use std::fmt::Write as _;
 use std::sync::Arc;
 
-use axum::body::Body;
+use axum::body::{Body, Bytes};
 use axum::http::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, DATE, SERVER, TRANSFER_ENCODING};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Version};
 use axum::response::Response;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
+use jiff::Timestamp;
 use quick_xml::escape::partial_escape;
 
 use super::super::error::{Error, Mismatch};
+use crate::clock::http_date;
 use crate::intake::named_host;
 use crate::shared::{Outcome, Shared};
 use crate::signing::percent_encode;
@@ -34,15 +36,37 @@ pub(in super::super) enum Server {
     Cos,
 }
 
+/// The body of an answer that carries a picture. Nothing else is in it, so that the same picture has the same body.
+#[derive(Clone)]
+pub(in super::super) struct Success(Bytes);
+
+impl Success {
+    /// Recorded: Java and Go take the text of `ResultImage` as it stands, so that it is one line without white space.
+    pub(in super::super) fn of(picture: &[u8]) -> Self {
+        const BEFORE: &str = "\n<Response>\n\t<ResultImage>";
+        const BEHIND: &str = "</ResultImage>\n</Response>\n";
+        let around = DECLARATION.len() + BEFORE.len() + BEHIND.len();
+        let mut body = String::with_capacity(around + picture.len().div_ceil(3) * 4);
+        body.extend([DECLARATION, BEFORE]);
+        BASE64_STANDARD.encode_string(picture, &mut body);
+        body.push_str(BEHIND);
+        Self(body.into())
+    }
+
+    /// Bytes of it.
+    pub(in super::super) fn len(&self) -> usize {
+        self.0.len()
+    }
+}
+
 /// What an answer says beside its outcome.
 pub(in super::super) struct Frame {
     /// Host and path, without scheme.
     resource: String,
     request_id: String,
     trace_id: String,
-    server_time: String,
-    /// The same moment as a header.
-    date: String,
+    /// When it is answered.
+    now: Timestamp,
     /// Whether no further answer comes on this connection.
     closes: bool,
     /// Whether the client wants the headers alone.
@@ -68,17 +92,21 @@ impl Frame {
     }
 
     fn to(shared: &Shared, credential: Option<Arc<str>>) -> Self {
-        let (clock, ids) = (shared.clock_of(credential.as_deref()), shared.ids_of(credential.as_deref()));
+        let now = shared.clock_of(credential.as_deref()).now();
+        let ids = shared.ids_of(credential.as_deref());
         // Recorded: ids in public reports are base64 of seconds, address, process and counter in hexadecimal, and of a
         // long hexadecimal text.
-        let (address, process, counter) = (ids.number(), ids.number() & 0xFFFF, ids.number() & 0x00FF_FFFF);
-        let request_id = format!("{:x}_{address:08x}_{process:x}_{counter:x}", clock.unix_seconds());
+        // Drawn at once, since each draw asks the system.
+        let drawn = ids.bytes::<60>();
+        let (numbers, trace) = drawn.split_at(12);
+        let number = |at: usize| numbers[at..].first_chunk().map_or(0, |four| u32::from_le_bytes(*four));
+        let (address, process, counter) = (number(0), number(4) & 0xFFFF, number(8) & 0x00FF_FFFF);
+        let request_id = format!("{:x}_{address:08x}_{process:x}_{counter:x}", now.as_second());
         Self {
             resource: "/".to_owned(),
             request_id: BASE64_STANDARD.encode(request_id),
-            trace_id: BASE64_STANDARD.encode(hex::encode(ids.bytes::<48>())),
-            server_time: clock.now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
-            date: clock.http_date(),
+            trace_id: BASE64_STANDARD.encode(hex::encode(trace)),
+            now,
             closes: false,
             head: false,
             credential,
@@ -86,12 +114,8 @@ impl Frame {
     }
 
     /// The answer that carries a picture.
-    ///
-    /// Recorded: Java and Go take the text of `ResultImage` as it stands, so that it is one line without white space.
-    pub(in super::super) fn success(self, picture: &[u8]) -> Response {
-        let picture = BASE64_STANDARD.encode(picture);
-        let body = format!("{DECLARATION}\n<Response>\n\t<ResultImage>{picture}</ResultImage>\n</Response>\n");
-        self.respond(StatusCode::OK, "ok", Server::Ci, body)
+    pub(in super::super) fn success(self, body: Success) -> Response {
+        self.respond(StatusCode::OK, "ok", Server::Ci, body.0)
     }
 
     /// The answer that carries a failure.
@@ -112,25 +136,25 @@ impl Frame {
             element("FormatString", format_string);
         }
         if error.tells_time() {
-            element("ServerTime", &self.server_time);
+            element("ServerTime", &self.now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string());
         }
         element("Resource", &self.resource);
         element("RequestId", &self.request_id);
         element("TraceId", &self.trace_id);
         body.push_str("</Error>\n");
         let trace_id = value(&self.trace_id);
-        let mut response = self.respond(status, code, server, body);
+        let mut response = self.respond(status, code, server, body.into());
         response.headers_mut().insert(TRACE_ID, trace_id);
         response
     }
 
-    fn respond(self, status: StatusCode, code: &'static str, server: Server, body: String) -> Response {
+    fn respond(self, status: StatusCode, code: &'static str, server: Server, body: Bytes) -> Response {
         // Documented: the order of the sample; headers leave in the order in which they are put in.
         let mut headers = HeaderMap::new();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/xml"));
         headers.insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
         headers.insert(CONNECTION, HeaderValue::from_static(if self.closes { "close" } else { "keep-alive" }));
-        headers.insert(DATE, HeaderValue::from_str(&self.date).expect("a date is visible ASCII"));
+        headers.insert(DATE, HeaderValue::from_str(&http_date(self.now)).expect("a date is visible ASCII"));
         let server = match server {
             Server::Ci => "tencent-ci",
             Server::Cos => "tencent-cos",

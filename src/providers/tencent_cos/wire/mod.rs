@@ -5,6 +5,6 @@ mod answer;
 mod picture;
 mod target;
 
-pub(super) use answer::{Frame, Server};
-pub(super) use picture::QrcodeGenerate;
+pub(super) use answer::{Frame, Server, Success};
+pub(super) use picture::{QrcodeGenerate, Widened};
 pub(super) use target::{CI_PROCESS, QRCODE_CONTENT, Target, check_bucket};

@@ -28,6 +28,29 @@ pub(in super::super) struct QrcodeGenerate {
     width: u32,
 }
 
+/// A picture that was drawn.
+#[derive(Debug, PartialEq, Eq)]
+pub(in super::super) struct Picture {
+    /// The file.
+    pub(in super::super) png: Vec<u8>,
+    /// What became of its width, if that is another than was asked for.
+    pub(in super::super) widened: Option<Widened>,
+}
+
+/// Widths in pixels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in super::super) struct Widened {
+    asked: u32,
+    drawn: u32,
+}
+
+impl Widened {
+    /// Tells whoever reads the log.
+    pub(in super::super) fn log(self) {
+        tracing::info!(asked = self.asked, drawn = self.drawn, "a picture is wider than asked for");
+    }
+}
+
 /// What is drawn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Mode {
@@ -60,19 +83,22 @@ impl QrcodeGenerate {
         u64::from(self.width) * u64::from(self.width) / 4 + (1 << 20)
     }
 
-    /// The picture as a PNG. It has exactly the width asked for wherever whole modules fit; otherwise it is wider, or
-    /// refused where `strict`.
-    pub(in super::super) fn draw(&self, strict: bool) -> Result<Vec<u8>, Error> {
+    /// Everything that the picture depends on, in one text.
+    pub(in super::super) fn key(&self) -> String {
+        format!("{:?} {} {}", self.mode, self.width, self.content)
+    }
+
+    /// The picture. It has exactly the width asked for wherever whole modules fit; otherwise it is wider, or refused where
+    /// `strict`.
+    pub(in super::super) fn draw(&self, strict: bool) -> Result<Picture, Error> {
         let (matrix, quiet) = self.matrix()?;
         let layout = render::fit(&matrix, self.width, quiet, QUIET_LEAST);
-        if layout.widened {
-            if strict {
-                return Err(Error::WidthTooSmall);
-            }
-            tracing::info!(asked = self.width, drawn = layout.width_px, "a picture is wider than asked for");
+        if layout.widened && strict {
+            return Err(Error::WidthTooSmall);
         }
         let bitmap = render::place(&matrix, layout.module_px, layout.width_px, layout.height_px);
-        Ok(render::png(&bitmap))
+        let widened = layout.widened.then_some(Widened { asked: self.width, drawn: layout.width_px });
+        Ok(Picture { png: render::png(&bitmap), widened })
     }
 
     /// The modules, and how many white ones belong beside them.
@@ -134,7 +160,8 @@ mod tests {
             [(23, true, Ok(23)), (22, true, Err(Error::WidthTooSmall)), (22, false, Ok(29)), (1, false, Ok(29))]
         {
             let asked = QrcodeGenerate { content: "a".to_owned(), mode: Mode::Qr, width };
-            let drawn = asked.draw(strict).map(|png| u32::from_be_bytes([png[16], png[17], png[18], png[19]]));
+            let drawn =
+                asked.draw(strict).map(|Picture { png, .. }| u32::from_be_bytes([png[16], png[17], png[18], png[19]]));
             assert_eq!(drawn, expected, "{width} {strict}");
         }
     }

@@ -2,13 +2,11 @@
 
 use std::io::Write;
 
-use futures_util::TryStreamExt;
-use sqlx::Row;
 use thiserror::Error;
 
 use super::product::FIELDS;
 use super::read;
-use crate::store::Store;
+use crate::store::{self, Store};
 
 /// Why an export stopped.
 #[derive(Debug, Error)]
@@ -18,24 +16,36 @@ pub enum ExportError {
     Output(#[from] csv::Error),
     /// The store does not answer.
     #[error("the store does not answer: {0}")]
-    Store(#[from] sqlx::Error),
+    Store(#[from] store::Error),
 }
 
-/// Writes all products to `output`, by number, and gives how many there are. One row is in memory at a time.
+impl From<rusqlite::Error> for ExportError {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Store(error.into())
+    }
+}
+
+/// Writes all products to `output`, by number, as they are at one moment; gives it back, and how many there are. One row is
+/// in memory at a time.
 ///
 /// # Errors
 /// Where the store or the output fails; what was written until then stays.
-pub async fn export<W: Write>(store: &Store, output: W) -> Result<u64, ExportError> {
+pub async fn export<W: Write + Send + 'static>(store: &Store, output: W) -> Result<(u64, W), ExportError> {
     const QUERY: &str = concat!("SELECT gtin, ", columns!(), " FROM ocr_product ORDER BY gtin");
-    let mut output = csv::Writer::from_writer(output);
-    output.write_record(std::iter::once("BarCode").chain(FIELDS))?;
-    let mut rows = sqlx::query(QUERY).fetch(store.pool());
-    let mut count = 0;
-    while let Some(row) = rows.try_next().await? {
-        let gtin: String = row.try_get(0)?;
-        output.write_record(std::iter::once(gtin).chain(read(&row, 1)?.into_texts()))?;
-        count += 1;
-    }
-    output.flush().map_err(csv::Error::from)?;
-    Ok(count)
+    store
+        .run(move |connection| {
+            let mut output = csv::Writer::from_writer(output);
+            output.write_record(std::iter::once("BarCode").chain(FIELDS))?;
+            let mut query = connection.prepare(QUERY)?;
+            let mut rows = query.query(())?;
+            let mut count = 0;
+            while let Some(row) = rows.next()? {
+                let gtin: String = row.get(0)?;
+                output.write_record(std::iter::once(gtin).chain(read(row, 1)?.into_texts()))?;
+                count += 1;
+            }
+            let output = output.into_inner().map_err(|error| csv::Error::from(error.into_error()))?;
+            Ok((count, output))
+        })
+        .await
 }

@@ -15,10 +15,9 @@ use thiserror::Error;
 use super::lines::{Content, Lines, Record};
 use super::product::{COUNT, FIELDS, join_links};
 use super::{Gtin, Product, put};
-use crate::store::Store;
+use crate::store::{self, Store};
 
-/// Products written at once: some ten milliseconds, so that a server beside is not held up, and as many as SQLite has
-/// places for (32 766 values).
+/// Products written at once: some ten milliseconds, so that a server beside is not held up.
 const BATCH: usize = 2000;
 
 /// Bytes of lines written at once, which bounds the memory.
@@ -69,7 +68,7 @@ pub enum ImportError {
     },
     /// The store does not take the products.
     #[error("the store does not answer: {0}; what was written until then stays")]
-    Store(#[from] sqlx::Error),
+    Store(#[from] store::Error),
 }
 
 /// Reads products from `input` into `store`. Whether it is CSV or JSON lines, its first character tells.
@@ -346,13 +345,12 @@ mod tests {
         import_into(&one, text).await.0.expect("imported");
         let product_one = product(&one, "036000291452").await.expect("there");
         assert_eq!(product_one.description, "one\r\ntwo\rthree\n\rfour\r\n");
-        let mut written = Vec::new();
-        assert_eq!(export(&one, &mut written).await.expect("exported"), 4);
+        let (count, written) = export(&one, Vec::new()).await.expect("exported");
+        assert_eq!(count, 4);
         let written = String::from_utf8(written).expect("text");
         assert!(written.starts_with("BarCode,ProductName,EnName,CategoryCode,"), "{written}");
         import_into(&other, &written).await.0.expect("imported");
-        let mut again = Vec::new();
-        export(&other, &mut again).await.expect("exported");
+        let (_, again) = export(&other, Vec::new()).await.expect("exported");
         assert_eq!(String::from_utf8(again).expect("text"), written);
         assert_eq!(product(&other, "036000291452").await, Some(product_one));
         assert!(written.contains("\n00000096385074,' ,"), "{written}");

@@ -19,15 +19,14 @@ mod product;
 
 use std::collections::BTreeMap;
 
-use sqlx::sqlite::SqliteRow;
-use sqlx::{QueryBuilder, Row};
+use rusqlite::{OptionalExtension, Row, TransactionBehavior, params_from_iter};
 
 pub use export::{ExportError, export};
 pub use gtin::{Gtin, GtinError};
 pub use import::{Event, ImportError, Summary, import};
 pub use product::Product;
 
-use crate::store::{Migration, Store};
+use crate::store::{self, Migration, Store};
 use product::COUNT;
 
 /// Steps of the catalogue's table.
@@ -71,38 +70,43 @@ pub const MIGRATIONS: &[Migration] = &[
 ///
 /// # Errors
 /// The store's.
-pub async fn find(store: &Store, gtin: &Gtin) -> Result<Option<Product>, sqlx::Error> {
-    const QUERY: &str = concat!("SELECT ", columns!(), " FROM ocr_product WHERE gtin = $1");
-    let row = sqlx::query(QUERY).bind(gtin.padded()).fetch_optional(store.pool()).await?;
-    row.map(|row| read(&row, 0)).transpose()
+pub async fn find(store: &Store, gtin: &Gtin) -> Result<Option<Product>, store::Error> {
+    const QUERY: &str = concat!("SELECT ", columns!(), " FROM ocr_product WHERE gtin = ?1");
+    let gtin = gtin.padded();
+    store
+        .run(move |connection| {
+            let mut query = connection.prepare_cached(QUERY)?;
+            Ok(query.query_row([gtin], |row| read(row, 0)).optional()?)
+        })
+        .await
 }
 
 /// Writes products by their numbers of 14 digits, all or none; one that is there already is replaced.
-async fn put(store: &Store, products: BTreeMap<String, Product>) -> Result<(), sqlx::Error> {
-    if products.is_empty() {
-        return Ok(());
-    }
-    let mut query = QueryBuilder::new(concat!("INSERT INTO ocr_product (gtin, ", columns!(), ") "));
-    query.push_values(products, |mut values, (gtin, product)| {
-        values.push_bind(gtin);
-        for text in product.into_texts() {
-            values.push_bind(text);
-        }
-    });
-    query.push(" ON CONFLICT (gtin) DO UPDATE SET ");
-    let mut updates = query.separated(", ");
-    for column in columns!().split(", ") {
-        updates.push(format_args!("{column} = excluded.{column}"));
-    }
-    query.build().execute(store.pool()).await?;
-    Ok(())
+async fn put(store: &Store, products: BTreeMap<String, Product>) -> Result<(), store::Error> {
+    // A number comes first, and one parameter stands for each column.
+    const PUT: &str = concat!(
+        "INSERT OR REPLACE INTO ocr_product (gtin, ",
+        columns!(),
+        ") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+    );
+    store
+        .run(move |connection| {
+            let change = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            let mut put = change.prepare_cached(PUT)?;
+            for (gtin, product) in products {
+                put.execute(params_from_iter(std::iter::once(gtin).chain(product.into_texts())))?;
+            }
+            drop(put);
+            Ok(change.commit()?)
+        })
+        .await
 }
 
 /// A product from a row whose columns begin at `first`.
-fn read(row: &SqliteRow, first: usize) -> Result<Product, sqlx::Error> {
+fn read(row: &Row<'_>, first: usize) -> Result<Product, rusqlite::Error> {
     let mut texts: [String; COUNT] = Default::default();
     for (place, text) in texts.iter_mut().enumerate() {
-        *text = row.try_get(first + place)?;
+        *text = row.get(first + place)?;
     }
     Ok(Product::from_texts(texts))
 }

@@ -2,10 +2,9 @@
 
 use std::collections::HashMap;
 
-use serde::Serialize;
-use sqlx::SqliteConnection;
+use rusqlite::{CachedStatement, Connection, OptionalExtension, params};
 
-use super::rows::{Drawn, Sweep, insert, listed};
+use super::rows::{Drawn, Gathering, Sweep, insert};
 use crate::clock::{Fork, Ids};
 use crate::providers::wechat::error::Error;
 use crate::providers::wechat::ticket;
@@ -61,9 +60,15 @@ pub(in super::super) async fn permanent(shared: &Shared, appid: String, scene: S
     shared.store().change(Permanent { shared: shared.clone(), now, draws, appid, scene }).await
 }
 
-/// When expired codes were last forgotten.
+/// Characters with which neighbours begin: `02` and three more.
+const PREFIX: usize = 5;
+
+/// When expired codes were last forgotten, and how new ones begin.
 #[derive(Default)]
-struct Kept(Sweep);
+struct Kept {
+    sweep: Sweep,
+    gathering: Gathering,
+}
 
 /// Adds a temporary code.
 struct Temporary {
@@ -78,22 +83,34 @@ struct Temporary {
 impl store::Change for Temporary {
     type Done = Made;
     type Refusal = Error;
-    /// A printed code that nobody knows any more cannot be mended.
-    const OUTLASTS_POWER: bool = true;
+    /// Who has made a code that ends of itself can make another.
+    const OUTLASTS_POWER: bool = false;
 
-    async fn make(changes: &[Self], connection: &mut SqliteConnection) -> store::Made<Self> {
+    fn make(changes: &[Self], connection: &Connection) -> store::Made<Self> {
         let now = changes.iter().map(|change| change.now).min().unwrap_or_default();
-        let shared = &changes[0].shared;
+        let (shared, kept) = (&changes[0].shared, changes[0].shared.store().memory::<Kept>());
         // Of a time that was moved, what is long over may come again.
-        if shared.clock().is_untouched() && shared.store().memory::<Kept>().0.is_due(now) {
-            let forgotten = sqlx::query("DELETE FROM wechat_codes WHERE expires_at < $1").bind(now - MEMORY);
-            forgotten.execute(&mut *connection).await?;
+        if shared.clock().is_untouched()
+            && let Some(part) = kept.sweep.due(now, ticket::URL_SAFE.len())
+        {
+            forget_part(connection, part, now)?;
         }
-        let draw = |change: &Self| Row::draw(change.draws, &change.appid, &change.scene, change.now, change.seconds);
+        let draw = |change: &Self| {
+            Row::draw(change.draws, &change.appid, &change.scene, change.now, change.seconds, &kept.gathering)
+        };
         let mut rows: Vec<_> = changes.iter().map(draw).collect();
-        insert(connection, &mut rows).await?;
+        insert(connection, &mut rows)?;
         Ok(rows.into_iter().map(|row| Ok(row.made)).collect())
     }
+}
+
+/// Those of a part have the same character behind `02`.
+fn forget_part(connection: &Connection, part: usize, now: i64) -> Result<(), rusqlite::Error> {
+    let first = ticket::URL_SAFE[part];
+    let (from, to) = (format!("02{}", char::from(first)), format!("02{}", char::from(first + 1)));
+    let forget = "DELETE FROM wechat_codes WHERE code >= ?1 AND code < ?2 AND expires_at < ?3";
+    connection.execute(forget, (from, to, now - MEMORY))?;
+    Ok(())
 }
 
 /// Adds the permanent code of a scene.
@@ -124,10 +141,11 @@ enum Source {
 impl store::Change for Permanent {
     type Done = Made;
     type Refusal = Error;
+    /// A printed code that nobody knows any more cannot be mended.
     const OUTLASTS_POWER: bool = true;
 
-    async fn make(changes: &[Self], connection: &mut SqliteConnection) -> store::Made<Self> {
-        let (shared, there) = (&changes[0].shared, of_places(connection, changes).await?);
+    fn make(changes: &[Self], connection: &Connection) -> store::Made<Self> {
+        let (shared, kept) = (&changes[0].shared, changes[0].shared.store().memory::<Kept>());
         let most = i64::try_from(shared.config().wechat_permanent_limit).unwrap_or(i64::MAX);
         // Of each account: how many it has, and how many of them are new.
         let mut counts: HashMap<&str, (i64, i64)> = HashMap::new();
@@ -135,14 +153,13 @@ impl store::Change for Permanent {
         let (mut rows, mut found) = (Vec::new(), Vec::new());
         for change in changes {
             let place = change.place();
-            let owned = (place.0.to_owned(), place.1.to_owned(), place.2.to_owned());
-            found.push(if let Some(made) = there.get(&owned) {
-                Source::Store(made.clone())
-            } else if let Some(row) = added.get(&place) {
+            found.push(if let Some(row) = added.get(&place) {
                 Source::Row(*row)
+            } else if let Some(made) = of_place(connection, place)? {
+                Source::Store(made)
             } else {
                 if !counts.contains_key(place.0) {
-                    counts.insert(place.0, (count(connection, place.0).await?, 0));
+                    counts.insert(place.0, (count(connection, place.0)?, 0));
                 }
                 let (all, new) = counts.entry(place.0).or_default();
                 if *all >= most {
@@ -150,14 +167,15 @@ impl store::Change for Permanent {
                 } else {
                     (*all, *new) = (*all + 1, *new + 1);
                     added.insert(place, rows.len());
-                    rows.push(Row::draw(change.draws, &change.appid, &change.scene, change.now, 0));
+                    let Self { draws, appid, scene, now, .. } = change;
+                    rows.push(Row::draw(*draws, appid, scene, *now, 0, &kept.gathering));
                     Source::Row(rows.len() - 1)
                 }
             });
         }
-        insert(connection, &mut rows).await?;
+        insert(connection, &mut rows)?;
         for (appid, (_, new)) in counts {
-            add_to_count(connection, appid, new).await?;
+            add_to_count(connection, appid, new)?;
         }
         let outcome = |from| match from {
             Source::Store(made) => Ok(made),
@@ -168,42 +186,29 @@ impl store::Change for Permanent {
     }
 }
 
-/// The permanent codes that are there already of what `changes` ask for.
-async fn of_places(
-    connection: &mut SqliteConnection,
-    changes: &[Permanent],
-) -> Result<HashMap<(String, String, String), Made>, sqlx::Error> {
-    // A cross join is done from left to right: each place is looked up in the index of permanent codes.
-    let query = sqlx::query_as(
-        "SELECT codes.appid, codes.action, codes.scene, ticket, code
-         FROM json_each($1) AS asked CROSS JOIN wechat_codes AS codes
-         WHERE codes.appid = asked.value->>0 AND codes.action = asked.value->>1 AND codes.scene = asked.value->>2
-         AND expires_at IS NULL",
-    );
-    let places = listed(changes.iter().map(Permanent::place));
-    let rows: Vec<(String, String, String, String, String)> = query.bind(places).fetch_all(connection).await?;
-    let made = |(appid, action, scene, ticket, code)| ((appid, action, scene), Made { ticket, code });
-    Ok(rows.into_iter().map(made).collect())
+/// The permanent code that is there already.
+fn of_place(connection: &Connection, place: Place<'_>) -> Result<Option<Made>, rusqlite::Error> {
+    let mut query = connection.prepare_cached(
+        "SELECT ticket, code FROM wechat_codes WHERE appid = ?1 AND action = ?2 AND scene = ?3 AND expires_at IS NULL",
+    )?;
+    query.query_row(place, |row| Ok(Made { ticket: row.get(0)?, code: row.get(1)? })).optional()
 }
 
 /// How many permanent codes an account has.
-async fn count(connection: &mut SqliteConnection, appid: &str) -> Result<i64, sqlx::Error> {
-    let query = sqlx::query_scalar("SELECT permanent_codes FROM wechat_accounts WHERE appid = $1").bind(appid);
-    Ok(query.fetch_optional(connection).await?.unwrap_or_default())
+fn count(connection: &Connection, appid: &str) -> Result<i64, rusqlite::Error> {
+    let mut query = connection.prepare_cached("SELECT permanent_codes FROM wechat_accounts WHERE appid = ?1")?;
+    Ok(query.query_row([appid], |row| row.get(0)).optional()?.unwrap_or_default())
 }
 
-async fn add_to_count(connection: &mut SqliteConnection, appid: &str, new: i64) -> Result<(), sqlx::Error> {
+fn add_to_count(connection: &Connection, appid: &str, new: i64) -> Result<(), rusqlite::Error> {
     if new == 0 {
         return Ok(());
     }
-    sqlx::query(
-        "INSERT INTO wechat_accounts (appid, permanent_codes) VALUES ($1, $2)
+    let mut add = connection.prepare_cached(
+        "INSERT INTO wechat_accounts (appid, permanent_codes) VALUES (?1, ?2)
          ON CONFLICT (appid) DO UPDATE SET permanent_codes = permanent_codes + excluded.permanent_codes",
-    )
-    .bind(appid)
-    .bind(new)
-    .execute(connection)
-    .await?;
+    )?;
+    add.execute((appid, new))?;
     Ok(())
 }
 
@@ -215,37 +220,42 @@ pub(in super::super) enum By<'a> {
     Scene(&'a str),
 }
 
-impl<'a> By<'a> {
-    /// The query, whose second parameter is an account or null, and its first parameter. Of several codes the one that was
-    /// made last.
-    fn query(self) -> (&'static str, &'a str) {
-        macro_rules! by {
-            ($column:literal) => {
-                concat!(
-                    "SELECT ticket, code, appid, scene, expires_at FROM wechat_codes WHERE ",
-                    $column,
-                    " = $1 AND ($2 IS NULL OR appid = $2) ORDER BY created_at DESC, rowid DESC LIMIT 1"
-                )
-            };
-        }
+impl By<'_> {
+    /// The code that it names, if it names one, and what rows must be like, with that as `?1` and the rest as `?2`.
+    fn condition(self) -> Option<(&'static str, String, String)> {
         match self {
-            Self::Ticket(ticket) => (by!("ticket"), ticket),
-            Self::Code(code) => (by!("code"), code),
-            Self::Scene(scene) => (by!("scene"), scene),
+            // A ticket has its code within it, and of each code there is one ticket.
+            Self::Ticket(ticket) => {
+                Some(("code = ?1 AND ticket = ?2", ticket::code_within(ticket)?, ticket.to_owned()))
+            }
+            Self::Code(code) => Some(("code = ?1 AND code = ?2", code.to_owned(), code.to_owned())),
+            Self::Scene(scene) => Some(("?1 = '' AND scene = ?2", String::new(), scene.to_owned())),
         }
     }
 }
 
-/// A code, of `appid` if that is given, expired or not.
+/// A code, of `appid` if that is given, expired or not. Of several the one that was made last.
 pub(in super::super) async fn find(shared: &Shared, by: By<'_>, appid: Option<&str>) -> Result<Option<Shown>, Error> {
-    let (query, value) = by.query();
+    let Some((condition, code, value)) = by.condition() else { return Ok(None) };
     // No store but SQLite takes a NUL, and nothing that is looked for has one.
     if value.contains('\0') || appid.is_some_and(|appid| appid.contains('\0')) {
         return Ok(None);
     }
-    let row: Option<(String, String, String, String, Option<i64>)> =
-        sqlx::query_as(query).bind(value).bind(appid).fetch_optional(shared.store().pool()).await?;
-    Ok(row.map(|(ticket, code, appid, scene, expires_at)| Shown { ticket, code, scene, appid, expires_at }))
+    let appid = appid.map(str::to_owned);
+    shared
+        .store()
+        .run(move |connection| {
+            let mut query = connection.prepare_cached(&format!(
+                "SELECT ticket, code, appid, scene, expires_at FROM wechat_codes
+                 WHERE {condition} AND (?3 IS NULL OR appid = ?3) ORDER BY created_at DESC, rowid DESC LIMIT 1"
+            ))?;
+            let shown = query.query_row((code, value, appid), |row| {
+                let (ticket, code, appid, scene) = (row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?);
+                Ok(Shown { ticket, code, appid, scene, expires_at: row.get(4)? })
+            });
+            Ok(shown.optional()?)
+        })
+        .await
 }
 
 /// A row of `wechat_codes`.
@@ -260,31 +270,61 @@ struct Row {
 }
 
 impl Row {
-    fn draw(draws: Fork, appid: &str, scene: &Scene, created_at: i64, seconds: u32) -> Self {
+    fn draw(draws: Fork, appid: &str, scene: &Scene, created_at: i64, seconds: u32, gathering: &Gathering) -> Self {
         let ids = draws.ids();
-        let made = Made::draw(&ids, scene, created_at, seconds);
+        let made = Made::draw(&ids, scene, created_at, seconds, gathering);
         Self { ids, made, appid: appid.to_owned(), scene: scene.clone(), created_at, seconds }
     }
 }
 
 impl Made {
-    fn draw(ids: &Ids, scene: &Scene, created_at: i64, seconds: u32) -> Self {
-        let code = ticket::draw_code(ids, scene.action.is_permanent());
+    fn draw(ids: &Ids, scene: &Scene, created_at: i64, seconds: u32, gathering: &Gathering) -> Self {
+        let mut code = ticket::draw_code(ids, scene.action.is_permanent());
+        gathering.take_in(ids, &mut code, PREFIX);
         Self { ticket: ticket::ticket(&code, created_at as u32, seconds), code }
     }
 }
 
 impl Drawn for Row {
     const INSERT: &'static str = "INSERT INTO wechat_codes (ticket, code, appid, action, scene, created_at, expires_at)
-         SELECT value->>0, value->>1, value->>2, value->>3, value->>4, value->>5, value->>6 FROM json_each($1)";
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
 
-    fn columns(&self) -> impl Serialize {
+    fn insert(&self, statement: &mut CachedStatement<'_>) -> Result<usize, rusqlite::Error> {
         let Self { made, appid, scene, created_at, seconds, .. } = self;
         let expires_at = (*seconds > 0).then(|| created_at + i64::from(*seconds));
-        (&made.ticket, &made.code, appid, scene.action.name(), &scene.value, created_at, expires_at)
+        let Made { ticket, code } = made;
+        statement.execute(params![ticket, code, appid, scene.action.name(), scene.value, created_at, expires_at])
     }
 
+    /// Only of a seed is a key taken, and what a seed gives is not moved.
     fn draw_again(&mut self) {
-        self.made = Made::draw(&self.ids, &self.scene, self.created_at, self.seconds);
+        self.made = Made::draw(&self.ids, &self.scene, self.created_at, self.seconds, &Gathering::default());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::providers::wechat::store::MIGRATIONS;
+    use crate::store::Store;
+
+    #[tokio::test]
+    async fn all_parts_together_forget_what_ended_long_ago_and_nothing_else() {
+        let store = Store::in_memory(MIGRATIONS).await.expect("a store");
+        let left = store.run(|connection| -> Result<Vec<Option<i64>>, store::Error> {
+            let ids = Ids::seeded(5);
+            for number in 0..600 {
+                let ends = [None, Some(1_000_000 - MEMORY), Some(1_000_000 - MEMORY - 1)][number % 3];
+                let add = "INSERT INTO wechat_codes VALUES (?1, ?1, 'a', 'x', ?1, 0, ?2)";
+                connection.execute(add, (ticket::draw_code(&ids, ends.is_none()), ends))?;
+            }
+            for part in 0..ticket::URL_SAFE.len() {
+                forget_part(connection, part, 1_000_000)?;
+            }
+            let mut query = connection.prepare("SELECT expires_at FROM wechat_codes ORDER BY expires_at")?;
+            Ok(query.query_map((), |row| row.get(0))?.collect::<Result<_, _>>()?)
+        });
+        let expected = [vec![None; 200], vec![Some(1_000_000 - MEMORY); 200]].concat();
+        assert_eq!(left.await.expect("done"), expected);
     }
 }

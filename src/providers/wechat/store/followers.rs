@@ -10,10 +10,9 @@ pub(in super::super) async fn follow(
     openid: &str,
     before: Option<bool>,
 ) -> Result<bool, Error> {
-    let added = sqlx::query("INSERT INTO wechat_followers (appid, openid) VALUES ($1, $2) ON CONFLICT DO NOTHING")
-        .bind(appid)
-        .bind(openid)
-        .execute(shared.store().pool())
-        .await?;
-    Ok(before.unwrap_or(added.rows_affected() == 0))
+    let row = [appid, openid].map(str::to_owned);
+    let add = "INSERT INTO wechat_followers (appid, openid) VALUES (?1, ?2) ON CONFLICT DO NOTHING";
+    let added =
+        shared.store().run(move |connection| Ok::<_, Error>(connection.prepare_cached(add)?.execute(row)?)).await?;
+    Ok(before.unwrap_or(added == 0))
 }

@@ -1,7 +1,7 @@
 //! WeChat's tables: accounts, tokens, codes, counted calls and followers. What a change means is in the file of each table.
 //!
 //! Tokens and codes change through the store's one writer alone, for many callers at once: what a change reads is what the
-//! one before has left, and all rows of a kind go in by one statement ([`rows`]).
+//! one before has left.
 
 pub(super) mod codes;
 pub(super) mod counts;
@@ -11,7 +11,7 @@ pub(super) mod tokens;
 
 use crate::store::{Column, Kind, Migration, Table};
 
-pub(super) const MIGRATIONS: &[Migration] = &[FIRST, CURRENT_TOKENS, FOLLOWERS];
+pub(super) const MIGRATIONS: &[Migration] = &[FIRST, CURRENT_TOKENS, FOLLOWERS, GATHERED];
 
 const FIRST: Migration = Migration {
     version: 2_026_112_131,
@@ -76,6 +76,40 @@ const FOLLOWERS: Migration = Migration {
     ",
 };
 
+/// As few pages as can be are touched for a row, see [`rows`]. A ticket has its code within it, and needs no index.
+const GATHERED: Migration = Migration {
+    version: 2_026_112_735,
+    about: "WeChat tokens and codes by their keys alone",
+    sql: "
+        CREATE TABLE gathered_tokens (
+            token TEXT NOT NULL PRIMARY KEY,
+            appid TEXT NOT NULL,
+            kind TEXT NOT NULL,
+            forced BOOLEAN NOT NULL,
+            issued_at BIGINT NOT NULL,
+            expires_at BIGINT NOT NULL,
+            superseded_at BIGINT
+        ) WITHOUT ROWID;
+        INSERT INTO gathered_tokens SELECT * FROM wechat_tokens ORDER BY token;
+        DROP TABLE wechat_tokens;
+        ALTER TABLE gathered_tokens RENAME TO wechat_tokens;
+        CREATE INDEX wechat_tokens_current ON wechat_tokens (appid, kind, expires_at) WHERE superseded_at IS NULL;
+        CREATE TABLE gathered_codes (
+            ticket TEXT NOT NULL,
+            code TEXT NOT NULL PRIMARY KEY,
+            appid TEXT NOT NULL,
+            action TEXT NOT NULL,
+            scene TEXT NOT NULL,
+            created_at BIGINT NOT NULL,
+            expires_at BIGINT
+        );
+        INSERT INTO gathered_codes SELECT * FROM wechat_codes ORDER BY rowid;
+        DROP TABLE wechat_codes;
+        ALTER TABLE gathered_codes RENAME TO wechat_codes;
+        CREATE UNIQUE INDEX wechat_codes_permanent ON wechat_codes (appid, action, scene) WHERE expires_at IS NULL;
+    ",
+};
+
 /// What requests have left. An account owns its rows by its AppID.
 pub(super) const TABLES: &[Table] = {
     use Kind::{Integer, OptionalInteger, Text};
@@ -117,3 +151,29 @@ pub(super) const TABLES: &[Table] = {
         Table { name: "wechat_followers", columns: &[Column("appid", Text), Column("openid", Text)] },
     ]
 };
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::{Access, Error, Store};
+
+    #[tokio::test]
+    async fn rows_of_an_older_schema_are_taken_along() {
+        const ADD: &str = "
+            INSERT INTO wechat_tokens VALUES ('10_b', 'a', 'plain', 0, 1, 2, NULL), ('10_a', 'a', 'plain', 1, 3, 4, 5);
+            INSERT INTO wechat_codes VALUES ('T1', '02b', 'a', 'x', 's', 1, NULL), ('T2', '02a', 'a', 'y', 't', 2, 3)";
+        let folder = tempfile::tempdir().expect("a folder");
+        let old = [FIRST, CURRENT_TOKENS, FOLLOWERS];
+        let before = Store::open(folder.path(), &old, Access::Alone).await.expect("opened");
+        before.run(|connection| Ok::<_, Error>(connection.execute_batch(ADD)?)).await.expect("added");
+        let rows = before.rows(TABLES, None).await.expect("read");
+        assert_eq!((rows["wechat_tokens"].len(), rows["wechat_codes"].len()), (2, 2));
+        before.close().await;
+        drop(before);
+        let store = Store::open(folder.path(), MIGRATIONS, Access::Alone).await.expect("opened");
+        let mut now = store.rows(TABLES, None).await.expect("read");
+        // Tokens are in the order of their keys.
+        now.get_mut("wechat_tokens").expect("a table").reverse();
+        assert_eq!(now, rows);
+    }
+}

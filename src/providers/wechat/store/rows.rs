@@ -1,23 +1,27 @@
-//! Many rows by one statement: each statement is a way to the driver's thread and back, which costs more than the row. Rows
-//! go there as JSON, so that the statement is the same for any number of them.
+//! Rows whose keys are drawn at random, where they lie, and when those that ended are looked for.
+//!
+//! In a table of some size each random key has a page of its own, which is read and written for it alone. So keys that are
+//! drawn one after the other begin alike: their rows lie beside each other, and what is added is near to what was added
+//! before. At least 48 bits of a key remain that nobody knows who knows its neighbours.
 
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
 
-use serde::Serialize;
-use sqlx::SqliteConnection;
-use sqlx::error::DatabaseError;
+use rusqlite::{CachedStatement, Connection};
+
+use crate::clock::Ids;
+use crate::store;
 
 /// Draws of a code or token until one is free. More than one is only ever needed where ids come from a seed.
 const DRAWS: usize = 64;
 
 /// A row whose key is drawn at random.
-pub(super) trait Drawn: Sized {
-    /// The statement that adds rows: its parameter is a JSON list of their [columns](Drawn::columns).
+pub(super) trait Drawn {
+    /// The statement that adds a row.
     const INSERT: &'static str;
 
-    /// The values of the row, in the order in which the statement takes them. No text has a NUL, which JSON in SQLite ends
-    /// at.
-    fn columns(&self) -> impl Serialize;
+    /// Adds the row by that statement.
+    fn insert(&self, statement: &mut CachedStatement<'_>) -> Result<usize, rusqlite::Error>;
 
     /// Draws another key, where this one is taken.
     fn draw_again(&mut self);
@@ -27,77 +31,113 @@ pub(super) trait Drawn: Sized {
 ///
 /// # Errors
 /// The store's; also where there seems to be no free key.
-pub(super) async fn insert<R: Drawn>(connection: &mut SqliteConnection, rows: &mut [R]) -> Result<(), sqlx::Error> {
+pub(super) fn insert<R: Drawn>(connection: &Connection, rows: &mut [R]) -> Result<(), store::Error> {
     if rows.is_empty() {
         return Ok(());
     }
-    match add(connection, rows).await {
-        // Nothing of the statement stays.
-        Err(error) if is_taken(&error) => {
-            for row in rows {
-                insert_one(connection, row).await?;
+    let mut statement = connection.prepare_cached(R::INSERT)?;
+    for row in rows {
+        let mut draws = 1;
+        // Nothing stays of a statement that fails.
+        while let Err(error) = row.insert(&mut statement).map_err(store::Error::from) {
+            if !error.is_taken() || draws == DRAWS {
+                return Err(error);
             }
-            Ok(())
+            draws += 1;
+            row.draw_again();
         }
-        added => added,
     }
-}
-
-async fn add<R: Drawn>(connection: &mut SqliteConnection, rows: &[R]) -> Result<(), sqlx::Error> {
-    let columns = listed(rows.iter().map(R::columns));
-    sqlx::query(R::INSERT).bind(columns).execute(connection).await?;
     Ok(())
 }
 
-/// When rows that ended long ago were last looked for: not with every change.
+/// What the keys begin with that are drawn one after the other.
 #[derive(Default)]
-pub(super) struct Sweep(AtomicI64);
+pub(super) struct Gathering(Mutex<Last>);
+
+#[derive(Default)]
+struct Last {
+    prefix: String,
+    drawn: u32,
+}
+
+impl Gathering {
+    /// Keys that begin alike.
+    const KEYS: u32 = 64;
+
+    /// Lets a key that was just drawn begin as the last ones do, with so many characters; each sixty-fourth keeps its own,
+    /// and the next ones take them over. Those that a seed gives are what it gives.
+    pub(super) fn take_in(&self, ids: &Ids, key: &mut String, characters: usize) {
+        if ids.is_seeded() {
+            return;
+        }
+        let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if last.drawn.is_multiple_of(Self::KEYS) {
+            key[..characters].clone_into(&mut last.prefix);
+        } else {
+            key.replace_range(..characters, &last.prefix);
+        }
+        last.drawn = last.drawn.wrapping_add(1);
+    }
+}
+
+/// When rows that ended long ago were last looked for, and which part of the table is next: not with every change, and never
+/// all of a table at once.
+#[derive(Default)]
+pub(super) struct Sweep {
+    last: AtomicI64,
+    next: AtomicUsize,
+}
 
 impl Sweep {
     /// Seconds between two looks.
     const PAUSE: i64 = 60;
 
-    /// Whether it is time at `now`; then the next time is a while later.
-    pub(super) fn is_due(&self, now: i64) -> bool {
-        let last = self.0.load(Ordering::Relaxed);
-        let due = !(last..last + Self::PAUSE).contains(&now);
-        if due {
-            self.0.store(now, Ordering::Relaxed);
+    /// Which of `parts` is to be looked through at `now`, if it is time; the next one a while later.
+    pub(super) fn due(&self, now: i64, parts: usize) -> Option<usize> {
+        let last = self.last.load(Ordering::Relaxed);
+        if (last..last + Self::PAUSE).contains(&now) {
+            return None;
         }
-        due
+        self.last.store(now, Ordering::Relaxed);
+        Some(self.next.fetch_add(1, Ordering::Relaxed) % parts)
     }
-}
-
-/// What a statement looks for or adds, as one parameter.
-pub(super) fn listed(rows: impl Iterator<Item = impl Serialize>) -> String {
-    serde_json::to_string(&rows.collect::<Vec<_>>()).expect("texts and numbers are always JSON")
-}
-
-async fn insert_one<R: Drawn>(connection: &mut SqliteConnection, row: &mut R) -> Result<(), sqlx::Error> {
-    let mut draws = 1;
-    loop {
-        match add(connection, std::slice::from_ref(row)).await {
-            Err(error) if is_taken(&error) && draws < DRAWS => {
-                draws += 1;
-                row.draw_again();
-            }
-            added => return added,
-        }
-    }
-}
-
-fn is_taken(error: &sqlx::Error) -> bool {
-    error.as_database_error().is_some_and(DatabaseError::is_unique_violation)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashMap;
+
     use super::*;
+    use crate::providers::wechat::ticket::URL_SAFE;
 
     #[test]
-    fn a_look_is_due_once_a_minute_and_after_a_step_back() {
+    fn keys_that_are_drawn_one_after_the_other_begin_alike() {
+        let (ids, gathering) = (Ids::system(), Gathering::default());
+        let mut keys = HashMap::new();
+        for _ in 0..640 {
+            let mut key = format!("02{}", ids.text(11, URL_SAFE));
+            gathering.take_in(&ids, &mut key, 5);
+            assert!(key.len() == 13 && key.starts_with("02"), "{key}");
+            *keys.entry(key[..5].to_owned()).or_insert(0) += 1;
+        }
+        assert!(keys.len() > 5 && keys.values().all(|alike| alike % 64 == 0), "{keys:?}");
+    }
+
+    #[test]
+    fn what_a_seed_gives_is_left_as_it_is() {
+        let (ids, gathering) = (Ids::seeded(1), Gathering::default());
+        for _ in 0..3 {
+            let mut key = ids.text(8, URL_SAFE);
+            let before = key.clone();
+            gathering.take_in(&ids, &mut key, 3);
+            assert_eq!(key, before);
+        }
+    }
+
+    #[test]
+    fn a_part_is_due_once_a_minute_and_after_a_step_back() {
         let sweep = Sweep::default();
-        let due = [1_000, 1_000, 1_059, 1_060, 1_061, 500, 501].map(|now| sweep.is_due(now));
-        assert_eq!(due, [true, false, false, true, false, true, false]);
+        let due = [1_000, 1_000, 1_059, 1_060, 1_061, 500, 501, 560].map(|now| sweep.due(now, 3));
+        assert_eq!(due, [Some(0), None, None, Some(1), None, Some(2), None, Some(0)]);
     }
 }

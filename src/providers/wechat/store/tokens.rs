@@ -5,16 +5,15 @@
 //! old and the new both count; `force_refresh` ends the old one at once, but not within 30 s of the last time. The two
 //! kinds do not touch each other.
 
-use serde::Serialize;
-use sqlx::{Executor, Sqlite, SqliteConnection};
+use rusqlite::{CachedStatement, Connection, OptionalExtension, params};
 
 use super::counts;
-use super::rows::{Drawn, Sweep, insert};
+use super::rows::{Drawn, Gathering, Sweep, insert};
 use crate::clock::{Fork, Ids};
 use crate::providers::wechat::error::Error;
 use crate::providers::wechat::ticket::URL_SAFE;
 use crate::shared::Shared;
-use crate::store::{Change, Made, Outcome, Recent};
+use crate::store::{self, Change, Made, Outcome, Recent};
 
 /// Seconds that a token lives.
 const LIFE: i64 = 7200;
@@ -24,6 +23,11 @@ const OVERLAP: i64 = 300;
 const PAUSE: i64 = 30;
 /// Seconds that an ended token is remembered, so that it is answered with 42001. Assumed: a week, like rids.
 const MEMORY: i64 = 7 * 86_400;
+
+/// Characters with which neighbours begin: two digits, `_`, and three more.
+const PREFIX: usize = 6;
+/// Digits that a token can begin with, from the first on.
+const DIGITS: (u32, u32) = (10, 90);
 
 const PLAIN: &str = "plain";
 const STABLE: &str = "stable";
@@ -48,11 +52,13 @@ struct Kept {
     known: Recent<Known>,
     stable: Recent<Stable>,
     sweep: Sweep,
+    gathering: Gathering,
 }
 
 impl Default for Kept {
     fn default() -> Self {
-        Self { known: Recent::new(4096), stable: Recent::new(1024), sweep: Sweep::default() }
+        let (known, stable) = (Recent::new(4096), Recent::new(1024));
+        Self { known, stable, sweep: Sweep::default(), gathering: Gathering::default() }
     }
 }
 
@@ -83,12 +89,16 @@ pub(in super::super) async fn find(shared: &Shared, token: &str) -> Result<Optio
         return Ok(Some(known));
     }
     let moment = kept.known.moment();
-    let row: Option<(String, i64, Option<i64>)> =
-        sqlx::query_as("SELECT appid, expires_at, superseded_at FROM wechat_tokens WHERE token = $1")
-            .bind(token)
-            .fetch_optional(shared.store().pool())
-            .await?;
-    let known = row.map(|(appid, expires_at, superseded_at)| Known { appid, expires_at, superseded_at });
+    let asked = token.to_owned();
+    let known = shared.store().run(move |connection| {
+        let mut query =
+            connection.prepare_cached("SELECT appid, expires_at, superseded_at FROM wechat_tokens WHERE token = ?1")?;
+        let known = query.query_row([asked], |row| {
+            Ok(Known { appid: row.get(0)?, expires_at: row.get(1)?, superseded_at: row.get(2)? })
+        });
+        Ok::<_, Error>(known.optional()?)
+    });
+    let known = known.await?;
     if let Some(known) = &known {
         kept.known.keep(moment, token, known.clone());
     }
@@ -147,7 +157,8 @@ impl Change for Issue {
     /// A client whose token nobody knows any more asks for another.
     const OUTLASTS_POWER: bool = false;
 
-    async fn make(changes: &[Self], connection: &mut SqliteConnection) -> Made<Self> {
+    fn make(changes: &[Self], connection: &Connection) -> Made<Self> {
+        let kept = changes[0].shared.store().memory::<Kept>();
         let mut rows: Vec<Row> = Vec::with_capacity(changes.len());
         let mut superseded = Vec::with_capacity(changes.len());
         for Self { now, draws, appid, .. } in changes {
@@ -158,13 +169,13 @@ impl Change for Issue {
                     before.superseded_at = Some(end);
                     Vec::new()
                 }
-                None => supersede(connection, appid, PLAIN, *now, end).await?,
+                None => supersede(connection, appid, PLAIN, *now, end)?,
             });
-            rows.push(Row::draw(*draws, appid, PLAIN, false, *now));
+            rows.push(Row::draw(*draws, appid, PLAIN, false, *now, &kept.gathering));
         }
         let now = changes.iter().map(|change| change.now).min().unwrap_or_default();
-        forget_ended(connection, &changes[0].shared, now).await?;
-        insert(connection, &mut rows).await?;
+        forget_ended(connection, &changes[0].shared, &kept, now)?;
+        insert(connection, &mut rows)?;
         Ok(rows.into_iter().zip(superseded).map(|(row, superseded)| Ok(Given { row, superseded })).collect())
     }
 
@@ -200,22 +211,23 @@ impl Renewed {
 }
 
 impl Renew {
-    async fn make_one(&self, connection: &mut SqliteConnection) -> Result<Outcome<Self>, sqlx::Error> {
+    fn make_one(&self, connection: &Connection) -> Result<Outcome<Self>, store::Error> {
         let Self { shared, now, draws, appid, force } = self;
-        let current = current(&mut *connection, appid, *now).await?;
+        let current = current(connection, appid, *now)?;
         if let Some(current) = current.filter(|current| current.serves(*force, *now)) {
             return Ok(Ok(Renewed::Before(current)));
         }
         let mut superseded = Vec::new();
         if *force {
-            if !counts::force_refresh(connection, shared, appid).await? {
+            if !counts::force_refresh(connection, shared, appid)? {
                 return Ok(Err(Error::DailyQuota));
             }
-            superseded = supersede(connection, appid, STABLE, *now, *now).await?;
+            superseded = supersede(connection, appid, STABLE, *now, *now)?;
         }
-        forget_ended(connection, shared, *now).await?;
-        let mut row = [Row::draw(*draws, appid, STABLE, *force, *now)];
-        insert(connection, &mut row).await?;
+        let kept = shared.store().memory::<Kept>();
+        forget_ended(connection, shared, &kept, *now)?;
+        let mut row = [Row::draw(*draws, appid, STABLE, *force, *now, &kept.gathering)];
+        insert(connection, &mut row)?;
         let [row] = row;
         Ok(Ok(Renewed::Now(Given { row, superseded })))
     }
@@ -227,12 +239,8 @@ impl Change for Renew {
     const OUTLASTS_POWER: bool = false;
 
     /// One after another: an account's token is renewed every two hours.
-    async fn make(changes: &[Self], connection: &mut SqliteConnection) -> Made<Self> {
-        let mut outcomes = Vec::with_capacity(changes.len());
-        for change in changes {
-            outcomes.push(change.make_one(connection).await?);
-        }
-        Ok(outcomes)
+    fn make(changes: &[Self], connection: &Connection) -> Made<Self> {
+        changes.iter().map(|change| change.make_one(connection)).collect()
     }
 
     fn made(changes: &[Self], outcomes: &[Outcome<Self>]) {
@@ -276,13 +284,13 @@ impl From<Row> for Stable {
 }
 
 /// The account's newest stable token, from memory where it is there; it may have ended.
-async fn kept_or_read(shared: &Shared, appid: &str, now: i64) -> Result<Option<Stable>, sqlx::Error> {
+async fn kept_or_read(shared: &Shared, appid: &str, now: i64) -> Result<Option<Stable>, Error> {
     let kept = shared.store().memory::<Kept>();
     if let Some(stable) = kept.stable.get(appid) {
         return Ok(Some(stable));
     }
-    let moment = kept.stable.moment();
-    let stable = current(shared.store().pool(), appid, now).await?;
+    let (moment, asked) = (kept.stable.moment(), appid.to_owned());
+    let stable = shared.store().run(move |connection| Ok::<_, Error>(current(connection, &asked, now)?)).await?;
     if let Some(stable) = &stable {
         kept.stable.keep(moment, appid, stable.clone());
     }
@@ -290,50 +298,42 @@ async fn kept_or_read(shared: &Shared, appid: &str, now: i64) -> Result<Option<S
 }
 
 /// The account's newest stable token that counts.
-async fn current<'a>(
-    store: impl Executor<'a, Database = Sqlite>,
-    appid: &str,
-    now: i64,
-) -> Result<Option<Stable>, sqlx::Error> {
-    let row: Option<(String, bool, i64, i64)> = sqlx::query_as(
+fn current(store: &Connection, appid: &str, now: i64) -> Result<Option<Stable>, rusqlite::Error> {
+    let mut query = store.prepare_cached(
         "SELECT token, forced, issued_at, expires_at FROM wechat_tokens
-         WHERE appid = $1 AND kind = $2 AND expires_at > $3 AND issued_at <= $3 AND superseded_at IS NULL
+         WHERE appid = ?1 AND kind = ?2 AND expires_at > ?3 AND issued_at <= ?3 AND superseded_at IS NULL
          ORDER BY expires_at DESC LIMIT 1",
-    )
-    .bind(appid)
-    .bind(STABLE)
-    .bind(now)
-    .fetch_optional(store)
-    .await?;
-    Ok(row.map(|(token, forced, issued_at, expires_at)| Stable { token, forced, issued_at, expires_at }))
+    )?;
+    let stable = query.query_row((appid, STABLE, now), |row| {
+        Ok(Stable { token: row.get(0)?, forced: row.get(1)?, issued_at: row.get(2)?, expires_at: row.get(3)? })
+    });
+    stable.optional()
 }
 
 /// Lets the account's tokens of this kind end at `end`, and gives them. A token whose end is set already keeps it.
-async fn supersede(
-    change: &mut SqliteConnection,
-    appid: &str,
-    kind: &str,
-    now: i64,
-    end: i64,
-) -> Result<Vec<String>, sqlx::Error> {
-    sqlx::query_scalar(
-        "UPDATE wechat_tokens SET superseded_at = $1
-         WHERE appid = $2 AND kind = $3 AND expires_at > $4 AND superseded_at IS NULL RETURNING token",
-    )
-    .bind(end)
-    .bind(appid)
-    .bind(kind)
-    .bind(now)
-    .fetch_all(change)
-    .await
+fn supersede(change: &Connection, appid: &str, kind: &str, now: i64, end: i64) -> Result<Vec<String>, rusqlite::Error> {
+    let mut supersede = change.prepare_cached(
+        "UPDATE wechat_tokens SET superseded_at = ?1
+         WHERE appid = ?2 AND kind = ?3 AND expires_at > ?4 AND superseded_at IS NULL RETURNING token",
+    )?;
+    supersede.query_map((end, appid, kind, now), |row| row.get(0))?.collect()
 }
 
 /// Forgets the tokens that ended long ago. Of a time that was moved, what is long over may come again.
-async fn forget_ended(change: &mut SqliteConnection, shared: &Shared, now: i64) -> Result<(), sqlx::Error> {
-    if !shared.clock().is_untouched() || !shared.store().memory::<Kept>().sweep.is_due(now) {
-        return Ok(());
+fn forget_ended(change: &Connection, shared: &Shared, kept: &Kept, now: i64) -> Result<(), rusqlite::Error> {
+    if shared.clock().is_untouched()
+        && let Some(part) = kept.sweep.due(now, DIGITS.1 as usize)
+    {
+        forget_part(change, part, now)?;
     }
-    sqlx::query("DELETE FROM wechat_tokens WHERE expires_at < $1").bind(now - MEMORY).execute(change).await?;
+    Ok(())
+}
+
+/// Those of a part have the same two digits; behind `_` comes "`".
+fn forget_part(change: &Connection, part: usize, now: i64) -> Result<(), rusqlite::Error> {
+    let digits = DIGITS.0 as usize + part;
+    let forget = "DELETE FROM wechat_tokens WHERE token >= ?1 AND token < ?2 AND expires_at < ?3";
+    change.execute(forget, (format!("{digits}_"), format!("{digits}`"), now - MEMORY))?;
     Ok(())
 }
 
@@ -351,9 +351,10 @@ struct Row {
 }
 
 impl Row {
-    fn draw(draws: Fork, appid: &str, kind: &'static str, forced: bool, now: i64) -> Self {
+    fn draw(draws: Fork, appid: &str, kind: &'static str, forced: bool, now: i64, gathering: &Gathering) -> Self {
         let (ids, appid) = (draws.ids(), appid.to_owned());
-        let token = draw(&ids);
+        let mut token = draw(&ids);
+        gathering.take_in(&ids, &mut token, PREFIX);
         Self { ids, token, appid, kind, forced, issued_at: now, expires_at: now + LIFE, superseded_at: None }
     }
 }
@@ -361,11 +362,11 @@ impl Row {
 impl Drawn for Row {
     const INSERT: &'static str =
         "INSERT INTO wechat_tokens (token, appid, kind, forced, issued_at, expires_at, superseded_at)
-         SELECT value->>0, value->>1, value->>2, value->>3, value->>4, value->>5, value->>6 FROM json_each($1)";
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
 
-    fn columns(&self) -> impl Serialize {
+    fn insert(&self, statement: &mut CachedStatement<'_>) -> Result<usize, rusqlite::Error> {
         let Self { token, appid, kind, forced, issued_at, expires_at, superseded_at, .. } = self;
-        (token, appid, kind, forced, issued_at, expires_at, superseded_at)
+        statement.execute(params![token, appid, kind, forced, issued_at, expires_at, superseded_at])
     }
 
     fn draw_again(&mut self) {
@@ -375,12 +376,34 @@ impl Drawn for Row {
 
 /// A token as real ones look: two digits, `_`, and characters that need no escaping in an address.
 fn draw(ids: &Ids) -> String {
-    format!("{}_{}", 10 + ids.number() % 90, ids.text(134, URL_SAFE))
+    let (first, parts) = DIGITS;
+    format!("{}_{}", first + ids.number() % parts, ids.text(134, URL_SAFE))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::providers::wechat::store::MIGRATIONS;
+    use crate::store::Store;
+
+    #[tokio::test]
+    async fn all_parts_together_forget_what_ended_long_ago_and_nothing_else() {
+        let store = Store::in_memory(MIGRATIONS).await.expect("a store");
+        let left = store.run(|connection| -> Result<Vec<i64>, store::Error> {
+            let ids = Ids::seeded(5);
+            for number in 0..600 {
+                let ended = MEMORY + i64::from(number % 2 == 0);
+                let add = "INSERT INTO wechat_tokens VALUES (?1, 'a', 'plain', 0, 0, ?2, NULL)";
+                connection.execute(add, (draw(&ids), 2_000_000 - ended))?;
+            }
+            for part in 0..DIGITS.1 as usize {
+                forget_part(connection, part, 2_000_000)?;
+            }
+            let mut query = connection.prepare("SELECT expires_at FROM wechat_tokens")?;
+            Ok(query.query_map((), |row| row.get(0))?.collect::<Result<_, _>>()?)
+        });
+        assert_eq!(left.await.expect("done"), vec![2_000_000 - MEMORY; 300]);
+    }
 
     #[test]
     fn a_token_looks_like_a_real_one() {

@@ -17,6 +17,9 @@ pub(super) use token::{Credentials, StableToken, Token};
 
 use crate::shared::Outcome;
 
+/// Bytes of most answers.
+const ANSWER: usize = 256;
+
 /// The fields of a JSON body.
 pub(super) type Fields = serde_json::Map<String, serde_json::Value>;
 
@@ -49,7 +52,7 @@ pub(super) fn json(value: &impl Serialize) -> Response {
 }
 
 fn text(value: &impl Serialize) -> Vec<u8> {
-    let mut bytes = Vec::new();
+    let mut bytes = Vec::with_capacity(ANSWER);
     let mut serializer = serde_json::Serializer::with_formatter(&mut bytes, EscapedSlashes);
     value.serialize(&mut serializer).expect("texts and numbers are always JSON, and memory takes every byte");
     bytes

@@ -1,9 +1,18 @@
-//! What becomes known of the request that a task answers while it does: who sent it, what it is about, what shall happen
-//! to its answer. Whoever finds that out notes it here; who attends to the request takes the notes when it is answered.
+//! What becomes known of the request that a task answers while it does: what it is about, what came of its body, what
+//! shall happen to its answer. Whoever finds that out notes it here; who attends to the request takes the notes when it is
+//! answered.
 //!
 //! Notes belong to the task, so that they need no way through the handlers. Outside of [`noting`] they are dropped.
 
+mod kept;
+mod texts;
+
 use std::cell::RefCell;
+
+use axum::body::Bytes;
+
+pub use kept::Kept;
+pub use texts::Texts;
 
 use crate::faults::{Damage, Latency, Plan};
 
@@ -15,7 +24,9 @@ tokio::task_local! {
 #[derive(Debug, Default)]
 pub struct Notes {
     /// What it is about: texts to be drawn, scenes, addresses, numbers.
-    pub content: Vec<String>,
+    pub content: Texts,
+    /// Its body, as far as it was read; `None` where nobody wants to know.
+    pub body: Option<Kept>,
     /// How late its answer shall be.
     pub latency: Option<Latency>,
     /// What shall happen to its answer.
@@ -27,10 +38,10 @@ pub struct Notes {
 /// Bytes of one text that are noted.
 const MAX_TEXT: usize = 1024;
 
-/// Runs `answer`, and gives what was noted meanwhile.
-pub async fn noting<F: Future>(answer: F) -> (F::Output, Notes) {
+/// Runs `answer`, and gives what was noted meanwhile beside what is in `notes` already.
+pub async fn noting<F: Future>(notes: Notes, answer: F) -> (F::Output, Notes) {
     NOTES
-        .scope(RefCell::default(), async {
+        .scope(RefCell::new(notes), async {
             let output = answer.await;
             (output, NOTES.with(RefCell::take))
         })
@@ -41,7 +52,16 @@ pub async fn noting<F: Future>(answer: F) -> (F::Output, Notes) {
 pub fn about(texts: &[&str]) {
     note(|notes| {
         let texts = texts.iter().filter(|text| !text.is_empty());
-        notes.content = texts.map(|text| text[..text.floor_char_boundary(MAX_TEXT)].to_owned()).collect();
+        notes.content = texts.map(|text| &text[..text.floor_char_boundary(MAX_TEXT)]).collect();
+    });
+}
+
+/// Notes a piece of the body as it passes, and whether it is the last one.
+pub fn arrived(piece: &Bytes, is_last: bool) {
+    note(|notes| {
+        if let Some(body) = &mut notes.body {
+            body.push(piece.clone(), is_last);
+        }
     });
 }
 
@@ -69,7 +89,7 @@ mod tests {
     async fn notes_belong_to_the_request_that_is_answered() {
         about(&["nobody listens"]);
         let request = |text: &'static str| {
-            noting(async move {
+            noting(Notes::default(), async move {
                 about(&[text]);
                 tokio::task::yield_now().await;
                 planned(&"latency=1s".parse().expect("a plan"));
@@ -78,8 +98,17 @@ mod tests {
             })
         };
         let ((length, notes), (_, other)) = tokio::join!(request("a"), request("bc"));
-        assert_eq!((length, notes.content, notes.damage), (1, vec!["a".to_owned()], Some(Damage::Reset)));
+        assert_eq!((length, notes.content, notes.damage), (1, Texts::from_iter(["a"]), Some(Damage::Reset)));
         assert!(notes.latency.is_some());
-        assert_eq!(other.content, ["bc"]);
+        assert_eq!(other.content, Texts::from_iter(["bc"]));
+    }
+
+    #[tokio::test]
+    async fn a_body_is_noted_where_somebody_wants_to_know() {
+        let read = async || arrived(&Bytes::from_static(b"a"), true);
+        let ((), notes) = noting(Notes { body: Some(Kept::default()), ..Notes::default() }, read()).await;
+        let kept = notes.body.expect("it was wanted");
+        assert_eq!((kept.joined().as_ref(), kept.is_complete()), (&b"a"[..], true));
+        assert!(noting(Notes::default(), read()).await.1.body.is_none());
     }
 }

@@ -26,7 +26,7 @@ use qrstack::config::{Config, Raw};
 use qrstack::server;
 use qrstack::store::Access;
 use tokio_util::sync::CancellationToken;
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::util::SubscriberInitExt;
 
 use client::{Connection, Sample};
@@ -62,7 +62,7 @@ impl Asked {
 
 fn main() {
     let asked = Asked::read();
-    logging::json_lines(EnvFilter::new("info"), std::io::sink).init();
+    logging::json_lines(Targets::new().with_default(LevelFilter::INFO), std::io::sink).init();
     let folder = tempfile::tempdir().expect("a folder");
     let servers = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
     let client = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");

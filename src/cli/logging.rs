@@ -10,10 +10,11 @@ use std::io::{self, IsTerminal};
 
 use tracing::Subscriber;
 use tracing::field::Field;
-use tracing_subscriber::EnvFilter;
 use tracing_subscriber::field::MakeExt;
+use tracing_subscriber::filter::Targets;
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::fmt::format::{Writer, debug_fn};
+use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
 use json::Json;
@@ -22,8 +23,8 @@ use crate::config::{Config, LogFormat};
 
 /// Starts logging as `config` says.
 pub(super) fn start(config: &Config) {
-    let filter = EnvFilter::new(&config.log.0);
     let terminal = io::stderr().is_terminal();
+    let filter = config.log.0.clone();
     let as_json = match config.log_format {
         LogFormat::Auto => !terminal,
         LogFormat::Text => false,
@@ -32,8 +33,7 @@ pub(super) fn start(config: &Config) {
     if as_json {
         json_lines(filter, io::stderr).init();
     } else {
-        let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
-        log.fmt_fields(debug_fn(write_field).delimited(" ")).with_ansi(terminal).init();
+        text_lines(filter, io::stderr, terminal).init();
     }
     // A panic is one line like all others; who contains it answers for it.
     std::panic::set_hook(Box::new(|panic| {
@@ -43,11 +43,21 @@ pub(super) fn start(config: &Config) {
 }
 
 /// The log as JSON, an object a line, to `writer`.
-pub fn json_lines<W>(filter: EnvFilter, writer: W) -> impl Subscriber + Send + Sync
+pub fn json_lines<W>(filter: Targets, writer: W) -> impl Subscriber + Send + Sync
 where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer).fmt_fields(Json).event_format(Json).finish()
+    let log = tracing_subscriber::fmt::layer().with_writer(writer).fmt_fields(Json).event_format(Json);
+    tracing_subscriber::registry().with(filter).with(log)
+}
+
+/// The log as text, to `writer`.
+fn text_lines<W>(filter: Targets, writer: W, colours: bool) -> impl Subscriber + Send + Sync
+where
+    W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
+{
+    let log = tracing_subscriber::fmt::layer().with_writer(writer).with_ansi(colours);
+    tracing_subscriber::registry().with(filter).with(log.fmt_fields(debug_fn(write_field).delimited(" ")))
 }
 
 /// Writes a field of an event or a span as the formatter itself would, its value escaped.
@@ -81,15 +91,17 @@ impl<W: fmt::Write> fmt::Write for Escaped<W> {
 mod tests {
     use std::sync::{Arc, Mutex};
 
+    use tracing_subscriber::filter::LevelFilter;
+
     use super::*;
 
     /// What is in the log of `start` after `event`.
-    pub(super) fn written<S>(start: impl FnOnce(EnvFilter, Sink) -> S, event: impl FnOnce()) -> String
+    pub(super) fn written<S>(start: impl FnOnce(Targets, Sink) -> S, event: impl FnOnce()) -> String
     where
         S: Subscriber + Send + Sync + 'static,
     {
         let sink = Sink::default();
-        tracing::subscriber::with_default(start(EnvFilter::new("info"), sink.clone()), event);
+        tracing::subscriber::with_default(start(Targets::new().with_default(LevelFilter::INFO), sink.clone()), event);
         let bytes = sink.0.lock().expect("no writer panics").clone();
         String::from_utf8(bytes).expect("the log is UTF-8")
     }
@@ -100,11 +112,7 @@ mod tests {
             let span = tracing::info_span!("request", of = text);
             span.in_scope(|| tracing::info!(shown = %text, debugged = ?text, "{text}"));
         };
-        let lines = |filter, sink| {
-            let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(sink).with_ansi(colours);
-            log.fmt_fields(debug_fn(write_field).delimited(" ")).finish()
-        };
-        [written(lines, event), written(json_lines, event)]
+        [written(|filter, sink| text_lines(filter, sink, colours), event), written(json_lines, event)]
     }
 
     /// A log in memory.

@@ -80,17 +80,22 @@ fn argument(setting: &Setting, name: &str) -> Arg {
         .help_heading("Settings")
 }
 
+/// All flags, in the order of the table.
+fn arguments() -> impl Iterator<Item = Arg> {
+    let file = Arg::new("config_file")
+        .long("config")
+        .value_name("FILE")
+        .value_parser(clap::value_parser!(PathBuf))
+        .help(format!("Settings file (TOML, the names below with underscores) [env: {CONFIG_VARIABLE}]"))
+        .help_heading("Settings");
+    let settings = SETTINGS.iter().flat_map(|setting| names(setting).map(|name| argument(setting, &name)));
+    std::iter::once(file).chain(settings)
+}
+
 impl Args for SettingsArguments {
+    /// Nearly every subcommand has all of them: only the one that is called for makes them.
     fn augment_args(command: Command) -> Command {
-        let file = Arg::new("config_file")
-            .long("config")
-            .value_name("FILE")
-            .value_parser(clap::value_parser!(PathBuf))
-            .help(format!("Settings file (TOML, the names below with underscores) [env: {CONFIG_VARIABLE}]"))
-            .help_heading("Settings");
-        SETTINGS.iter().fold(command.arg(file), |command, setting| {
-            names(setting).fold(command, |command, name| command.arg(argument(setting, &name)))
-        })
+        command.defer(|command| command.args(arguments()))
     }
 
     fn augment_args_for_update(command: Command) -> Command {

@@ -1,4 +1,4 @@
-//! Text to modules: QR Code and Code 128. How the modules become a picture is [`render`](super::render)'s matter.
+//! Text to modules: QR Code, Code 128 and Telepen. How the modules become a picture is [`render`](super::render)'s matter.
 //!
 //! The crate `qrcode` makes the bits, the error correction and the function patterns of a QR Code. What goes into it is
 //! decided here: its own optimiser takes pairs of UTF-8 bytes that happen to look like Shift-JIS for Kanji, and readers
@@ -10,11 +10,13 @@ mod frame;
 mod lines;
 mod mask;
 mod segments;
+mod telepen;
 
 use qrcode::bits::Bits;
 use qrcode::{EcLevel, QrResult, Version, ec};
 
 pub use code128::code128;
+pub use telepen::telepen;
 
 use self::segments::{Mode, Segment};
 use super::{EncodeError, Matrix};

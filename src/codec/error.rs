@@ -56,7 +56,7 @@ pub enum EncodeError {
     /// The text does not fit the largest symbol.
     #[error("the text is too long: {found}, the limit is {limit}")]
     TooLong {
-        /// The limit: bytes for QR Code, characters for Code 128.
+        /// The limit: bytes for QR Code, characters for the others.
         limit: usize,
         /// What was given.
         found: usize,

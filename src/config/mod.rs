@@ -20,6 +20,7 @@ pub use value::{
 
 use crate::secret::Secret;
 use ipnet::IpNet;
+use source::{Bounds, Layers};
 pub(crate) use value::Value;
 
 /// What is known of a setting before any value is.
@@ -72,19 +73,9 @@ macro_rules! settings {
             /// # Errors
             /// All mistakes at once: values that do not parse, unknown names, files that cannot be read.
             pub fn from_raw(raw: Raw) -> Result<Self, Vec<Mistake>> {
-                let (layers, mut mistakes) = raw.check(SETTINGS);
-                let mut sources = BTreeMap::new();
-                $(let $name: Option<$type> = layers.take(stringify!($name), $default, &mut sources, &mut mistakes);)+
-                for (name, bounds) in BOUNDS {
-                    $(if stringify!($name) == *name
-                        && let Some(value) = &$name
-                        && let Some(number) = Value::number(value)
-                        && !bounds.contains(&number)
-                    {
-                        let what = format!("{number} is not within {} and {}", bounds.start(), bounds.end());
-                        mistakes.push(Mistake::new(&layers.spelled(name), what));
-                    })+
-                }
+                let mut layers = raw.check(SETTINGS, BOUNDS);
+                $(let $name: Option<$type> = layers.take(stringify!($name), $default);)+
+                let Layers { sources, mistakes, .. } = layers;
                 if !mistakes.is_empty() {
                     return Err(mistakes);
                 }
@@ -96,7 +87,7 @@ macro_rules! settings {
 
             /// Every setting with its effective value, secrets as `***`, and where the value came from.
             pub fn shown(&self) -> Vec<(&'static str, String, &Source)> {
-                vec![$((stringify!($name), Value::show(&self.$name), self.source(stringify!($name))),)+]
+                vec![$(self.row(stringify!($name), &self.$name),)+]
             }
         }
     };
@@ -150,7 +141,7 @@ settings! {
     journal_entries: usize = "1000",
     /// Memory for the journal, in MiB; 0 keeps none.
     journal_mib: usize = "64",
-    /// What is logged: `error`, `warn`, `info`, `debug`, `trace`, or `module=level,…`.
+    /// What is logged: `error`, `warn`, `info`, `debug`, `trace` or `off`; for single modules `module=level`, with commas between.
     log: LogFilter = "info",
     /// How it is logged: `auto` (text on a terminal, JSON elsewhere), `text` or `json`.
     log_format: LogFormat = "auto",
@@ -231,7 +222,7 @@ settings! {
 }
 
 /// Bounds of the numbers that have any; times in milliseconds.
-const BOUNDS: &[(&str, std::ops::RangeInclusive<u64>)] = &[
+const BOUNDS: &[Bounds] = &[
     ("read_threads", 0..=1024),
     ("read_queue", 0..=1_000_000),
     ("read_memory_mib", 16..=1 << 20),
@@ -257,6 +248,10 @@ const BOUNDS: &[(&str, std::ops::RangeInclusive<u64>)] = &[
 ];
 
 impl Config {
+    fn row(&self, name: &'static str, value: &impl Value) -> (&'static str, String, &Source) {
+        (name, value.show(), self.source(name))
+    }
+
     /// All defaults: what a server without flags, variables or file runs with.
     ///
     /// # Panics

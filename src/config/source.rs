@@ -4,6 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
 use super::Setting;
@@ -68,8 +69,19 @@ pub struct Raw {
     pub mistakes: Vec<Mistake>,
 }
 
-/// The layers with known names alone, strongest first.
-pub(super) struct Layers(Vec<Layer>);
+/// The layers with known names alone, and what has come of them.
+pub(super) struct Layers {
+    /// Strongest first.
+    found: Vec<Layer>,
+    bounds: &'static [Bounds],
+    /// Where the values came from that were taken, but for defaults.
+    pub(super) sources: BTreeMap<&'static str, Source>,
+    /// What is wrong.
+    pub(super) mistakes: Vec<Mistake>,
+}
+
+/// The least and the greatest number that a setting takes.
+pub(super) type Bounds = (&'static str, RangeInclusive<u64>);
 
 struct Layer {
     source: Source,
@@ -89,7 +101,7 @@ impl Layer {
 
 impl Raw {
     /// Sorts out unknown names.
-    pub(super) fn check(self, settings: &[Setting]) -> (Layers, Vec<Mistake>) {
+    pub(super) fn check(self, settings: &[Setting], bounds: &'static [Bounds]) -> Layers {
         let mut mistakes = self.mistakes;
         let known: BTreeSet<String> = settings
             .iter()
@@ -114,15 +126,15 @@ impl Raw {
             }
         }
 
-        let mut layers = vec![
+        let mut found = vec![
             Layer { source: Source::Flag, values: self.flags },
             Layer { source: Source::Environment, values: environment },
         ];
         if let Some((path, text)) = self.file {
             let values = read_toml(&path, &text, &known, &mut mistakes);
-            layers.push(Layer { source: Source::File(path), values });
+            found.push(Layer { source: Source::File(path), values });
         }
-        (Layers(layers), mistakes)
+        Layers { found, bounds, sources: BTreeMap::new(), mistakes }
     }
 }
 
@@ -187,51 +199,48 @@ fn plain_text(value: &toml::Value) -> Option<String> {
 }
 
 impl Layers {
-    /// The setting's name as the operator wrote it in the strongest layer that has it.
-    pub(super) fn spelled(&self, name: &str) -> String {
-        let layer = self.0.iter().find(|layer| layer.values.contains_key(name));
-        layer.map_or_else(|| name.to_owned(), |layer| layer.spelled(name))
+    /// The value of `name` from the strongest layer that has it; a note is kept of which one that was, and of what is
+    /// wrong with it.
+    pub(super) fn take<T: Value>(&mut self, name: &'static str, default: &str) -> Option<T> {
+        let (spelled, text) = self.find(name, default)?;
+        match text.and_then(|text| T::parse(&text)) {
+            Ok(value) => self.is_within(name, &spelled, value.number()).then_some(value),
+            Err(why) => {
+                self.mistakes.push(Mistake::new(&spelled, why));
+                None
+            }
+        }
     }
 
-    /// The value of `name` from the strongest layer that has it, and a note of which one that was.
-    pub(super) fn take<T: Value>(
-        &self,
-        name: &'static str,
-        default: &str,
-        sources: &mut BTreeMap<&'static str, Source>,
-        mistakes: &mut Vec<Mistake>,
-    ) -> Option<T> {
+    /// The text of `name`, and the setting's name as the operator wrote it.
+    fn find(&mut self, name: &'static str, default: &str) -> Option<(String, Result<String, String>)> {
         let file_name = format!("{name}_file");
-        for layer in &self.0 {
-            let spelled = match (layer.values.get(name), layer.values.get(&file_name)) {
+        for layer in &self.found {
+            let (spelled, text) = match (layer.values.get(name), layer.values.get(&file_name)) {
                 (None, None) => continue,
                 (Some(_), Some(_)) => {
                     let both = format!("{} and {}", layer.spelled(name), layer.spelled(&file_name));
-                    mistakes.push(Mistake::new(&both, "give one of the two"));
+                    self.mistakes.push(Mistake::new(&both, "give one of the two"));
                     return None;
                 }
-                (Some(_), None) => layer.spelled(name),
-                (None, Some(_)) => layer.spelled(&file_name),
+                (Some(text), None) => (layer.spelled(name), Ok(text.trim().to_owned())),
+                (None, Some(path)) => (layer.spelled(&file_name), read_list(Path::new(path))),
             };
-            let text = match (layer.values.get(name), layer.values.get(&file_name)) {
-                (Some(text), _) => Ok(text.trim().to_owned()),
-                (None, Some(path)) => read_list(Path::new(path)),
-                (None, None) => continue,
-            };
-            sources.insert(name, layer.source.clone());
-            return parse(&spelled, text, mistakes);
+            self.sources.insert(name, layer.source.clone());
+            return Some((spelled, text));
         }
-        parse(name, Ok(default.to_owned()), mistakes)
+        Some((name.to_owned(), Ok(default.to_owned())))
     }
-}
 
-fn parse<T: Value>(spelled: &str, text: Result<String, String>, mistakes: &mut Vec<Mistake>) -> Option<T> {
-    match text.and_then(|text| T::parse(&text)) {
-        Ok(value) => Some(value),
-        Err(why) => {
-            mistakes.push(Mistake::new(spelled, why));
-            None
+    fn is_within(&mut self, name: &str, spelled: &str, number: Option<u64>) -> bool {
+        let bounds = self.bounds.iter().find(|(bounded, _)| *bounded == name);
+        let (Some((_, bounds)), Some(number)) = (bounds, number) else { return true };
+        let is_within = bounds.contains(&number);
+        if !is_within {
+            let what = format!("{number} is not within {} and {}", bounds.start(), bounds.end());
+            self.mistakes.push(Mistake::new(spelled, what));
         }
+        is_within
     }
 }
 

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use ipnet::IpNet;
+use tracing_subscriber::filter::{LevelFilter, Targets};
 use url::Url;
 
 use crate::secret::Secret;
@@ -210,18 +211,31 @@ choices! {
     }
 }
 
-/// What is logged: a filter as `tracing` has it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LogFilter(pub String);
+/// What is logged: the least severe level for everything, and for modules that have one of their own.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LogFilter(pub Targets);
 
 impl Value for LogFilter {
     fn parse(text: &str) -> Result<Self, String> {
-        let filter = tracing_subscriber::EnvFilter::try_new(text);
-        filter.map(|_| Self(text.to_owned())).map_err(|error| format!("{text:?} is not a log filter: {error}"))
+        let mut targets = Targets::new();
+        for item in text.split(',') {
+            let (module, level) =
+                item.split_once('=').map_or((None, item), |(module, level)| (Some(module.trim()), level));
+            // An empty level would be read as `error`.
+            let known = Some(level.trim()).filter(|level| !level.is_empty()).and_then(|level| level.parse().ok());
+            let known: LevelFilter =
+                known.ok_or_else(|| format!("{level:?} is not `error`, `warn`, `info`, `debug`, `trace` or `off`"))?;
+            targets = match module {
+                None => targets.with_default(known),
+                Some("") => return Err(format!("{item:?} names no module")),
+                Some(module) => targets.with_target(module, known),
+            };
+        }
+        Ok(Self(targets))
     }
 
     fn show(&self) -> String {
-        self.0.clone()
+        self.0.to_string()
     }
 }
 
@@ -461,6 +475,28 @@ mod tests {
         assert_eq!(AllowRule::parse("10.0.0.0/8").map(|rule| rule.show()), Ok("10.0.0.0/8".to_owned()));
         assert_eq!(AllowRule::parse("127.0.0.1").map(|rule| rule.show()), Ok("127.0.0.1/32".to_owned()));
         assert!(AllowRule::parse("http://minio").is_err());
+    }
+
+    #[test]
+    fn a_log_filter_is_a_list_of_levels() {
+        for (text, expected) in [
+            ("info", Ok("info")),
+            ("OFF", Ok("off")),
+            ("warn, hyper=debug,qrstack::fetch = trace", Ok("qrstack::fetch=trace,hyper=debug,warn")),
+            ("hyper=debug", Ok("hyper=debug")),
+            ("", Err("\"\" is not `error`, ")),
+            ("info,", Err("\"\" is not `error`, ")),
+            ("inof", Err("\"inof\" is not `error`, ")),
+            ("hyper=", Err("\"\" is not `error`, ")),
+            ("=debug", Err("\"=debug\" names no module")),
+            ("a=b=c", Err("\"b=c\" is not `error`, ")),
+        ] {
+            match (LogFilter::parse(text).map(|filter| filter.show()), expected) {
+                (Ok(shown), Ok(expected)) => assert_eq!(shown, expected, "{text}"),
+                (Err(why), Err(start)) => assert!(why.starts_with(start), "{text}: {why}"),
+                (found, _) => panic!("{text}: {found:?}"),
+            }
+        }
     }
 
     #[test]

@@ -1,10 +1,10 @@
-//! Every request that we send out: for remote pictures, and to the callbacks of our users. The only place that names
-//! `reqwest`.
+//! Every request that we send out: for remote pictures, and to the callbacks of our users.
 //!
 //! The way of one address: parsed once; answered by a stand-in if there is one, which opens no socket; else resolved,
 //! every address judged (`guard`), and exactly a judged address dialled; the same again at each redirect. A callback has
 //! no stand-in, and its redirects are not followed.
 
+mod client;
 mod error;
 mod guard;
 pub mod probe;
@@ -12,17 +12,13 @@ mod resolve;
 mod stand_in;
 
 use std::collections::HashMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::body::Bytes;
-use axum::http::{HeaderMap, HeaderValue};
-use futures_util::StreamExt;
-use reqwest::RequestBuilder;
-use reqwest::header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE, LOCATION, VIA};
-use rustls::ClientConfig;
-use rustls_platform_verifier::BuilderVerifierExt;
+use axum::body::{Body, Bytes};
+use axum::http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE, LOCATION, VIA};
+use axum::http::{HeaderMap, HeaderValue, Method, Request};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use url::{Host, Url};
 
@@ -30,8 +26,8 @@ pub use error::FetchError;
 pub use resolve::{Resolve, Resolving, System};
 pub use stand_in::StandIn;
 
+use client::{Answer, Client};
 use guard::Guard;
-use resolve::Judged;
 use stand_in::StandIns;
 
 use crate::clock::Ids;
@@ -105,11 +101,10 @@ pub struct Fetch(Arc<Inner>);
 
 struct Inner {
     enabled: bool,
-    tls: ClientConfig,
+    client: Client,
     guard: Guard,
     stand_ins: StandIns,
     resolver: Arc<dyn Resolve>,
-    idle: Duration,
     memory_kib: Arc<Semaphore>,
     metrics: Metrics,
     /// What every request carries as `Via`, by which we know our own (RFC 9110, section 7.6.3).
@@ -119,24 +114,21 @@ struct Inner {
 impl Fetch {
     /// Reaches public addresses and what `setup` allows; its stand-ins are consulted first.
     ///
-    /// # Errors
-    /// Where TLS cannot be set up at all.
-    pub fn new(setup: Setup) -> Result<Self, FetchError> {
-        let tls = tls_config().map_err(|error| FetchError::Unreachable(chain(&error)))?;
+    /// # Panics
+    /// Never: an id is visible ASCII.
+    pub fn new(setup: Setup) -> Self {
         // Not from the server's ids: these are random even where answers are to be reproduced.
-        let mark = HeaderValue::try_from(format!("1.1 qrstack-{}", Ids::system().uuid()))
-            .map_err(|error| FetchError::Unreachable(error.to_string()))?;
-        Ok(Self(Arc::new(Inner {
+        let mark = HeaderValue::try_from(format!("1.1 qrstack-{}", Ids::system().uuid()));
+        Self(Arc::new(Inner {
             enabled: setup.enabled,
-            tls,
+            client: Client::new(setup.idle),
             guard: Guard::new(&setup.allow),
             stand_ins: StandIns::new(setup.stand_ins, (setup.served_mib as usize) << 20),
             resolver: setup.resolver,
-            idle: setup.idle,
             memory_kib: Arc::new(Semaphore::new(setup.memory_mib as usize * 1024)),
             metrics: setup.metrics,
-            mark,
-        })))
+            mark: mark.expect("an id is visible ASCII"),
+        }))
     }
 
     /// Makes an address that we listen on unreachable for every picture address.
@@ -216,11 +208,11 @@ impl Inner {
             if let Some(stand_in) = self.stand_ins.of(&url) {
                 return stand_in.read(limits).await;
             }
-            let answer = self.send(self.client_for(&url).await?.get(url.clone())).await?;
-            match answer.status().as_u16() {
+            let answer = self.send(&url, None).await?;
+            match answer.status.as_u16() {
                 200 => return self.read(answer, limits).await,
                 301 | 302 | 303 | 307 | 308 => {
-                    let location = answer.headers().get(LOCATION).and_then(|at| str::from_utf8(at.as_bytes()).ok());
+                    let location = answer.headers.get(LOCATION).and_then(|at| str::from_utf8(at.as_bytes()).ok());
                     let next = location.and_then(|location| url.join(location).ok()).ok_or(FetchError::Redirects)?;
                     url = parse(next.as_str()).map_err(|_| FetchError::Redirects)?;
                 }
@@ -236,36 +228,23 @@ impl Inner {
         message: Option<(&'static str, Bytes)>,
         limits: &FetchLimits,
     ) -> Result<Answered, FetchError> {
-        let client = self.client_for(&url).await?;
-        let request = match message {
-            Some((content_type, body)) => client.post(url).header(CONTENT_TYPE, content_type).body(body),
-            None => client.get(url),
-        };
-        let answer = self.send(request).await?;
-        Ok(Answered { status: answer.status().as_u16(), body: self.read(answer, limits).await? })
+        let answer = self.send(&url, message).await?;
+        Ok(Answered { status: answer.status.as_u16(), body: self.read(answer, limits).await? })
     }
 
-    async fn send(&self, request: RequestBuilder) -> Result<reqwest::Response, FetchError> {
-        let request = request.header(ACCEPT_ENCODING, "identity").header(VIA, &self.mark);
-        request.send().await.map_err(unreachable_or_slow)
-    }
-
-    /// A client that can reach the judged addresses of `url` and no other.
-    async fn client_for(&self, url: &Url) -> Result<reqwest::Client, FetchError> {
+    /// Sends to the judged addresses of `url` and no other.
+    async fn send(&self, url: &Url, message: Option<(&'static str, Bytes)>) -> Result<Answer, FetchError> {
         if !self.enabled {
             return Err(FetchError::Off);
         }
         let judged = self.judged(url).await?;
-        let client = reqwest::Client::builder()
-            .redirect(reqwest::redirect::Policy::none())
-            .no_proxy()
-            .referer(false)
-            .user_agent(concat!("qrstack/", env!("CARGO_PKG_VERSION")))
-            .connect_timeout(self.idle)
-            .read_timeout(self.idle)
-            .dns_resolver(Arc::new(Judged(judged)))
-            .tls_backend_preconfigured(self.tls.clone());
-        client.build().map_err(|error| FetchError::Unreachable(chain(&error)))
+        let mut request = match message {
+            Some((content_type, body)) => posted(content_type, body),
+            None => Request::new(Body::empty()),
+        };
+        request.headers_mut().insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+        request.headers_mut().insert(VIA, self.mark.clone());
+        self.client.send(url, &judged, request).await
     }
 
     /// The addresses of `url`, each of them judged: the name is resolved here, once. A name with one inner address among
@@ -273,34 +252,24 @@ impl Inner {
     async fn judged(&self, url: &Url) -> Result<Vec<SocketAddr>, FetchError> {
         let port = url.port_or_known_default().unwrap_or_default();
         Guard::judge_port(url.host_str().unwrap_or_default(), port)?;
-        let (host, found) = match url.host() {
-            Some(Host::Ipv4(ip)) => (ip.to_string(), vec![ip.into()]),
-            Some(Host::Ipv6(ip)) => (ip.to_string(), vec![ip.into()]),
-            Some(Host::Domain(name)) => {
-                let found = self.resolver.resolve(name).await;
-                (name.to_owned(), found.map_err(|error| FetchError::Unreachable(error.to_string()))?)
-            }
-            None => return Err(FetchError::BadUrl("no host".to_owned())),
-        };
+        let (host, found) = look_up(url, &*self.resolver).await?;
         let found: Vec<_> = found.into_iter().map(|ip| SocketAddr::new(ip, port)).collect();
         found.iter().try_for_each(|address| self.guard.judge(&host, *address))?;
         if found.is_empty() { Err(FetchError::Unreachable("the name has no address".to_owned())) } else { Ok(found) }
     }
 
-    async fn read(&self, answer: reqwest::Response, limits: &FetchLimits) -> Result<Bytes, FetchError> {
-        let encodings = answer.headers().get_all(CONTENT_ENCODING);
+    async fn read(&self, mut answer: Answer, limits: &FetchLimits) -> Result<Bytes, FetchError> {
+        let encodings = answer.headers.get_all(CONTENT_ENCODING);
         if let Some(encoding) = encodings.iter().find(|value| !value.as_bytes().eq_ignore_ascii_case(b"identity")) {
             return Err(FetchError::Encoded(String::from_utf8_lossy(encoding.as_bytes()).chars().take(40).collect()));
         }
         let limit = limits.max_bytes;
         // The announced length only saves the trouble; what arrives is counted.
-        if answer.content_length().is_some_and(|announced| announced > limit as u64) {
+        if answer.length().is_some_and(|announced| announced > limit as u64) {
             return Err(FetchError::TooLarge { limit });
         }
         let (mut bytes, mut memory) = (Vec::new(), self.memory(PORTION_KIB)?);
-        let mut chunks = answer.bytes_stream();
-        while let Some(chunk) = chunks.next().await {
-            let chunk = chunk.map_err(unreachable_or_slow)?;
+        while let Some(chunk) = answer.chunk().await? {
             if bytes.len() + chunk.len() > limit {
                 return Err(FetchError::TooLarge { limit });
             }
@@ -317,31 +286,49 @@ impl Inner {
     }
 }
 
-/// TLS with the certificates that this machine trusts; without any, pictures come by plain http alone.
-fn tls_config() -> Result<ClientConfig, rustls::Error> {
-    let ring = Arc::new(rustls::crypto::ring::default_provider());
-    let builder = || ClientConfig::builder_with_provider(Arc::clone(&ring)).with_safe_default_protocol_versions();
-    match builder()?.with_platform_verifier() {
-        Ok(config) => Ok(config.with_no_client_auth()),
-        Err(error) => {
-            tracing::warn!(%error, "this machine trusts no certificates: remote pictures come by plain http alone");
-            Ok(builder()?.with_root_certificates(rustls::RootCertStore::empty()).with_no_client_auth())
+fn posted(content_type: &'static str, body: Bytes) -> Request<Body> {
+    let mut request = Request::new(Body::from(body));
+    *request.method_mut() = Method::POST;
+    request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    request
+}
+
+/// The host of `url` as it names it, and its addresses.
+async fn look_up(url: &Url, resolver: &dyn Resolve) -> Result<(String, Vec<IpAddr>), FetchError> {
+    match url.host() {
+        Some(Host::Ipv4(ip)) => Ok((ip.to_string(), vec![ip.into()])),
+        Some(Host::Ipv6(ip)) => Ok((ip.to_string(), vec![ip.into()])),
+        Some(Host::Domain(name)) => {
+            let found = resolver.resolve(name).await;
+            Ok((name.to_owned(), found.map_err(|error| FetchError::Unreachable(error.to_string()))?))
         }
+        None => Err(FetchError::BadUrl("no host".to_owned())),
     }
 }
 
-/// Status and body of one of our own end points, for the health check. The guard does not apply: the operator asks.
+/// What one of our own end points answers. The guard does not apply: the operator asks.
+async fn own(address: &str, patience: Duration) -> Result<Answer, FetchError> {
+    let url = parse(address)?;
+    let port = url.port_or_known_default().unwrap_or_default();
+    let (_, found) = look_up(&url, &System::default()).await?;
+    let found: Vec<_> = found.into_iter().map(|ip| SocketAddr::new(ip, port)).collect();
+    Client::new(patience).send(&url, &found, Request::new(Body::empty())).await
+}
+
+/// Status and body of one of our own end points, for the health check.
 ///
 /// # Errors
 /// Where there is no answer within `patience`.
 pub async fn ask(address: &str, patience: Duration) -> Result<(u16, String), FetchError> {
-    let tls = tls_config().map_err(|error| FetchError::Unreachable(chain(&error)))?;
-    let client = reqwest::Client::builder().no_proxy().timeout(patience).tls_backend_preconfigured(tls).build();
-    let client = client.map_err(|error| FetchError::Unreachable(chain(&error)))?;
-    let answer = client.get(address).send().await.map_err(unreachable_or_slow)?;
-    let status = answer.status().as_u16();
-    let body = answer.text().await.map_err(unreachable_or_slow)?;
-    Ok((status, body))
+    let asked = async {
+        let mut answer = own(address, patience).await?;
+        let mut body = Vec::new();
+        while let Some(chunk) = answer.chunk().await? {
+            body.extend_from_slice(&chunk);
+        }
+        Ok((answer.status.as_u16(), String::from_utf8_lossy(&body).into_owned()))
+    };
+    tokio::time::timeout(patience, asked).await.unwrap_or(Err(FetchError::TooSlow))
 }
 
 fn parse(address: &str) -> Result<Url, FetchError> {
@@ -354,11 +341,6 @@ fn parse(address: &str) -> Result<Url, FetchError> {
     }
     url.set_fragment(None);
     Ok(url)
-}
-
-/// The address stays out of it: its query may hold a signature.
-fn unreachable_or_slow(error: reqwest::Error) -> FetchError {
-    if error.is_timeout() { FetchError::TooSlow } else { FetchError::Unreachable(chain(&error.without_url())) }
 }
 
 /// The message of an error with those of its causes.
@@ -403,7 +385,7 @@ mod tests {
 
     fn loopback_allowed() -> Fetch {
         let allow = vec![AllowRule::Net("127.0.0.1/32".parse().expect("a CIDR"))];
-        Fetch::new(Setup { allow, ..Setup::default() }).expect("set up")
+        Fetch::new(Setup { allow, ..Setup::default() })
     }
 
     #[tokio::test]
@@ -411,7 +393,7 @@ mod tests {
         let (known, host) = (Url::parse("http://stand.in/").expect("an address"), host().await);
         let stand_ins = [(known, StandIn::Bytes(Bytes::from_static(b"here")))].into();
         let allow = vec![AllowRule::Net("127.0.0.0/8".parse().expect("a net"))];
-        let fetch = Fetch::new(Setup { enabled: false, allow, stand_ins, ..Setup::default() }).expect("set up");
+        let fetch = Fetch::new(Setup { enabled: false, allow, stand_ins, ..Setup::default() });
         assert_eq!(&*fetch.image("http://stand.in/", &LIMITS).await.expect("a stand-in"), b"here");
         assert!(matches!(fetch.image(&format!("{host}/ten"), &LIMITS).await, Err(FetchError::Off)));
     }
@@ -433,7 +415,7 @@ mod tests {
     #[tokio::test]
     async fn nothing_inside_is_reached_unless_it_is_allowed() {
         let host = host().await;
-        let strict = Fetch::new(Setup::default()).expect("set up");
+        let strict = Fetch::new(Setup::default());
         let refused = strict.image(&format!("{host}/ten"), &LIMITS).await.expect_err("loopback");
         assert!(refused.to_string().contains("QRSTACK_FETCH_ALLOW=127.0.0.1"), "{refused}");
         for address in
@@ -459,7 +441,7 @@ mod tests {
     async fn a_stand_in_answers_without_the_network() {
         let url = Url::parse("https://example.invalid/a.png").expect("valid");
         let stand_ins = HashMap::from([(url, StandIn::Bytes(Bytes::from_static(b"png")))]);
-        let fetch = Fetch::new(Setup { stand_ins, ..Setup::default() }).expect("set up");
+        let fetch = Fetch::new(Setup { stand_ins, ..Setup::default() });
         assert_eq!(fetch.image("https://example.invalid/a.png", &LIMITS).await.expect("answered").as_ref(), b"png");
     }
 }

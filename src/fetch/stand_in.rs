@@ -18,6 +18,8 @@ const MAX_KEPT: usize = 4096;
 pub enum StandIn {
     /// Bytes held in memory.
     Bytes(Bytes),
+    /// Drawn at each request.
+    Drawn(fn() -> Vec<u8>),
     /// A file, read at each request.
     File(PathBuf),
 }
@@ -26,6 +28,7 @@ impl StandIn {
     pub(super) async fn read(&self, limits: &FetchLimits) -> Result<Bytes, FetchError> {
         let bytes = match self {
             Self::Bytes(bytes) => bytes.clone(),
+            Self::Drawn(draw) => draw().into(),
             Self::File(path) => match tokio::fs::read(path).await {
                 Ok(bytes) => bytes.into(),
                 Err(error) => return Err(FetchError::Unreachable(format!("stand-in {}: {error}", path.display()))),

@@ -1,12 +1,11 @@
-//! The modules of every kind that can be drawn. QR Code and Code 128 are ours, the others `rxing`'s.
+//! The modules of every kind that can be drawn. QR Code, Code 128 and Telepen are ours, the others `rxing`'s.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use rxing::aztec::AztecWriter;
 use rxing::datamatrix::DataMatrixWriter;
 use rxing::oned::{
-    CodaBarWriter, Code39Writer, Code93Writer, EAN8Writer, EAN13Writer, ITFWriter, TelepenWriter, UPCAWriter,
-    UPCEWriter,
+    CodaBarWriter, Code39Writer, Code93Writer, EAN8Writer, EAN13Writer, ITFWriter, UPCAWriter, UPCEWriter,
 };
 use rxing::pdf417::PDF417Writer;
 use rxing::{BarcodeFormat, EncodeHintValue, EncodeHints, Writer};
@@ -42,6 +41,7 @@ pub(super) fn matrix(kind: Kind, text: &str) -> Result<Matrix, LabError> {
             return encode::qr(text, &QrOptions::default()).map_err(|error| unfit(error.to_string()));
         }
         Kind::Code128 => return encode::code128(text).map_err(|error| unfit(error.to_string())),
+        Kind::Telepen => return encode::telepen(text).map_err(|error| unfit(error.to_string())),
         Kind::DataMatrix => (&DataMatrixWriter, BarcodeFormat::DATA_MATRIX),
         Kind::Aztec => (&AztecWriter, BarcodeFormat::AZTEC),
         Kind::Pdf417 => (&PDF417Writer, BarcodeFormat::PDF_417),
@@ -53,7 +53,6 @@ pub(super) fn matrix(kind: Kind, text: &str) -> Result<Matrix, LabError> {
         Kind::UpcA => (&upc_a, BarcodeFormat::UPC_A),
         Kind::UpcE => (&UPCEWriter, BarcodeFormat::UPC_E),
         Kind::Itf => (&ITFWriter, BarcodeFormat::ITF),
-        Kind::Telepen => (&TelepenWriter, BarcodeFormat::TELEPEN),
         Kind::MicroQrCode
         | Kind::RmqrCode
         | Kind::MaxiCode

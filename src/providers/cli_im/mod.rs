@@ -74,7 +74,10 @@ fn open(shared: &Shared) -> Door {
 
 fn stand_ins() -> HashMap<Url, StandIn> {
     let url = Url::parse(SAMPLE_PICTURE).expect("the address is a constant and valid");
+    HashMap::from([(url, StandIn::Drawn(sample_picture))])
+}
+
+fn sample_picture() -> Vec<u8> {
     let code = encode::qr("https://cli.im", &encode::QrOptions::default()).expect("a short text fits");
-    let picture = render::png(&render::place(&code, 8, 264, 264));
-    HashMap::from([(url, StandIn::Bytes(picture.into()))])
+    render::png(&render::place(&code, 8, 264, 264))
 }

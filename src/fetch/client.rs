@@ -164,19 +164,3 @@ impl Answer {
 fn unreachable(error: impl std::error::Error) -> FetchError {
     FetchError::Unreachable(chain(&error))
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[tokio::test]
-    async fn an_address_that_refuses_gives_way_to_the_next() {
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("bound");
-        let open = listener.local_addr().expect("an address");
-        let closed = std::net::TcpListener::bind("127.0.0.1:0").expect("bound").local_addr().expect("an address");
-        let stream = dial(&[closed, open]).await.expect("connected");
-        assert_eq!(stream.peer_addr().expect("an address"), open);
-        assert_eq!(dial(&[closed]).await.expect_err("refused").kind(), io::ErrorKind::ConnectionRefused);
-        assert!(dial(&[]).await.is_err());
-    }
-}

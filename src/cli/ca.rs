@@ -95,7 +95,7 @@ fn print(config: &Config, arguments: &Arguments) -> Result<(), String> {
     let bytes = match arguments.format {
         Format::Pem => export::pem(&certificate).into_bytes(),
         Format::Der => certificate.to_vec(),
-        Format::P12 => export::pkcs12(&[certificate], &arguments.password),
+        Format::P12 => export::pkcs12(&[certificate], &arguments.password).map_err(|error| error.to_string())?,
     };
     match &arguments.output {
         Some(path) => std::fs::write(path, bytes).map_err(|error| format!("{}: {error}", path.display())),

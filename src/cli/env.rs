@@ -119,7 +119,7 @@ impl Files {
         };
         put(&self.ours, export::pem(ours).as_bytes())?;
         put(&self.bundle, trusted.iter().map(export::pem).collect::<String>().as_bytes())?;
-        put(&self.store, &export::pkcs12(&trusted, export::PASSWORD))?;
+        put(&self.store, &export::pkcs12(&trusted, export::PASSWORD).map_err(|error| error.to_string())?)?;
         let bundle = php_text(&self.bundle.display().to_string());
         let ini = format!("openssl.cafile={bundle}\ncurl.cainfo={bundle}\n");
         put(&self.php.join("qrstack.ini"), ini.as_bytes())

@@ -30,18 +30,18 @@ pub(super) fn routes(shared: Shared, tls: Tls) -> Router {
 }
 
 async fn pem(State(tls): State<Tls>) -> Response {
-    answer(&tls, "application/x-pem-file", |authority| export::pem(authority).into_bytes())
+    answer(&tls, "application/x-pem-file", |authority| Some(export::pem(authority).into_bytes()))
 }
 
 async fn der(State(tls): State<Tls>) -> Response {
-    answer(&tls, "application/pkix-cert", |authority| authority.to_vec())
+    answer(&tls, "application/pkix-cert", |authority| Some(authority.to_vec()))
 }
 
 async fn pkcs12(State(tls): State<Tls>) -> Response {
     let sealed = tokio::task::spawn_blocking(move || {
         // Its key is stretched on purpose, which takes a while.
         answer(&tls, "application/x-pkcs12", |authority| {
-            export::pkcs12(std::slice::from_ref(authority), export::PASSWORD)
+            export::pkcs12(std::slice::from_ref(authority), export::PASSWORD).ok()
         })
     });
     sealed.await.unwrap_or_else(|_| StatusCode::INTERNAL_SERVER_ERROR.into_response())
@@ -50,8 +50,11 @@ async fn pkcs12(State(tls): State<Tls>) -> Response {
 fn answer(
     tls: &Tls,
     content_type: &'static str,
-    form: impl FnOnce(&rustls::pki_types::CertificateDer<'static>) -> Vec<u8>,
+    form: impl FnOnce(&rustls::pki_types::CertificateDer<'static>) -> Option<Vec<u8>>,
 ) -> Response {
     let Some(authority) = tls.authority() else { return (StatusCode::NOT_FOUND, NONE).into_response() };
-    ([(CONTENT_TYPE, content_type)], form(authority.certificate())).into_response()
+    match form(authority.certificate()) {
+        Some(bytes) => ([(CONTENT_TYPE, content_type)], bytes).into_response(),
+        None => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+    }
 }

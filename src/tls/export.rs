@@ -2,10 +2,8 @@
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
+use p12_keystore::{Certificate, KeyStore, KeyStoreEntry};
 use rustls::pki_types::CertificateDer;
-
-use super::pkcs12;
-use crate::clock::Ids;
 
 /// What Java expects a trust store to be locked with. It keeps nothing secret: there are certificates in it, no keys.
 pub const PASSWORD: &str = "changeit";
@@ -21,12 +19,16 @@ pub fn pem(certificate: &CertificateDer<'_>) -> String {
 }
 
 /// A PKCS#12 trust store that Java reads.
-pub fn pkcs12(certificates: &[CertificateDer<'_>], password: &str) -> Vec<u8> {
-    let named = certificates.iter().enumerate().map(|(number, certificate)| {
+///
+/// # Errors
+/// Where a certificate is none, or the password has characters that the format cannot hold.
+pub fn pkcs12(certificates: &[CertificateDer<'_>], password: &str) -> Result<Vec<u8>, p12_keystore::error::Error> {
+    let mut store = KeyStore::new();
+    for (number, certificate) in certificates.iter().enumerate() {
         let name = if number == 0 { "qrstack".to_owned() } else { format!("machine{number}") };
-        (name, certificate)
-    });
-    pkcs12::store(named, password, &Ids::system())
+        store.add_entry(&name, KeyStoreEntry::Certificate(Certificate::from_der(certificate)?));
+    }
+    store.writer(password).write()
 }
 
 /// The certificates that this machine trusts, as far as they can be read.

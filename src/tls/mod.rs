@@ -6,7 +6,6 @@
 //! | `authority.rs` | the authority: made once, kept in the data folder, replaced by `qrstack ca rotate` |
 //! | `leaves.rs` | certificates by name, made when they are asked for and kept for a while |
 //! | `export.rs` | certificates as clients take them in: PEM, PKCS#12, together with those that the machine trusts |
-//! | `pkcs12.rs` | how a PKCS#12 trust store is written |
 //!
 //! No vendor is named here: the names come in as [`Domain`]s. Certificates follow the system's clock and not the one that
 //! tests set: it is the client's clock that judges them, and a handshake is no part of any vendor's contract.
@@ -14,7 +13,6 @@
 mod authority;
 pub mod export;
 mod leaves;
-mod pkcs12;
 
 use std::io;
 use std::net::IpAddr;

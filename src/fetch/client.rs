@@ -15,11 +15,9 @@ use futures_util::stream::FuturesUnordered;
 use hyper::body::Incoming;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
+use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
-use rustls::{ClientConfig, RootCertStore};
-use rustls_platform_verifier::BuilderVerifierExt;
 use tokio::net::TcpStream;
-use tokio::sync::OnceCell;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use tokio_util::either::Either;
@@ -33,10 +31,10 @@ const HEAD_START: Duration = Duration::from_millis(250);
 
 /// What all requests have in common.
 pub(super) struct Client {
-    /// Whom we trust; read at the first need, since it is a long list and many a server never fetches anything.
-    tls: OnceCell<Arc<ClientConfig>>,
+    /// Whom we trust.
+    pub(super) tls: Arc<ClientConfig>,
     /// How long a host may take to connect, to begin its answer, and pause within.
-    idle: Duration,
+    pub(super) idle: Duration,
 }
 
 /// The head of an answer, and its body as it arrives; the connection ends with it.
@@ -49,10 +47,6 @@ pub(super) struct Answer {
 }
 
 impl Client {
-    pub(super) fn new(idle: Duration) -> Self {
-        Self { tls: OnceCell::new(), idle }
-    }
-
     /// Sends `request`, which needs neither address nor host, to `url` at the first of `addresses` that accepts.
     ///
     /// # Errors
@@ -96,26 +90,8 @@ impl Client {
             Some(Host::Ipv6(ip)) => ServerName::from(std::net::IpAddr::from(ip)),
             None => return Err(io::Error::other("no host")),
         };
-        let tls = self.tls.get_or_try_init(trust).await?;
-        TlsConnector::from(Arc::clone(tls)).connect(name, stream).await.map(Either::Right)
+        TlsConnector::from(Arc::clone(&self.tls)).connect(name, stream).await.map(Either::Right)
     }
-}
-
-/// TLS with the certificates that this machine trusts; without any, pictures come by plain http alone.
-async fn trust() -> io::Result<Arc<ClientConfig>> {
-    let read = || {
-        let ring = Arc::new(rustls::crypto::ring::default_provider());
-        let builder = || ClientConfig::builder_with_provider(Arc::clone(&ring)).with_safe_default_protocol_versions();
-        Ok(match builder()?.with_platform_verifier() {
-            Ok(config) => config.with_no_client_auth(),
-            Err(error) => {
-                tracing::warn!(%error, "this machine trusts no certificates: remote pictures come by plain http alone");
-                builder()?.with_root_certificates(RootCertStore::empty()).with_no_client_auth()
-            }
-        })
-    };
-    let config: Result<_, rustls::Error> = tokio::task::spawn_blocking(read).await?;
-    config.map(Arc::new).map_err(io::Error::other)
 }
 
 /// A connection to the first of `addresses` that accepts. The next one is tried as soon as one refuses, and beside it

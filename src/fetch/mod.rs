@@ -19,6 +19,8 @@ use std::time::Duration;
 use axum::body::{Body, Bytes};
 use axum::http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE, LOCATION, VIA};
 use axum::http::{HeaderMap, HeaderValue, Method, Request};
+use rustls::ClientConfig;
+use rustls_platform_verifier::BuilderVerifierExt;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use url::{Host, Url};
 
@@ -114,21 +116,22 @@ struct Inner {
 impl Fetch {
     /// Reaches public addresses and what `setup` allows; its stand-ins are consulted first.
     ///
-    /// # Panics
-    /// Never: an id is visible ASCII.
-    pub fn new(setup: Setup) -> Self {
+    /// # Errors
+    /// Where TLS cannot be set up at all.
+    pub fn new(setup: Setup) -> Result<Self, FetchError> {
         // Not from the server's ids: these are random even where answers are to be reproduced.
-        let mark = HeaderValue::try_from(format!("1.1 qrstack-{}", Ids::system().uuid()));
-        Self(Arc::new(Inner {
+        let mark = HeaderValue::try_from(format!("1.1 qrstack-{}", Ids::system().uuid()))
+            .map_err(|error| FetchError::Unreachable(error.to_string()))?;
+        Ok(Self(Arc::new(Inner {
             enabled: setup.enabled,
-            client: Client::new(setup.idle),
+            client: client(setup.idle)?,
             guard: Guard::new(&setup.allow),
             stand_ins: StandIns::new(setup.stand_ins, (setup.served_mib as usize) << 20),
             resolver: setup.resolver,
             memory_kib: Arc::new(Semaphore::new(setup.memory_mib as usize * 1024)),
             metrics: setup.metrics,
-            mark: mark.expect("an id is visible ASCII"),
-        }))
+            mark,
+        })))
     }
 
     /// Makes an address that we listen on unreachable for every picture address.
@@ -286,6 +289,24 @@ impl Inner {
     }
 }
 
+/// TLS with the certificates that this machine trusts; without any, pictures come by plain http alone.
+fn tls_config() -> Result<ClientConfig, rustls::Error> {
+    let ring = Arc::new(rustls::crypto::ring::default_provider());
+    let builder = || ClientConfig::builder_with_provider(Arc::clone(&ring)).with_safe_default_protocol_versions();
+    match builder()?.with_platform_verifier() {
+        Ok(config) => Ok(config.with_no_client_auth()),
+        Err(error) => {
+            tracing::warn!(%error, "this machine trusts no certificates: remote pictures come by plain http alone");
+            Ok(builder()?.with_root_certificates(rustls::RootCertStore::empty()).with_no_client_auth())
+        }
+    }
+}
+
+fn client(idle: Duration) -> Result<Client, FetchError> {
+    let tls = tls_config().map_err(|error| FetchError::Unreachable(chain(&error)))?;
+    Ok(Client { tls: Arc::new(tls), idle })
+}
+
 fn posted(content_type: &'static str, body: Bytes) -> Request<Body> {
     let mut request = Request::new(Body::from(body));
     *request.method_mut() = Method::POST;
@@ -312,7 +333,7 @@ async fn own(address: &str, patience: Duration) -> Result<Answer, FetchError> {
     let port = url.port_or_known_default().unwrap_or_default();
     let (_, found) = look_up(&url, &System::default()).await?;
     let found: Vec<_> = found.into_iter().map(|ip| SocketAddr::new(ip, port)).collect();
-    Client::new(patience).send(&url, &found, Request::new(Body::empty())).await
+    client(patience)?.send(&url, &found, Request::new(Body::empty())).await
 }
 
 /// Status and body of one of our own end points, for the health check.
@@ -385,7 +406,7 @@ mod tests {
 
     fn loopback_allowed() -> Fetch {
         let allow = vec![AllowRule::Net("127.0.0.1/32".parse().expect("a CIDR"))];
-        Fetch::new(Setup { allow, ..Setup::default() })
+        Fetch::new(Setup { allow, ..Setup::default() }).expect("set up")
     }
 
     #[tokio::test]
@@ -393,7 +414,7 @@ mod tests {
         let (known, host) = (Url::parse("http://stand.in/").expect("an address"), host().await);
         let stand_ins = [(known, StandIn::Bytes(Bytes::from_static(b"here")))].into();
         let allow = vec![AllowRule::Net("127.0.0.0/8".parse().expect("a net"))];
-        let fetch = Fetch::new(Setup { enabled: false, allow, stand_ins, ..Setup::default() });
+        let fetch = Fetch::new(Setup { enabled: false, allow, stand_ins, ..Setup::default() }).expect("set up");
         assert_eq!(&*fetch.image("http://stand.in/", &LIMITS).await.expect("a stand-in"), b"here");
         assert!(matches!(fetch.image(&format!("{host}/ten"), &LIMITS).await, Err(FetchError::Off)));
     }
@@ -415,7 +436,7 @@ mod tests {
     #[tokio::test]
     async fn nothing_inside_is_reached_unless_it_is_allowed() {
         let host = host().await;
-        let strict = Fetch::new(Setup::default());
+        let strict = Fetch::new(Setup::default()).expect("set up");
         let refused = strict.image(&format!("{host}/ten"), &LIMITS).await.expect_err("loopback");
         assert!(refused.to_string().contains("QRSTACK_FETCH_ALLOW=127.0.0.1"), "{refused}");
         for address in
@@ -441,7 +462,7 @@ mod tests {
     async fn a_stand_in_answers_without_the_network() {
         let url = Url::parse("https://example.invalid/a.png").expect("valid");
         let stand_ins = HashMap::from([(url, StandIn::Bytes(Bytes::from_static(b"png")))]);
-        let fetch = Fetch::new(Setup { stand_ins, ..Setup::default() });
+        let fetch = Fetch::new(Setup { stand_ins, ..Setup::default() }).expect("set up");
         assert_eq!(fetch.image("https://example.invalid/a.png", &LIMITS).await.expect("answered").as_ref(), b"png");
     }
 }

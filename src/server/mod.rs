@@ -35,7 +35,7 @@ use crate::control;
 use crate::credentials::Credentials;
 use crate::domains::Domain;
 use crate::faults::{Catalogue, Failures, Faults};
-use crate::fetch::{Fetch, Setup, StandIn};
+use crate::fetch::{Fetch, FetchError, Setup, StandIn};
 use crate::intake::Intake;
 use crate::journal::Journal;
 use crate::metrics::Metrics;
@@ -64,6 +64,9 @@ pub enum StartError {
     /// The store.
     #[error(transparent)]
     Store(#[from] OpenError),
+    /// The way out.
+    #[error("remote pictures cannot be set up: {0}")]
+    Fetch(#[from] FetchError),
     /// Certificates.
     #[error(transparent)]
     Tls(#[from] TlsError),
@@ -147,7 +150,7 @@ pub async fn open_store(config: &Config, access: Access) -> Result<Store, OpenEr
 /// Puts the server together on an open store. Pictures are read on threads of this process.
 ///
 /// # Errors
-/// Where a setting names what no vendor has.
+/// Where a setting names what no vendor has, or remote pictures cannot be set up.
 pub fn open(config: Config, store: Store, clock: Clock, ids: Ids) -> Result<App, StartError> {
     let work = Work::new(config.read_threads, config.read_memory_mib, config.read_queue);
     open_with(work, config, store, clock, ids)
@@ -173,7 +176,7 @@ pub fn open_with(work: Work, config: Config, store: Store, clock: Clock, ids: Id
             served_mib: config.pictures_memory_mib,
             metrics: metrics.clone(),
             ..Setup::default()
-        }),
+        })?,
         intake: Intake::new(config.body_memory_mib),
         work,
         store,

@@ -160,7 +160,7 @@ fn rebinding() -> String {
             let answers = answers.iter().map(|set| set.to_vec()).collect();
             let scripted = Arc::new(Scripted { answers, asked: AtomicUsize::new(0) });
             let resolver = Arc::clone(&scripted);
-            let fetch = Fetch::new(Setup { resolver, ..setup() });
+            let fetch = Fetch::new(Setup { resolver, ..setup() }).expect("set up");
             let result = fetch.call(&format!("http://name.example.:{port}/"), Some(MESSAGE), &LIMITS).await;
             (result, scripted.asked.load(Ordering::SeqCst))
         };
@@ -190,7 +190,7 @@ fn answers() -> String {
             path => panic!("no script for {path}"),
         })
         .await;
-        let fetch = Fetch::new(Setup { idle: Duration::from_millis(300), ..setup() });
+        let fetch = Fetch::new(Setup { idle: Duration::from_millis(300), ..setup() }).expect("set up");
         let limits = FetchLimits { redirects: 0, total: Duration::from_millis(900), max_bytes: 1000 };
         let kinds = ["/silent", "/stall", "/drip", "/endless", "/huge", "/gzip", "/headers", "/closed"];
         for path in kinds {

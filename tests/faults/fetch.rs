@@ -56,7 +56,7 @@ pub fn setup() -> Setup {
 }
 
 fn fetch() -> Fetch {
-    Fetch::new(setup())
+    Fetch::new(setup()).expect("set up")
 }
 
 /// Every door refuses each of `hosts`, by its download error or as no address; nobody reaches the canaries.
@@ -252,7 +252,7 @@ fn rebinding() -> String {
             let answers = answers.iter().map(|set| set.to_vec()).collect();
             let scripted = Arc::new(Scripted { answers, asked: AtomicUsize::new(0) });
             let resolver = Arc::clone(&scripted);
-            let fetch = Fetch::new(Setup { resolver, ..setup() });
+            let fetch = Fetch::new(Setup { resolver, ..setup() }).expect("set up");
             let result = fetch.image(&format!("http://name.example.:{port}{path}"), &LIMITS).await;
             (result, scripted.asked.load(Ordering::SeqCst))
         };
@@ -450,7 +450,7 @@ fn slow_hosts() -> String {
         .await;
         // Memory for 16 pictures under way: whoever is given up must give his share back.
         let idle = Duration::from_millis(300);
-        let fetch = Fetch::new(Setup { idle, memory_mib: 1, ..setup() });
+        let fetch = Fetch::new(Setup { idle, memory_mib: 1, ..setup() }).expect("set up");
         let get = async |path: &str, total: Duration| {
             let limits = FetchLimits { total, ..LIMITS };
             // Neither bound may be found out by the other.
@@ -523,7 +523,7 @@ fn shared_memory() -> String {
             Act::Say(ok("image/png", &vec![b'x'; length]))
         })
         .await;
-        let fetch = Fetch::new(Setup { memory_mib: 1, ..setup() });
+        let fetch = Fetch::new(Setup { memory_mib: 1, ..setup() }).expect("set up");
         let limits = FetchLimits { max_bytes: 10 << 20, ..LIMITS };
         let get = async |path: &str| fetch.image(&format!("http://{}{path}", host.address), &limits).await;
         assert!(matches!(get("/large").await, Err(FetchError::Overloaded)));

@@ -29,6 +29,7 @@ pub use own::{Fresh, Scope, Time};
 /// A running server. It stops when the handle is dropped; [`Emulator::stop`] lets requests under way finish first.
 ///
 /// ```
+/// # rustls::crypto::ring::default_provider().install_default().unwrap();
 /// # tokio::runtime::Runtime::new().unwrap().block_on(async {
 /// let emulator = qrstack::Emulator::start().await;
 /// let keys = emulator.credentials();

@@ -1,10 +1,10 @@
-//! Every request that we send out: for remote pictures, and to the callbacks of our users.
+//! Every request that we send out: for remote pictures, and to the callbacks of our users. The only place that names
+//! `reqwest`.
 //!
 //! The way of one address: parsed once; answered by a stand-in if there is one, which opens no socket; else resolved,
 //! every address judged (`guard`), and exactly a judged address dialled; the same again at each redirect. A callback has
 //! no stand-in, and its redirects are not followed.
 
-mod client;
 mod error;
 mod guard;
 pub mod probe;
@@ -12,13 +12,15 @@ mod resolve;
 mod stand_in;
 
 use std::collections::HashMap;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::body::{Body, Bytes};
-use axum::http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE, LOCATION, VIA};
-use axum::http::{HeaderMap, HeaderValue, Method, Request};
+use axum::body::Bytes;
+use axum::http::{HeaderMap, HeaderValue};
+use futures_util::StreamExt;
+use reqwest::RequestBuilder;
+use reqwest::header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE, LOCATION, VIA};
 use rustls::ClientConfig;
 use rustls_platform_verifier::BuilderVerifierExt;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -28,8 +30,8 @@ pub use error::FetchError;
 pub use resolve::{Resolve, Resolving, System};
 pub use stand_in::StandIn;
 
-use client::{Answer, Client};
 use guard::Guard;
+use resolve::Judged;
 use stand_in::StandIns;
 
 use crate::clock::Ids;
@@ -103,10 +105,11 @@ pub struct Fetch(Arc<Inner>);
 
 struct Inner {
     enabled: bool,
-    client: Client,
+    tls: ClientConfig,
     guard: Guard,
     stand_ins: StandIns,
     resolver: Arc<dyn Resolve>,
+    idle: Duration,
     memory_kib: Arc<Semaphore>,
     metrics: Metrics,
     /// What every request carries as `Via`, by which we know our own (RFC 9110, section 7.6.3).
@@ -119,15 +122,17 @@ impl Fetch {
     /// # Errors
     /// Where TLS cannot be set up at all.
     pub fn new(setup: Setup) -> Result<Self, FetchError> {
+        let tls = tls_config().map_err(|error| FetchError::Unreachable(chain(&error)))?;
         // Not from the server's ids: these are random even where answers are to be reproduced.
         let mark = HeaderValue::try_from(format!("1.1 qrstack-{}", Ids::system().uuid()))
             .map_err(|error| FetchError::Unreachable(error.to_string()))?;
         Ok(Self(Arc::new(Inner {
             enabled: setup.enabled,
-            client: client(setup.idle)?,
+            tls,
             guard: Guard::new(&setup.allow),
             stand_ins: StandIns::new(setup.stand_ins, (setup.served_mib as usize) << 20),
             resolver: setup.resolver,
+            idle: setup.idle,
             memory_kib: Arc::new(Semaphore::new(setup.memory_mib as usize * 1024)),
             metrics: setup.metrics,
             mark,
@@ -211,11 +216,11 @@ impl Inner {
             if let Some(stand_in) = self.stand_ins.of(&url) {
                 return stand_in.read(limits).await;
             }
-            let answer = self.send(&url, None).await?;
-            match answer.status.as_u16() {
+            let answer = self.send(self.client_for(&url).await?.get(url.clone())).await?;
+            match answer.status().as_u16() {
                 200 => return self.read(answer, limits).await,
                 301 | 302 | 303 | 307 | 308 => {
-                    let location = answer.headers.get(LOCATION).and_then(|at| str::from_utf8(at.as_bytes()).ok());
+                    let location = answer.headers().get(LOCATION).and_then(|at| str::from_utf8(at.as_bytes()).ok());
                     let next = location.and_then(|location| url.join(location).ok()).ok_or(FetchError::Redirects)?;
                     url = parse(next.as_str()).map_err(|_| FetchError::Redirects)?;
                 }
@@ -231,23 +236,36 @@ impl Inner {
         message: Option<(&'static str, Bytes)>,
         limits: &FetchLimits,
     ) -> Result<Answered, FetchError> {
-        let answer = self.send(&url, message).await?;
-        Ok(Answered { status: answer.status.as_u16(), body: self.read(answer, limits).await? })
+        let client = self.client_for(&url).await?;
+        let request = match message {
+            Some((content_type, body)) => client.post(url).header(CONTENT_TYPE, content_type).body(body),
+            None => client.get(url),
+        };
+        let answer = self.send(request).await?;
+        Ok(Answered { status: answer.status().as_u16(), body: self.read(answer, limits).await? })
     }
 
-    /// Sends to the judged addresses of `url` and no other.
-    async fn send(&self, url: &Url, message: Option<(&'static str, Bytes)>) -> Result<Answer, FetchError> {
+    async fn send(&self, request: RequestBuilder) -> Result<reqwest::Response, FetchError> {
+        let request = request.header(ACCEPT_ENCODING, "identity").header(VIA, &self.mark);
+        request.send().await.map_err(unreachable_or_slow)
+    }
+
+    /// A client that can reach the judged addresses of `url` and no other.
+    async fn client_for(&self, url: &Url) -> Result<reqwest::Client, FetchError> {
         if !self.enabled {
             return Err(FetchError::Off);
         }
         let judged = self.judged(url).await?;
-        let mut request = match message {
-            Some((content_type, body)) => posted(content_type, body),
-            None => Request::new(Body::empty()),
-        };
-        request.headers_mut().insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
-        request.headers_mut().insert(VIA, self.mark.clone());
-        self.client.send(url, &judged, request).await
+        let client = reqwest::Client::builder()
+            .redirect(reqwest::redirect::Policy::none())
+            .no_proxy()
+            .referer(false)
+            .user_agent(concat!("qrstack/", env!("CARGO_PKG_VERSION")))
+            .connect_timeout(self.idle)
+            .read_timeout(self.idle)
+            .dns_resolver(Arc::new(Judged(judged)))
+            .tls_backend_preconfigured(self.tls.clone());
+        client.build().map_err(|error| FetchError::Unreachable(chain(&error)))
     }
 
     /// The addresses of `url`, each of them judged: the name is resolved here, once. A name with one inner address among
@@ -255,24 +273,34 @@ impl Inner {
     async fn judged(&self, url: &Url) -> Result<Vec<SocketAddr>, FetchError> {
         let port = url.port_or_known_default().unwrap_or_default();
         Guard::judge_port(url.host_str().unwrap_or_default(), port)?;
-        let (host, found) = look_up(url, &*self.resolver).await?;
+        let (host, found) = match url.host() {
+            Some(Host::Ipv4(ip)) => (ip.to_string(), vec![ip.into()]),
+            Some(Host::Ipv6(ip)) => (ip.to_string(), vec![ip.into()]),
+            Some(Host::Domain(name)) => {
+                let found = self.resolver.resolve(name).await;
+                (name.to_owned(), found.map_err(|error| FetchError::Unreachable(error.to_string()))?)
+            }
+            None => return Err(FetchError::BadUrl("no host".to_owned())),
+        };
         let found: Vec<_> = found.into_iter().map(|ip| SocketAddr::new(ip, port)).collect();
         found.iter().try_for_each(|address| self.guard.judge(&host, *address))?;
         if found.is_empty() { Err(FetchError::Unreachable("the name has no address".to_owned())) } else { Ok(found) }
     }
 
-    async fn read(&self, mut answer: Answer, limits: &FetchLimits) -> Result<Bytes, FetchError> {
-        let encodings = answer.headers.get_all(CONTENT_ENCODING);
+    async fn read(&self, answer: reqwest::Response, limits: &FetchLimits) -> Result<Bytes, FetchError> {
+        let encodings = answer.headers().get_all(CONTENT_ENCODING);
         if let Some(encoding) = encodings.iter().find(|value| !value.as_bytes().eq_ignore_ascii_case(b"identity")) {
             return Err(FetchError::Encoded(String::from_utf8_lossy(encoding.as_bytes()).chars().take(40).collect()));
         }
         let limit = limits.max_bytes;
         // The announced length only saves the trouble; what arrives is counted.
-        if answer.length().is_some_and(|announced| announced > limit as u64) {
+        if answer.content_length().is_some_and(|announced| announced > limit as u64) {
             return Err(FetchError::TooLarge { limit });
         }
         let (mut bytes, mut memory) = (Vec::new(), self.memory(PORTION_KIB)?);
-        while let Some(chunk) = answer.chunk().await? {
+        let mut chunks = answer.bytes_stream();
+        while let Some(chunk) = chunks.next().await {
+            let chunk = chunk.map_err(unreachable_or_slow)?;
             if bytes.len() + chunk.len() > limit {
                 return Err(FetchError::TooLarge { limit });
             }
@@ -302,54 +330,18 @@ fn tls_config() -> Result<ClientConfig, rustls::Error> {
     }
 }
 
-fn client(idle: Duration) -> Result<Client, FetchError> {
-    let tls = tls_config().map_err(|error| FetchError::Unreachable(chain(&error)))?;
-    Ok(Client { tls: Arc::new(tls), idle })
-}
-
-fn posted(content_type: &'static str, body: Bytes) -> Request<Body> {
-    let mut request = Request::new(Body::from(body));
-    *request.method_mut() = Method::POST;
-    request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
-    request
-}
-
-/// The host of `url` as it names it, and its addresses.
-async fn look_up(url: &Url, resolver: &dyn Resolve) -> Result<(String, Vec<IpAddr>), FetchError> {
-    match url.host() {
-        Some(Host::Ipv4(ip)) => Ok((ip.to_string(), vec![ip.into()])),
-        Some(Host::Ipv6(ip)) => Ok((ip.to_string(), vec![ip.into()])),
-        Some(Host::Domain(name)) => {
-            let found = resolver.resolve(name).await;
-            Ok((name.to_owned(), found.map_err(|error| FetchError::Unreachable(error.to_string()))?))
-        }
-        None => Err(FetchError::BadUrl("no host".to_owned())),
-    }
-}
-
-/// What one of our own end points answers. The guard does not apply: the operator asks.
-async fn own(address: &str, patience: Duration) -> Result<Answer, FetchError> {
-    let url = parse(address)?;
-    let port = url.port_or_known_default().unwrap_or_default();
-    let (_, found) = look_up(&url, &System::default()).await?;
-    let found: Vec<_> = found.into_iter().map(|ip| SocketAddr::new(ip, port)).collect();
-    client(patience)?.send(&url, &found, Request::new(Body::empty())).await
-}
-
-/// Status and body of one of our own end points, for the health check.
+/// Status and body of one of our own end points, for the health check. The guard does not apply: the operator asks.
 ///
 /// # Errors
 /// Where there is no answer within `patience`.
 pub async fn ask(address: &str, patience: Duration) -> Result<(u16, String), FetchError> {
-    let asked = async {
-        let mut answer = own(address, patience).await?;
-        let mut body = Vec::new();
-        while let Some(chunk) = answer.chunk().await? {
-            body.extend_from_slice(&chunk);
-        }
-        Ok((answer.status.as_u16(), String::from_utf8_lossy(&body).into_owned()))
-    };
-    tokio::time::timeout(patience, asked).await.unwrap_or(Err(FetchError::TooSlow))
+    let tls = tls_config().map_err(|error| FetchError::Unreachable(chain(&error)))?;
+    let client = reqwest::Client::builder().no_proxy().timeout(patience).tls_backend_preconfigured(tls).build();
+    let client = client.map_err(|error| FetchError::Unreachable(chain(&error)))?;
+    let answer = client.get(address).send().await.map_err(unreachable_or_slow)?;
+    let status = answer.status().as_u16();
+    let body = answer.text().await.map_err(unreachable_or_slow)?;
+    Ok((status, body))
 }
 
 fn parse(address: &str) -> Result<Url, FetchError> {
@@ -362,6 +354,11 @@ fn parse(address: &str) -> Result<Url, FetchError> {
     }
     url.set_fragment(None);
     Ok(url)
+}
+
+/// The address stays out of it: its query may hold a signature.
+fn unreachable_or_slow(error: reqwest::Error) -> FetchError {
+    if error.is_timeout() { FetchError::TooSlow } else { FetchError::Unreachable(chain(&error.without_url())) }
 }
 
 /// The message of an error with those of its causes.

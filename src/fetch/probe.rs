@@ -6,15 +6,14 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::http::header::DATE;
+use reqwest::header::DATE;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
-use super::{FetchError, chain, own};
+use super::{FetchError, chain, tls_config, unreachable_or_slow};
 
 /// The end of a head, and how long the one of a proxy's answer may be.
 const END: &[u8] = b"\r\n\r\n";
@@ -34,8 +33,11 @@ pub enum Way<'a> {
 /// # Errors
 /// Where there is no answer within `patience`, or no date in it.
 pub async fn date(address: &str, patience: Duration) -> Result<String, FetchError> {
-    let answer = timeout(patience, own(address, patience)).await.unwrap_or(Err(FetchError::TooSlow))?;
-    let date = answer.headers.get(DATE).and_then(|date| date.to_str().ok());
+    let tls = tls_config().map_err(|error| FetchError::Unreachable(chain(&error)))?;
+    let client = reqwest::Client::builder().no_proxy().timeout(patience).tls_backend_preconfigured(tls).build();
+    let client = client.map_err(|error| FetchError::Unreachable(chain(&error)))?;
+    let answer = client.get(address).send().await.map_err(unreachable_or_slow)?;
+    let date = answer.headers().get(DATE).and_then(|date| date.to_str().ok());
     date.map(str::to_owned).ok_or_else(|| FetchError::Unreachable("there is no date in the answer".to_owned()))
 }
 
@@ -63,7 +65,7 @@ pub async fn greet(
         };
         TlsConnector::from(Arc::new(config)).connect(host, stream).await
     };
-    match timeout(patience, greeting).await {
+    match tokio::time::timeout(patience, greeting).await {
         Ok(greeted) => greeted.map(drop).map_err(|error| unreachable(&error)),
         Err(_) => Err(FetchError::TooSlow),
     }

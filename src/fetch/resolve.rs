@@ -2,10 +2,11 @@
 
 use std::future::Future;
 use std::io;
-use std::net::{IpAddr, ToSocketAddrs};
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use std::pin::Pin;
 use std::sync::Arc;
 
+use reqwest::dns;
 use tokio::sync::Semaphore;
 
 /// Look-ups under way at the same time. Each holds a thread of those that also read pictures, and a name whose servers
@@ -42,5 +43,15 @@ impl Resolve for System {
             };
             tokio::task::spawn_blocking(look_up).await?
         })
+    }
+}
+
+/// Answers every question with the judged addresses, so that nothing else can be dialled, whatever is asked.
+pub(super) struct Judged(pub(super) Vec<SocketAddr>);
+
+impl dns::Resolve for Judged {
+    fn resolve(&self, _: dns::Name) -> dns::Resolving {
+        let addresses: dns::Addrs = Box::new(self.0.clone().into_iter());
+        Box::pin(std::future::ready(Ok(addresses)))
     }
 }

@@ -350,6 +350,8 @@ async fn the_emulator_fails_as_it_is_told() {
     assert!(emulator.fail(Spec::fault("1").expect("a fault")).is_err());
 }
 
+/// A client without TLS of its own, for loopback.
 fn client() -> reqwest::Client {
+    let _ = rustls::crypto::ring::default_provider().install_default();
     reqwest::Client::builder().no_proxy().build().expect("a client")
 }

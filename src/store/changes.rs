@@ -534,4 +534,99 @@ mod tests {
         assert!(store.change(Orphan).await.is_err());
         assert!(matches!(store.change(Patience::<true>).await, Ok(2)), "after a failure");
     }
+
+    /// Adds a number that nothing waits for.
+    struct Lightly(i64);
+
+    impl Change for Lightly {
+        type Done = ();
+        type Refusal = Refusal;
+        const OUTLASTS_POWER: bool = false;
+
+        fn make(changes: &[Self], connection: &Connection) -> Made<Self> {
+            let mut add = connection.prepare_cached("INSERT INTO numbers VALUES (?1)")?;
+            changes.iter().map(|change| Ok(Ok(add.execute([change.0]).map(drop)?))).collect()
+        }
+    }
+
+    #[tokio::test]
+    async fn a_change_waits_for_who_writes_beside_it_and_holds_nobody_up() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let store = Store::open(folder.path(), &[TABLES], Access::Alone).await.expect("a store");
+        store.change(Lightly(1)).await.expect("the connection is open from here on");
+        let (locked, is_locked) = oneshot::channel();
+        let (free, is_free) = std::sync::mpsc::channel::<()>();
+        let beside = store.run(move |connection| {
+            let writing = connection.transaction_with_behavior(BEGIN)?;
+            locked.send(()).expect("somebody waits");
+            is_free.recv().expect("told");
+            Ok::<_, Error>(writing.commit()?)
+        });
+        let change = async {
+            is_locked.await.expect("locked");
+            // This thread goes on while the change waits, or it would never be told.
+            let freed = async {
+                tokio::task::yield_now().await;
+                free.send(()).expect("somebody waits");
+            };
+            let (changed, ()) = tokio::join!(store.change(Lightly(2)), freed);
+            changed.expect("made");
+        };
+        let (beside, ()) = tokio::join!(beside, change);
+        beside.expect("committed");
+        assert_eq!(numbers(&store).await, [1, 2]);
+    }
+
+    #[tokio::test]
+    async fn who_leaves_leaves_the_others_served() {
+        let store = Store::in_memory(&[TABLES]).await.expect("a store");
+        let mut leaving = Box::pin(store.change(Lightly(1)));
+        assert!(futures_util::poll!(leaving.as_mut()).is_pending());
+        drop(leaving);
+        store.change(Lightly(2)).await.expect("made");
+        assert_eq!(numbers(&store).await, [2], "nobody waited for the first any more");
+    }
+
+    #[test]
+    fn a_runtime_that_ends_while_it_serves_leaves_the_store_to_others() {
+        let runtime = || tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+        let first = runtime();
+        let store = first.block_on(Store::in_memory(&[TABLES])).expect("a store");
+        let waiting = store.clone();
+        first.block_on(async move {
+            // The task begins when this one waits, which it never does.
+            assert!(futures_util::poll!(Box::pin(waiting.change(Lightly(1)))).is_pending());
+        });
+        drop(first);
+        runtime().block_on(store.change(Lightly(2))).expect("made");
+    }
+
+    #[tokio::test]
+    async fn a_closed_store_has_made_what_was_asked_for_and_takes_no_more() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let store = Store::open(folder.path(), &[TABLES], Access::Alone).await.expect("a store");
+        let (changed, ()) = tokio::join!(store.change(Lightly(1)), store.close());
+        changed.expect("made");
+        assert!(matches!(store.change(Lightly(2)).await, Err(Refusal::Store)));
+        drop(store);
+        let again = Store::open(folder.path(), &[TABLES], Access::Alone).await.expect("a store");
+        assert_eq!(numbers(&again).await, [1]);
+    }
+
+    #[tokio::test]
+    async fn the_log_does_not_grow_for_ever() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let store = Store::open(folder.path(), &[TABLES], Access::Alone).await.expect("a store");
+        let log = folder.path().join("qrstack.sqlite-wal");
+        let mut sizes = Vec::new();
+        for round in 0..6 {
+            // A commit for each, so that each adds pages.
+            for number in 0..1500 {
+                store.change(Lightly(round * 1500 + number)).await.expect("made");
+            }
+            sizes.push(std::fs::metadata(&log).expect("a log").len());
+        }
+        assert!(sizes[5] < sizes[1] * 2, "{sizes:?}");
+        assert_eq!(numbers(&store).await.len(), 9000);
+    }
 }

@@ -14,7 +14,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use rusqlite::{Connection, ErrorCode, TransactionBehavior};
+use rusqlite::{Connection, ErrorCode};
 use tokio::sync::{Semaphore, oneshot};
 
 use super::Error;
@@ -24,13 +24,15 @@ use super::connections::{Connections, PATIENCE};
 const GROUP: usize = 128;
 /// Changes that are under way; the callers of more wait to be let in.
 const MOST: u32 = 1024;
-/// Changes after which the log is written back into the file. A row touches up to four pages.
-const CHECKPOINT: usize = 2048;
+/// Pages in the log, from which on it is written back into the file: 32 MiB.
+const CHECKPOINT: usize = 8192;
+/// Pages that a group adds to the log, beside one a change: on the whole no more than these.
+const PAGES: usize = 4;
 /// What a group may take where the task is. A disk that made it take longer is not trusted for a while.
 const SHORT: Duration = Duration::from_millis(5);
 const DISTRUST: Duration = Duration::from_secs(1);
-/// The write lock is taken at once: a change may begin with a reading, and what it reads must not be old when it writes.
-const BEGIN: TransactionBehavior = TransactionBehavior::Immediate;
+/// Takes the write lock at once: a change may begin with a reading, and what it reads must not be old when it writes.
+const BEGIN: &str = "BEGIN IMMEDIATE";
 
 /// A change of the store.
 pub trait Change: Sized + Send + Sync + 'static {
@@ -81,7 +83,7 @@ struct Queue {
 
 impl Changes {
     pub(super) fn new(connections: Connections) -> Self {
-        let writer = Writer { connections, own: None, patient: None, distrusted_until: None, changes: 0 };
+        let writer = Writer { connections, own: None, patient: None, distrusted_until: None, pages: 0 };
         let (permits, queue) = (Semaphore::new(MOST as usize), Mutex::default());
         Self(Arc::new(Desk { permits, queue, writer: Mutex::new(writer) }))
     }
@@ -177,7 +179,7 @@ impl Desk {
         for kind in group.0 {
             kind.answer(committed.clone());
         }
-        if locked(&self.writer).changes >= CHECKPOINT {
+        if locked(&self.writer).pages >= CHECKPOINT {
             let desk = Arc::clone(self);
             let _ = tokio::task::spawn_blocking(move || locked(&desk.writer).write_back()).await;
         }
@@ -302,8 +304,8 @@ struct Writer {
     patient: Option<bool>,
     /// Until when nothing is written at once.
     distrusted_until: Option<Instant>,
-    /// Changes since the log was written back.
-    changes: usize,
+    /// Pages that the log may have got since it was written back.
+    pages: usize,
 }
 
 /// Why a group was not written.
@@ -362,7 +364,7 @@ impl Writer {
                 // In WAL mode, `NORMAL` leaves a commit with the operating system.
                 connection.pragma_update(None, "synchronous", if outlasts_power { "FULL" } else { "NORMAL" })?;
             }
-            let transaction = connection.transaction_with_behavior(BEGIN).map_err(|error| {
+            let transaction = Transaction::begin(connection).map_err(|error| {
                 if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) {
                     Unwritten::Locked
                 } else {
@@ -370,23 +372,46 @@ impl Writer {
                 }
             })?;
             for kind in &mut group.0 {
-                kind.make(&transaction)?;
+                kind.make(connection)?;
             }
             Ok::<_, Unwritten>(transaction.commit()?)
         })?;
         self.patient = Some(outlasts_power);
-        self.changes += group.0.iter().map(|kind| kind.changes()).sum::<usize>();
+        self.pages += PAGES + group.0.iter().map(|kind| kind.changes()).sum::<usize>();
         Ok(())
     }
 
     /// Writes the log back into the file, as far as nobody reads in it. If that fails, the next change fails as well.
     fn write_back(&mut self) {
-        self.changes = 0;
+        self.pages = 0;
         let written = self.connections.run_as_writer(&mut self.own, |connection| {
             connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", (), |_| Ok(())).map_err(Error::from)
         });
         if let Err(error) = written {
             tracing::debug!(%error, "the store's log was not written back");
+        }
+    }
+}
+
+/// A transaction whose statements are kept, as the driver's own are not. Undone where it is not committed.
+struct Transaction<'a>(&'a Connection);
+
+impl<'a> Transaction<'a> {
+    fn begin(connection: &'a Connection) -> Result<Self, rusqlite::Error> {
+        connection.prepare_cached(BEGIN)?.execute(())?;
+        Ok(Self(connection))
+    }
+
+    fn commit(self) -> Result<(), rusqlite::Error> {
+        self.0.prepare_cached("COMMIT")?.execute(()).map(drop)
+    }
+}
+
+impl Drop for Transaction<'_> {
+    fn drop(&mut self) {
+        if !self.0.is_autocommit() {
+            // Where this fails, SQLite has rolled back by itself, or the connection is not used again.
+            let _ = self.0.execute_batch("ROLLBACK");
         }
     }
 }
@@ -558,7 +583,7 @@ mod tests {
         let (locked, is_locked) = oneshot::channel();
         let (free, is_free) = std::sync::mpsc::channel::<()>();
         let beside = store.run(move |connection| {
-            let writing = connection.transaction_with_behavior(BEGIN)?;
+            let writing = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
             locked.send(()).expect("somebody waits");
             is_free.recv().expect("told");
             Ok::<_, Error>(writing.commit()?)

@@ -1,12 +1,12 @@
 //! Changes of many callers in one transaction, so that what a transaction costs is paid once a group and not once a change.
 //!
-//! Who asks first while nobody serves lets a task begin that does: it lets all others run who are ready to, takes what
-//! they ask for, makes all of it in one transaction, commits, and only then answers: who is told of a change finds it after
-//! a sudden end. What comes meanwhile is the next group.
+//! Who asks while nobody serves has to: he lets all others run who are ready to, takes what they ask for, makes all of it in
+//! one transaction, commits, and only then answers: who is told of a change finds it after a sudden end. What comes
+//! meanwhile is the next group, which a task serves.
 //!
 //! A group that waits for the disk, or for the write lock of another process, is written on a thread that may wait. Any
-//! other is written where the task is: that takes tens of microseconds, about as long as drawing a code, and the way to
-//! another thread and back would cost each of its callers more.
+//! other is written where its first caller is: that takes tens of microseconds, about as long as drawing a code, and the
+//! way to another thread and back would cost each of the callers more.
 
 use std::any::Any;
 use std::collections::VecDeque;
@@ -15,6 +15,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, ErrorCode};
+use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, oneshot};
 
 use super::Error;
@@ -98,8 +99,10 @@ impl Changes {
             !std::mem::replace(&mut queue.is_served, true)
         };
         if is_first {
-            // A task of its own: the caller may leave at any moment.
-            tokio::spawn(Serving(Some(Arc::clone(&self.0))).serve());
+            let duty = Duty(Some(Arc::clone(&self.0)));
+            // Who is ready to ask does it now, and is served with the others.
+            tokio::task::yield_now().await;
+            duty.serve();
         }
         answered.await.unwrap_or(Err(Error::Crashed))?
     }
@@ -113,15 +116,53 @@ impl Changes {
     }
 }
 
+/// What a caller has to do who found nobody serving. Where he leaves before, or there is more to do, a task does it.
+struct Duty(Option<Arc<Desk>>);
+
+impl Duty {
+    /// Serves one group, if nothing need be waited for.
+    fn serve(mut self) {
+        let Some(desk) = self.0.clone() else { return };
+        let Some(mut group) = desk.next_group() else {
+            self.0 = None;
+            return;
+        };
+        let committed = locked(&desk.writer).write_at_once(&mut group);
+        if let Some(committed) = committed {
+            group.settle(&committed);
+            if desk.is_idle() {
+                self.0 = None;
+            }
+        } else {
+            tokio::spawn(Serving(self.0.take()).serve(Some(group)));
+        }
+    }
+}
+
+impl Drop for Duty {
+    fn drop(&mut self) {
+        let serving = Serving(self.0.take());
+        if serving.0.is_some()
+            && let Ok(runtime) = Handle::try_current()
+        {
+            runtime.spawn(serving.serve(None));
+        }
+    }
+}
+
 /// Serves those who wait, until nobody does.
 struct Serving(Option<Arc<Desk>>);
 
 impl Serving {
-    async fn serve(mut self) {
+    /// Begins with `group`, if there is one.
+    async fn serve(mut self, mut group: Option<Group>) {
         while let Some(desk) = &self.0 {
-            // Who is ready to ask does it now, and is served with the others.
-            tokio::task::yield_now().await;
-            match desk.next_group() {
+            if group.is_none() {
+                desk.write_back().await;
+                tokio::task::yield_now().await;
+                group = desk.next_group();
+            }
+            match group.take() {
                 Some(group) => desk.write(group).await,
                 None => self.0 = None,
             }
@@ -156,9 +197,6 @@ impl Desk {
 
     /// Makes all changes of a group and answers all callers.
     async fn write(self: &Arc<Self>, mut group: Group) {
-        if group.0.is_empty() {
-            return;
-        }
         let here = locked(&self.writer).write_at_once(&mut group);
         let committed = if let Some(committed) = here {
             committed
@@ -173,14 +211,22 @@ impl Desk {
             group = written;
             committed
         };
-        if committed.is_ok() {
-            group.0.iter().for_each(|kind| kind.made());
-        }
-        for kind in group.0 {
-            kind.answer(committed.clone());
-        }
-        if locked(&self.writer).pages >= CHECKPOINT {
+        group.settle(&committed);
+    }
+
+    /// Whether there is nothing to do for anybody; then nobody serves any more.
+    fn is_idle(&self) -> bool {
+        let mut queue = locked(&self.queue);
+        let is_idle = queue.callers.is_empty() && !locked(&self.writer).is_log_full();
+        queue.is_served &= !is_idle;
+        is_idle
+    }
+
+    /// Writes the log back where it is time to.
+    async fn write_back(self: &Arc<Self>) {
+        if locked(&self.writer).is_log_full() {
             let desk = Arc::clone(self);
+            // It does not panic, and where the runtime ends so does the log.
             let _ = tokio::task::spawn_blocking(move || locked(&desk.writer).write_back()).await;
         }
     }
@@ -234,6 +280,16 @@ impl Group {
     fn outlasts_power(&self) -> bool {
         self.0.iter().any(|kind| kind.outlasts_power())
     }
+
+    /// Answers all callers.
+    fn settle(self, committed: &Result<(), Error>) {
+        if committed.is_ok() {
+            self.0.iter().for_each(|kind| kind.made());
+        }
+        for kind in self.0 {
+            kind.answer(committed);
+        }
+    }
 }
 
 /// Those of a group who wait for changes of one kind.
@@ -255,7 +311,7 @@ trait Kind: Any + Send {
     fn made(&self);
 
     /// Tells everybody what became of it.
-    fn answer(self: Box<Self>, committed: Result<(), Error>);
+    fn answer(self: Box<Self>, committed: &Result<(), Error>);
 }
 
 impl<C: Change> Kind for Callers<C> {
@@ -276,7 +332,7 @@ impl<C: Change> Kind for Callers<C> {
         C::made(&self.changes, &self.outcomes);
     }
 
-    fn answer(self: Box<Self>, committed: Result<(), Error>) {
+    fn answer(self: Box<Self>, committed: &Result<(), Error>) {
         let Self { answers, outcomes, .. } = *self;
         // Who does not listen any more need not know.
         match committed {
@@ -324,6 +380,9 @@ impl<E: Into<Error>> From<E> for Unwritten {
 impl Writer {
     /// Makes the changes of a group, if nothing need be waited for; `None` where it must.
     fn write_at_once(&mut self, group: &mut Group) -> Option<Result<(), Error>> {
+        if group.0.is_empty() {
+            return Some(Ok(()));
+        }
         let started = Instant::now();
         let is_distrusted = self.distrusted_until.is_some_and(|until| started < until);
         // The first change opens the connection.
@@ -379,6 +438,10 @@ impl Writer {
         self.patient = Some(outlasts_power);
         self.pages += PAGES + group.0.iter().map(|kind| kind.changes()).sum::<usize>();
         Ok(())
+    }
+
+    fn is_log_full(&self) -> bool {
+        self.pages >= CHECKPOINT
     }
 
     /// Writes the log back into the file, as far as nobody reads in it. If that fails, the next change fails as well.

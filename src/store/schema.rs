@@ -61,3 +61,25 @@ fn adopt(change: &Connection) -> Result<(), rusqlite::Error> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_steps_of_an_older_store_are_not_taken_again() {
+        let mut connection = Connection::open_in_memory().expect("a database");
+        let old = "CREATE TABLE _sqlx_migrations (version BIGINT PRIMARY KEY, description TEXT NOT NULL);
+                   INSERT INTO _sqlx_migrations VALUES (1, 'one');
+                   CREATE TABLE one (a INTEGER); INSERT INTO one VALUES (7)";
+        connection.execute_batch(old).expect("made");
+        let one = Migration { version: 1, about: "one", sql: "CREATE TABLE one (a INTEGER)" };
+        let two = Migration { version: 2, about: "two", sql: "ALTER TABLE one RENAME TO two" };
+        for _ in 0..2 {
+            assert!(migrate(&mut connection, vec![two, one]).is_ok());
+            let kept: i64 = connection.query_one("SELECT a FROM two", (), |row| row.get(0)).expect("kept");
+            assert_eq!(kept, 7);
+        }
+        assert!(matches!(migrate(&mut connection, vec![one]), Err(SchemaError::Newer(2))));
+    }
+}

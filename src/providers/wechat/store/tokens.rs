@@ -405,6 +405,20 @@ mod tests {
         assert_eq!(left.await.expect("done"), vec![2_000_000 - MEMORY; 300]);
     }
 
+    #[tokio::test]
+    async fn what_a_seed_gives_twice_is_drawn_again() {
+        let store = Store::in_memory(MIGRATIONS).await.expect("a store");
+        let tokens = store.run(|connection| -> Result<_, store::Error> {
+            let (draws, gathering) = (Ids::seeded(1).fork(), Gathering::default());
+            let mut rows = [0; 3].map(|now| Row::draw(draws, "a", PLAIN, false, now, &gathering));
+            assert_eq!(rows[0].token, rows[2].token);
+            insert(connection, &mut rows)?;
+            Ok(rows.map(|row| row.token))
+        });
+        let tokens = std::collections::BTreeSet::from(tokens.await.expect("done"));
+        assert_eq!(tokens.len(), 3);
+    }
+
     #[test]
     fn a_token_looks_like_a_real_one() {
         let token = draw(&Ids::seeded(1));

@@ -8,6 +8,7 @@
 //! | [`server`] | puts the house together; the only module that names providers |
 //! | [`control`] | what a test needs and no vendor has, under `/_qrstack/v1/` |
 //! | [`providers`] | the doors: one folder a vendor, each with the same rooms |
+//! | [`vendor`], [`simulator`] | what a door is, and what a vendor's app does on a phone, in words that no vendor owns |
 //! | [`shared`] | the handle that every provider gets |
 //! | [`intake`] | bodies, queries, hosts and forms, as every door needs them |
 //! | [`signing`], [`secret`] | what signatures and credentials are made of |
@@ -28,8 +29,8 @@
 //! | [`config`] | every setting once |
 //! | [`codec`] | the workshop |
 //!
-//! Dependencies point one way: `{ cli, emulator } → server → { control → state, providers } → shared → { work, fetch,
-//! store, metrics, credentials, clock, config }`, and providers use `codec`, `intake` and `signing` directly; `tls` stands
+//! Dependencies point one way: `{ cli, emulator } → server → { control → state, providers } → vendor → shared → { work,
+//! fetch, store, metrics, credentials, clock, config }`, and providers use `codec`, `intake` and `signing` directly; `tls` stands
 //! on `clock` and `domains` alone. No provider knows another.
 
 pub mod cli;
@@ -52,10 +53,12 @@ pub mod server;
 pub mod shared;
 pub mod shell;
 pub mod signing;
+pub mod simulator;
 pub mod state;
 pub mod store;
 pub mod tls;
 pub mod underway;
+pub mod vendor;
 pub mod work;
 
 pub use emulator::{Emulator, EmulatorError};

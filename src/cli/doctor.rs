@@ -283,7 +283,7 @@ fn line_of<'a>(known: &'a str, name: &str) -> Option<&'a str> {
 
 /// The names without places, and one for each family.
 fn plain_names(config: &Config) -> Vec<String> {
-    let first = |domain: &crate::domains::Domain, vendor: &crate::providers::Vendor| {
+    let first = |domain: &crate::domains::Domain, vendor: &crate::vendor::Vendor| {
         domain.names(|place| (vendor.places)(config, place).into_iter().take(1).collect())
     };
     crate::server::VENDORS

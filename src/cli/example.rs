@@ -5,8 +5,8 @@ use std::process::{Command, ExitCode};
 
 use super::settings::SettingsArguments;
 use crate::clock::{Clock, Ids};
-use crate::providers::{Example, ExampleContext};
 use crate::server;
+use crate::vendor::{Example, ExampleContext};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {

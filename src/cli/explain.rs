@@ -12,8 +12,8 @@ use super::settings::SettingsArguments;
 use crate::clock::{Clock, Motion};
 use crate::credentials::Credentials;
 use crate::explain::{Context, Difference, Explained, Explanation};
-use crate::providers;
 use crate::server::VENDORS;
+use crate::vendor;
 
 /// Bytes of a request.
 const MAX_REQUEST: u64 = 16 << 20;
@@ -54,7 +54,7 @@ pub fn run(arguments: &Arguments) -> ExitCode {
     let clock = arguments.at.map_or_else(Clock::system, |moment| Clock::fixed(moment.as_second()));
     let credentials = Credentials::new(&config);
     let context = Context { config: &config, credentials: &credentials, clock: &clock };
-    let explained = match providers::explain(VENDORS, &raw, &context) {
+    let explained = match vendor::explain(VENDORS, &raw, &context) {
         Ok(explained) => explained,
         Err(reason) => {
             eprintln!("qrstack explain: {reason}");
@@ -129,14 +129,14 @@ mod tests {
             )
         };
         let right = request("4cc65f32c1d6dc263c94610577accdd967090a7f3ddc9b880ad7b26a883ad332");
-        let right = providers::explain(VENDORS, right.as_bytes(), &context).expect("a signature");
+        let right = vendor::explain(VENDORS, right.as_bytes(), &context).expect("a signature");
         assert!(right.explanation.right, "{right:?}");
         assert!(plain(&right).starts_with("tencent_ocr, TC3-HMAC-SHA256: the signature is right"));
-        let wrong = providers::explain(VENDORS, request("00").as_bytes(), &context).expect("a signature");
+        let wrong = vendor::explain(VENDORS, request("00").as_bytes(), &context).expect("a signature");
         let text = plain(&wrong);
         assert!(!wrong.explanation.right && text.contains("  | content-type:application/json\n"), "{text}");
         assert!(!text.contains("EMUsecret"), "{text}");
-        assert!(providers::explain(VENDORS, b"GET / HTTP/1.1\n\n", &context).is_err());
+        assert!(vendor::explain(VENDORS, b"GET / HTTP/1.1\n\n", &context).is_err());
         assert_eq!(shown("a\u{1b}[2J\n\"b\""), "  | a\\u{1b}[2J\n  | \"b\"");
     }
 }

@@ -13,7 +13,7 @@ use super::clock::Moment;
 use super::error::Error;
 use crate::clock::Clock;
 use crate::explain::{self, Explained};
-use crate::providers;
+use crate::vendor;
 
 /// Bytes of the body.
 const MAX_BODY: usize = 16 << 20;
@@ -51,7 +51,7 @@ async fn explain(State(control): State<Control>, request: axum::extract::Request
     let judge = move || {
         let context = shared.explaining();
         let context = explain::Context { clock: clock.as_ref().unwrap_or(context.clock), ..context };
-        providers::explain(vendors, &raw, &context).map(Json).map_err(Error::invalid)
+        vendor::explain(vendors, &raw, &context).map(Json).map_err(Error::invalid)
     };
     control.shared.intake().aside(bytes.len(), judge).await
 }

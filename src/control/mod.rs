@@ -49,10 +49,10 @@ use error::Error;
 use openapi::Documents;
 
 use crate::clock::Ids;
-use crate::providers::Vendor;
-use crate::providers::simulator::Simulators;
 use crate::shared::Shared;
+use crate::simulator::Simulators;
 use crate::state::State;
+use crate::vendor::Vendor;
 
 /// What every path of the API begins with.
 pub const BASE: &str = "/_qrstack/v1";

@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::Control;
 use super::area::Area;
-use crate::providers::Vendor;
+use crate::vendor::Vendor;
 
 /// Title, servers, and what all areas refer to.
 const OWN: &str = include_str!("openapi/base.json");

@@ -15,9 +15,9 @@ use quick_xml::escape::escape;
 
 use super::{Control, access, body};
 use crate::intake::query;
-use crate::providers::simulator::{Scan, Scanned, Shown};
 use crate::secret;
 use crate::signing::hmac_sha256;
+use crate::simulator::{Scan, Scanned, Shown};
 
 /// Bytes of the form.
 const MAX_FORM: usize = 16 << 10;

@@ -18,11 +18,9 @@ use super::error::Error;
 use super::strict;
 use crate::codec::Kinds;
 use crate::intake::{self, form};
-use crate::providers::simulator::{
-    Callback, Mode, Scan, ScanError, Scanned, Shown, ShownCallback, Simulator, Verified,
-};
 use crate::secret::Secret;
 use crate::shared::DecodeError;
+use crate::simulator::{Callback, Mode, Scan, ScanError, Scanned, Shown, ShownCallback, Simulator, Verified};
 
 /// Bytes of a request that may carry a picture.
 const MAX_BODY: usize = 12 << 20;

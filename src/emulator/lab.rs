@@ -8,16 +8,16 @@ use super::Emulator;
 use crate::codec::lab::{Drawn, LabError, Recipe};
 use crate::control;
 use crate::explain::Explained;
-use crate::providers;
-use crate::providers::simulator::{Callback, Scan, ScanError, Scanned, ShownCallback, Simulator, Verified};
 use crate::server::VENDORS;
+use crate::simulator::{Callback, Scan, ScanError, Scanned, ShownCallback, Simulator, Verified};
+use crate::vendor;
 
 impl Emulator {
     /// Acts out that a user scans a code: the account's application is told as the vendor tells it, up to three times.
     ///
     /// ```
     /// # tokio::runtime::Runtime::new().unwrap().block_on(async {
-    /// use qrstack::providers::simulator::{Callback, Scan, ScanError, Shown};
+    /// use qrstack::simulator::{Callback, Scan, ScanError, Shown};
     /// let emulator = qrstack::Emulator::builder().setting("fetch_allow", "127.0.0.1").start().await?;
     /// let appid = emulator.credentials().wechat_appid;
     /// emulator.set_callback(Callback::new(appid, "http://127.0.0.1:3000/wechat", "token"))?;
@@ -80,7 +80,7 @@ impl Emulator {
     /// # Errors
     /// Where it is no request, or carries no signature.
     pub fn explain(&self, raw: &[u8]) -> Result<Explained, String> {
-        providers::explain(VENDORS, raw, &self.app.shared.explaining())
+        vendor::explain(VENDORS, raw, &self.app.shared.explaining())
     }
 
     fn simulator(&self) -> Result<Arc<dyn Simulator>, ScanError> {

@@ -39,12 +39,13 @@ use crate::fetch::{Fetch, FetchError, Setup, StandIn};
 use crate::intake::Intake;
 use crate::journal::Journal;
 use crate::metrics::Metrics;
-use crate::providers::simulator::Simulators;
-use crate::providers::{self, Vendor};
+use crate::providers;
 use crate::shared::{Outcome, Parts, Shared};
+use crate::simulator::Simulators;
 use crate::state::State;
 use crate::store::{Access, Migration, OpenError, Store};
 use crate::tls::{Authority, Keeper, Tls, TlsError};
+use crate::vendor::Vendor;
 use crate::work::{Launch, LaunchError, Work, Workers};
 
 /// Every vendor; of equal claims to a request the earlier one's wins.

@@ -18,9 +18,9 @@ use axum::response::{IntoResponse, Response};
 use tower::{Service, ServiceExt};
 
 use super::attend::{Attendant, NOBODYS, Started, attend};
-use crate::providers::{Claim, Vendor};
 use crate::shared::Shared;
 use crate::underway::Notes;
+use crate::vendor::{Claim, Vendor};
 
 /// What a vendor answers where no route has the path.
 pub(super) struct Elsewhere {

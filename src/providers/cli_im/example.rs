@@ -1,8 +1,8 @@
 //! A command for `qrstack example`.
 
 use super::SAMPLE_PICTURE;
-use crate::providers::{Example, ExampleContext};
 use crate::shell;
+use crate::vendor::{Example, ExampleContext};
 
 pub(super) const SCAN_URL: Example =
     Example { name: "cli-im", about: "read the QR code behind a picture address", command: scan_url };

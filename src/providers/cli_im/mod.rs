@@ -28,8 +28,8 @@ use url::Url;
 use crate::codec::{encode, render};
 use crate::domains::Domain;
 use crate::fetch::StandIn;
-use crate::providers::{Claim, Door, Vendor};
 use crate::shared::Shared;
+use crate::vendor::{Claim, Door, Vendor};
 
 /// The name of the one operation.
 const SCAN_URL: &str = "scan_url";

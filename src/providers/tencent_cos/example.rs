@@ -1,10 +1,10 @@
 //! A command for `qrstack example`.
 
 use super::{QRCODE_GENERATE as OPERATION, auth};
-use crate::providers::{Example, ExampleContext};
 use crate::secret::Secret;
 use crate::shell;
 use crate::signing::percent_encode;
+use crate::vendor::{Example, ExampleContext};
 
 pub(super) const QRCODE_GENERATE: Example = Example { name: "cos", about: "draw a QR code", command: qrcode_generate };
 

@@ -35,8 +35,8 @@ use axum::http::request::Parts;
 use crate::config::Config;
 use crate::domains::Domain;
 use crate::intake::{named_host, query, without_port};
-use crate::providers::{Claim, Door, Vendor};
 use crate::shared::Shared;
+use crate::vendor::{Claim, Door, Vendor};
 
 /// The name of the one operation, and the value of `ci-process` that asks for it.
 const QRCODE_GENERATE: &str = "qrcode-generate";

@@ -7,9 +7,9 @@ use url::Url;
 use super::action::{Action, VERSION};
 use super::auth::tc3;
 use crate::codec::{encode, render};
-use crate::providers::{Example, ExampleContext};
 use crate::secret::Secret;
 use crate::shell;
+use crate::vendor::{Example, ExampleContext};
 
 pub(super) const QRCODE_OCR: Example =
     Example { name: "ocr", about: "read the codes in a picture sent as base64", command: qrcode_ocr };

@@ -42,8 +42,8 @@ use pace::Pace;
 
 use crate::domains::Domain;
 use crate::intake::{self, query};
-use crate::providers::{Claim, Door, Form, Vendor};
 use crate::shared::Shared;
+use crate::vendor::{Claim, Door, Form, Vendor};
 
 /// Bytes of a body: 11 MiB, so that 10 MiB of base64 and the JSON around it fit.
 ///

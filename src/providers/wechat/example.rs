@@ -1,7 +1,7 @@
 //! Commands for `qrstack example`. Both take the stable token, which leaves the tokens of others as they are.
 
-use crate::providers::{Example, ExampleContext};
 use crate::shell;
+use crate::vendor::{Example, ExampleContext};
 
 pub(super) const SCAN: Example =
     Example { name: "wechat-scan", about: "make a code, fetch its picture and read it", command: scan };

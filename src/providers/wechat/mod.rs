@@ -37,8 +37,8 @@ use std::sync::Arc;
 use axum::http::request::Parts;
 
 use crate::domains::Domain;
-use crate::providers::{Claim, Door, Vendor};
 use crate::shared::Shared;
+use crate::vendor::{Claim, Door, Vendor};
 
 /// Documented: the interface domain page. The pictures of codes are at `mp`.
 const DOMAINS: &[Domain] = &[

@@ -15,8 +15,8 @@ use super::ticket;
 use crate::clock::{Clock, Ids};
 use crate::config::{Config, WechatCallback};
 use crate::fetch::Fetch;
-use crate::providers::simulator::{Callback, Scan, ScanError, Scanned, Shown, ShownCallback, Simulator, Verified};
 use crate::shared::Shared;
+use crate::simulator::{Callback, Scan, ScanError, Scanned, Shown, ShownCallback, Simulator, Verified};
 
 /// The setting that names callbacks.
 const SETTING: &str = "QRSTACK_WECHAT_CALLBACKS";

@@ -11,9 +11,9 @@ use axum::http::{Method, Request};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use qrstack::codec::{self, Budget, Kind, Kinds, Limits, encode, render};
-use qrstack::providers::ExampleContext;
 use qrstack::providers::tencent_cos::VENDOR;
 use qrstack::signing::{hmac_sha1, percent_encode, sha1_hex};
+use qrstack::vendor::ExampleContext;
 
 use crate::support::{Answer, NOW, Server, request};
 

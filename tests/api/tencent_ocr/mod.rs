@@ -375,7 +375,7 @@ async fn messages_follow_the_language() {
 #[tokio::test]
 async fn printed_examples_are_signed_for_the_server_that_they_name() {
     use qrstack::clock::{Clock, Ids};
-    use qrstack::providers::ExampleContext;
+    use qrstack::vendor::ExampleContext;
     let server = Server::start().await;
     let context = ExampleContext {
         config: server.shared().config(),

@@ -2,7 +2,7 @@
 //!
 //! Documented: "Receive event messages", section on scans of parameter codes; "Message encryption and decryption".
 
-use crate::providers::simulator::Mode;
+use crate::simulator::Mode;
 
 /// What a user did with a code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -20,9 +20,9 @@ use self::event::Event;
 use self::reply::Opener;
 use crate::clock::{Clock, Ids};
 use crate::fetch::{Fetch, FetchError, FetchLimits};
-use crate::providers::simulator::{Attempt, Callback, Mode, ScanError, ShownCallback, Verified, shown};
 use crate::secret::Secret;
 use crate::signing::percent_encode;
+use crate::simulator::{Attempt, Callback, Mode, ScanError, ShownCallback, Verified, shown};
 
 /// Attempts for one message. Documented.
 const ATTEMPTS: usize = 3;

@@ -11,8 +11,8 @@ use quick_xml::events::Event;
 use serde_json::{Map, Value};
 
 use super::crypto::{AesKey, signature};
-use crate::providers::simulator::{Mode, Reply, ReplyKind, SHOWN_BYTES, shown};
 use crate::secret;
+use crate::simulator::{Mode, Reply, ReplyKind, SHOWN_BYTES, shown};
 
 /// Elements within each other that a message may have; real ones have four.
 const MAX_DEPTH: usize = 16;

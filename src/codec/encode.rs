@@ -75,6 +75,20 @@ impl Default for QrOptions {
     }
 }
 
+/// Whether `text` is one of ASCII alone, neither empty nor longer than `limit`.
+fn check_ascii(text: &str, limit: usize) -> Result<(), EncodeError> {
+    if text.is_empty() {
+        return Err(EncodeError::Empty);
+    }
+    if let Some(character) = text.chars().find(|c| !c.is_ascii()) {
+        return Err(EncodeError::NoSuchCharacter { character });
+    }
+    if text.len() > limit {
+        return Err(EncodeError::TooLong { limit, found: text.len() });
+    }
+    Ok(())
+}
+
 /// The QR Code of `text`, without quiet zone: the smallest version that holds it, in numeric, alphanumeric and byte
 /// segments of the least total length. What is not ASCII goes in as UTF-8 bytes without ECI, which is what phone readers
 /// expect.

@@ -1,6 +1,7 @@
 //! Code 128 (ISO/IEC 15417): code sets A, B and C chosen so that the symbol is shortest, and the check digit.
 
 use super::super::{EncodeError, Matrix};
+use super::check_ascii;
 
 /// The usual limit of drawers and readers; the standard has none.
 const MAX_CHARACTERS: usize = 80;
@@ -103,15 +104,7 @@ enum Step {
 /// # Ok::<(), qrstack::codec::EncodeError>(())
 /// ```
 pub fn code128(text: &str) -> Result<Matrix, EncodeError> {
-    if text.is_empty() {
-        return Err(EncodeError::Empty);
-    }
-    if let Some(character) = text.chars().find(|c| !c.is_ascii()) {
-        return Err(EncodeError::NoSuchCharacter { character });
-    }
-    if text.len() > MAX_CHARACTERS {
-        return Err(EncodeError::TooLong { limit: MAX_CHARACTERS, found: text.len() });
-    }
+    check_ascii(text, MAX_CHARACTERS)?;
     let mut values = shortest(text.as_bytes());
     values.push(check_digit(&values));
     let patterns = values.iter().map(|&value| usize::from(value)).chain([STOP]).flat_map(|value| PATTERNS[value]);

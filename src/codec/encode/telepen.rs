@@ -1,6 +1,7 @@
 //! Telepen (SB Telepen Systems), full ASCII: eight bits a character in sixteen modules, and a check character.
 
 use super::super::{EncodeError, Matrix};
+use super::check_ascii;
 
 /// The limit of the picture's width; the standard has none.
 const MAX_CHARACTERS: usize = 120;
@@ -22,15 +23,7 @@ const STOP: u8 = b'z';
 /// # Ok::<(), qrstack::codec::EncodeError>(())
 /// ```
 pub fn telepen(text: &str) -> Result<Matrix, EncodeError> {
-    if text.is_empty() {
-        return Err(EncodeError::Empty);
-    }
-    if let Some(character) = text.chars().find(|c| !c.is_ascii()) {
-        return Err(EncodeError::NoSuchCharacter { character });
-    }
-    if text.len() > MAX_CHARACTERS {
-        return Err(EncodeError::TooLong { limit: MAX_CHARACTERS, found: text.len() });
-    }
+    check_ascii(text, MAX_CHARACTERS)?;
     let mut dark = Vec::with_capacity(16 * (text.len() + 3));
     for byte in [START].into_iter().chain(text.bytes()).chain([check(text.as_bytes()), STOP]) {
         append(byte, &mut dark);

@@ -1,10 +1,12 @@
 //! The log as JSON, an object a line: time, level, what the event says, where it says so, and the innermost span.
 //!
-//! Every request is a line. The formatter that comes with the library goes through a serialiser piece by piece, and reads
-//! what a span says anew for each event; here a line is put together in one text.
+//! Every request is a line. The formatter that comes with the library makes a value of each field first, and reads what a
+//! span says anew for each event; here every field goes straight into the line.
 
-use std::fmt::{self, Debug, Write as _};
+use std::fmt::{self, Debug};
 
+use serde::{Serialize, Serializer as _};
+use serde_json::Serializer;
 use tracing::field::{Field, Visit};
 use tracing::{Event, Subscriber};
 use tracing_subscriber::field::RecordFields;
@@ -27,119 +29,99 @@ where
 {
     fn format_event(&self, context: &FmtContext<'_, S, N>, mut out: Writer<'_>, event: &Event<'_>) -> fmt::Result {
         let metadata = event.metadata();
-        let mut line = String::with_capacity(LINE);
-        line.extend([
-            "{\"timestamp\":\"",
-            &log_time(Motion::default().now()),
-            "\",\"level\":\"",
-            metadata.level().as_str(),
-        ]);
-        line.push('"');
-        event.record(&mut Members(&mut line));
-        line.push_str(",\"target\":");
-        text(&mut line, metadata.target());
+        let mut members = Members::default();
+        members.add("timestamp", &log_time(Motion::default().now()));
+        members.add("level", metadata.level().as_str());
+        event.record(&mut members);
+        members.add("target", metadata.target());
         if let Some(span) = context.parent_span() {
-            line.push_str(",\"span\":{\"name\":");
-            text(&mut line, span.name());
-            if let Some(fields) = span.extensions().get::<FormattedFields<N>>() {
-                line.push_str(&fields.fields);
+            let mut own = Members::default();
+            own.add("name", span.name());
+            if let Some(fields) = span.extensions().get::<FormattedFields<N>>().filter(|fields| !fields.is_empty()) {
+                own.0.extend_from_slice(b",");
+                own.0.extend_from_slice(fields.fields.as_bytes());
             }
-            line.push('}');
+            members.name("span");
+            members.0.extend_from_slice(b"{");
+            members.0.append(&mut own.0);
+            members.0.extend_from_slice(b"}");
         }
-        line.push_str("}\n");
-        out.write_str(&line)
+        writeln!(out, "{{{}}}", members.text())
     }
 }
 
 impl FormatFields<'_> for Json {
     fn format_fields<R: RecordFields>(&self, mut out: Writer<'_>, fields: R) -> fmt::Result {
-        let mut members = String::with_capacity(LINE / 4);
-        fields.record(&mut Members(&mut members));
-        out.write_str(&members)
+        let mut members = Members::default();
+        fields.record(&mut members);
+        out.write_str(members.text())
     }
 
     fn add_fields(&self, current: &mut FormattedFields<Self>, fields: &tracing::span::Record<'_>) -> fmt::Result {
-        fields.record(&mut Members(&mut current.fields));
+        let mut members = Members(std::mem::take(&mut current.fields).into_bytes());
+        fields.record(&mut members);
+        current.fields = String::from_utf8(members.0).expect("JSON is UTF-8");
         Ok(())
     }
 }
 
-/// Adds each field as a member that is not the first.
-struct Members<'a>(&'a mut String);
+/// Members of an object, without its braces.
+struct Members(Vec<u8>);
 
-impl Members<'_> {
-    fn name(&mut self, field: &Field) -> &mut String {
-        self.0.push(',');
-        text(self.0, field.name());
-        self.0.push(':');
-        self.0
-    }
-
-    /// A value that is written in JSON as it is in Rust.
-    fn plain(&mut self, field: &Field, value: impl Debug) {
-        write!(self.name(field), "{value:?}").expect("memory takes every text");
+impl Default for Members {
+    fn default() -> Self {
+        Self(Vec::with_capacity(LINE))
     }
 }
 
-impl Visit for Members<'_> {
-    fn record_f64(&mut self, field: &Field, value: f64) {
-        if value.is_finite() {
-            self.plain(field, value);
-        } else {
-            self.name(field).push_str("null");
+impl Members {
+    fn name(&mut self, name: &str) {
+        if !self.0.is_empty() {
+            self.0.push(b',');
         }
+        self.value(name);
+        self.0.push(b':');
+    }
+
+    fn value(&mut self, value: &(impl Serialize + ?Sized)) {
+        value.serialize(&mut Serializer::new(&mut self.0)).expect("texts and numbers are always JSON");
+    }
+
+    fn add(&mut self, name: &str, value: &(impl Serialize + ?Sized)) {
+        self.name(name);
+        self.value(value);
+    }
+
+    fn text(&self) -> &str {
+        std::str::from_utf8(&self.0).expect("JSON is UTF-8")
+    }
+}
+
+impl Visit for Members {
+    fn record_f64(&mut self, field: &Field, value: f64) {
+        self.add(field.name(), &value);
     }
 
     fn record_i64(&mut self, field: &Field, value: i64) {
-        self.plain(field, value);
+        self.add(field.name(), &value);
     }
 
     fn record_u64(&mut self, field: &Field, value: u64) {
-        self.plain(field, value);
+        self.add(field.name(), &value);
     }
 
     fn record_bool(&mut self, field: &Field, value: bool) {
-        self.plain(field, value);
+        self.add(field.name(), &value);
     }
 
     fn record_str(&mut self, field: &Field, value: &str) {
-        text(self.name(field), value);
+        self.add(field.name(), value);
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
-        let out = self.name(field);
-        out.push('"');
-        write!(Escaped(out), "{value:?}").expect("memory takes every text");
-        out.push('"');
-    }
-}
-
-/// Adds a text between quotes.
-fn text(out: &mut String, text: &str) {
-    out.push('"');
-    Escaped(out).write_str(text).expect("memory takes every text");
-    out.push('"');
-}
-
-/// Takes texts on as they stand between the quotes of JSON.
-struct Escaped<'a>(&'a mut String);
-
-impl fmt::Write for Escaped<'_> {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        let mut rest = text;
-        while let Some(place) = rest.bytes().position(|byte| byte < b' ' || byte == b'"' || byte == b'\\') {
-            self.0.push_str(&rest[..place]);
-            match rest.as_bytes()[place] {
-                b'\n' => self.0.push_str("\\n"),
-                b'\r' => self.0.push_str("\\r"),
-                b'\t' => self.0.push_str("\\t"),
-                quoted @ (b'"' | b'\\') => self.0.extend(['\\', quoted.into()]),
-                control => write!(self.0, "\\u{control:04x}")?,
-            }
-            rest = &rest[place + 1..];
-        }
-        self.0.push_str(rest);
-        Ok(())
+        self.name(field.name());
+        let written = Serializer::new(&mut self.0).collect_str(&format_args!("{value:?}"));
+        written.expect("texts are always JSON");
     }
 }
 

@@ -23,6 +23,7 @@
 //! | [`faults`] | failures on demand |
 //! | [`underway`] | what becomes known of a request while it is answered |
 //! | [`journal`] | the last requests and their answers |
+//! | `locks` | locks without poison |
 //! | [`shell`] | words of a shell, for commands that are printed |
 //! | [`clock`] | the only source of time and randomness |
 //! | [`credentials`] | who may call: the settings' credentials, and those made at run time |
@@ -46,6 +47,7 @@ pub mod faults;
 pub mod fetch;
 pub mod intake;
 pub mod journal;
+mod locks;
 pub mod metrics;
 pub mod providers;
 pub mod secret;

@@ -8,6 +8,8 @@ use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use serde::{Deserialize, Serialize};
 
+use crate::locks::locked;
+
 /// Makes ids and tokens; the server's, or a credential's own.
 #[derive(Clone)]
 pub struct Ids {
@@ -70,10 +72,6 @@ impl Sequence {
         self.random.fill_bytes(bytes);
         self.seeding.drawn += bytes.len().div_ceil(size_of::<u32>()) as u64;
     }
-}
-
-fn locked(sequence: &Mutex<Sequence>) -> std::sync::MutexGuard<'_, Sequence> {
-    sequence.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Seeded {

@@ -19,6 +19,7 @@ pub use plan::{Damage, Latency, MAX_DELAY, Plan, PlanError};
 pub use rule::{Refused, Saved, Spec, TextMatch, View};
 
 use crate::clock::Ids;
+use crate::locks::locked;
 use magic::Magic;
 use rule::{Origin, Rule};
 
@@ -224,7 +225,7 @@ impl Faults {
     }
 
     fn magic(&self) -> MutexGuard<'_, Magic> {
-        self.0.magic.lock().unwrap_or_else(PoisonError::into_inner)
+        locked(&self.0.magic)
     }
 }
 

@@ -1,7 +1,7 @@
 //! One rule: which requests it strikes, with what, and how often.
 
 use std::collections::HashSet;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -10,6 +10,7 @@ use super::catalogue::Catalogue;
 use super::plan::{Plan, PlanError, fraction};
 use super::{Asked, MAX_RULES, Phase};
 use crate::clock::Ids;
+use crate::locks::locked;
 
 /// Plans that one sequence may have.
 const MAX_STEPS: usize = 1000;
@@ -280,7 +281,7 @@ impl Rule {
     }
 
     fn struck(&self) -> MutexGuard<'_, u64> {
-        self.struck.lock().unwrap_or_else(PoisonError::into_inner)
+        locked(&self.struck)
     }
 }
 

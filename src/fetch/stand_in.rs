@@ -3,12 +3,13 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::path::PathBuf;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 
 use axum::body::Bytes;
 use url::Url;
 
 use super::{FetchError, FetchLimits};
+use crate::locks::locked;
 
 /// Pictures that are kept by path, at most.
 const MAX_KEPT: usize = 4096;
@@ -89,7 +90,7 @@ impl StandIns {
     }
 
     fn lock(&self) -> MutexGuard<'_, Kept> {
-        self.by_path.lock().unwrap_or_else(PoisonError::into_inner)
+        locked(&self.by_path)
     }
 }
 

@@ -15,7 +15,7 @@ mod ring;
 mod view;
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use serde::Serialize;
@@ -29,6 +29,8 @@ pub use query::{Bounds, Query};
 pub use view::{Summary, View};
 
 use ring::{Found as Lying, Ring};
+
+use crate::locks::locked;
 
 /// Entries that one look may give.
 pub const MAX_FOUND: usize = 1000;
@@ -184,7 +186,7 @@ impl Journal {
     }
 
     fn ring(&self) -> MutexGuard<'_, Ring> {
-        self.0.ring.lock().unwrap_or_else(PoisonError::into_inner)
+        locked(&self.0.ring)
     }
 }
 

@@ -5,11 +5,12 @@ use std::fmt;
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use thiserror::Error;
 
+use crate::locks::locked;
 use crate::store::{self, Store};
 
 /// Snapshots that may be there at the same time.
@@ -179,10 +180,6 @@ fn replace(folder: &Path, path: &Path, text: &[u8]) -> io::Result<()> {
         let _ = std::fs::remove_file(&beside);
     }
     written
-}
-
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@
 use std::any::Any;
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, ErrorCode};
@@ -19,7 +19,8 @@ use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, oneshot};
 
 use super::Error;
-use super::connections::{Connections, PATIENCE};
+use super::connections::Connections;
+use crate::locks::locked;
 
 /// Changes in a group, at most: bounds how long the first one waits for the others.
 const GROUP: usize = 128;
@@ -29,7 +30,7 @@ const MOST: u32 = 1024;
 const CHECKPOINT: usize = 8192;
 /// Pages that a group adds to the log, beside one a change: on the whole no more than these.
 const PAGES: usize = 4;
-/// What a group may take where the task is. A disk that made it take longer is not trusted for a while.
+/// What a group may take that is written where its first caller is. A disk that made it take longer is not trusted for a while.
 const SHORT: Duration = Duration::from_millis(5);
 const DISTRUST: Duration = Duration::from_secs(1);
 /// Takes the write lock at once: a change may begin with a reading, and what it reads must not be old when it writes.
@@ -203,7 +204,7 @@ impl Desk {
         } else {
             let desk = Arc::clone(self);
             let written = tokio::task::spawn_blocking(move || {
-                let committed = locked(&desk.writer).write(&mut group);
+                let committed = locked(&desk.writer).write(&mut group, true);
                 (group, committed)
             });
             // It does not panic, and where the runtime ends nobody waits.
@@ -230,11 +231,6 @@ impl Desk {
             let _ = tokio::task::spawn_blocking(move || locked(&desk.writer).write_back()).await;
         }
     }
-}
-
-/// A change that panics leaves a transaction behind that is rolled back.
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// What became of a change: its own outcome, or the reason why the whole group failed.
@@ -364,19 +360,6 @@ struct Writer {
     pages: usize,
 }
 
-/// Why a group was not written.
-enum Unwritten {
-    /// Another process, or another connection, writes.
-    Locked,
-    Failed(Error),
-}
-
-impl<E: Into<Error>> From<E> for Unwritten {
-    fn from(error: E) -> Self {
-        Self::Failed(error.into())
-    }
-}
-
 impl Writer {
     /// Makes the changes of a group, if nothing need be waited for; `None` where it must.
     fn write_at_once(&mut self, group: &mut Group) -> Option<Result<(), Error>> {
@@ -389,51 +372,32 @@ impl Writer {
         if group.outlasts_power() || is_distrusted || self.patient.is_none() {
             return None;
         }
-        let committed = self.try_write(group, Duration::ZERO);
+        let committed = self.write(group, false);
         if started.elapsed() > SHORT {
             self.distrusted_until = Some(Instant::now() + DISTRUST);
         }
-        match committed {
-            Ok(()) => Some(Ok(())),
-            Err(Unwritten::Locked) => None,
-            Err(Unwritten::Failed(error)) => Some(Err(error)),
-        }
+        if matches!(committed, Err(Error::Busy)) { None } else { Some(committed) }
     }
 
-    /// Makes the changes of a group, however long that takes.
-    fn write(&mut self, group: &mut Group) -> Result<(), Error> {
-        self.try_write(group, PATIENCE).map_err(|why| match why {
-            Unwritten::Locked => Error::Busy,
-            Unwritten::Failed(error) => error,
-        })
+    /// Makes the changes of a group. A panic costs the group; the log has it already.
+    fn write(&mut self, group: &mut Group, waits: bool) -> Result<(), Error> {
+        catch_unwind(AssertUnwindSafe(|| self.commit(group, waits))).unwrap_or(Err(Error::Crashed))
     }
 
-    /// A panic costs the group. The log has it already.
-    fn try_write(&mut self, group: &mut Group, patience: Duration) -> Result<(), Unwritten> {
-        let committed = catch_unwind(AssertUnwindSafe(|| self.commit(group, patience)));
-        committed.unwrap_or(Err(Unwritten::Failed(Error::Crashed)))
-    }
-
-    fn commit(&mut self, group: &mut Group, patience: Duration) -> Result<(), Unwritten> {
+    /// Before anything is written, [`Error::Busy`] says that others write.
+    fn commit(&mut self, group: &mut Group, waits: bool) -> Result<(), Error> {
         let outlasts_power = group.outlasts_power();
         let patient = self.patient.take();
-        self.connections.run_as_writer(&mut self.own, |connection| {
-            connection.busy_timeout(patience)?;
+        self.connections.run_as_writer(&mut self.own, waits, |connection| {
             if patient != Some(outlasts_power) {
                 // In WAL mode, `NORMAL` leaves a commit with the operating system.
                 connection.pragma_update(None, "synchronous", if outlasts_power { "FULL" } else { "NORMAL" })?;
             }
-            let transaction = Transaction::begin(connection).map_err(|error| {
-                if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) {
-                    Unwritten::Locked
-                } else {
-                    error.into()
-                }
-            })?;
+            let transaction = Transaction::begin(connection)?;
             for kind in &mut group.0 {
                 kind.make(connection)?;
             }
-            Ok::<_, Unwritten>(transaction.commit()?)
+            Ok(transaction.commit()?)
         })?;
         self.patient = Some(outlasts_power);
         self.pages += PAGES + group.0.iter().map(|kind| kind.changes()).sum::<usize>();
@@ -447,8 +411,8 @@ impl Writer {
     /// Writes the log back into the file, as far as nobody reads in it. If that fails, the next change fails as well.
     fn write_back(&mut self) {
         self.pages = 0;
-        let written = self.connections.run_as_writer(&mut self.own, |connection| {
-            connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", (), |_| Ok(())).map_err(Error::from)
+        let written = self.connections.run_as_writer(&mut self.own, true, |connection| {
+            Ok(connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", (), |_| Ok(()))?)
         });
         if let Err(error) = written {
             tracing::debug!(%error, "the store's log was not written back");
@@ -460,9 +424,15 @@ impl Writer {
 struct Transaction<'a>(&'a Connection);
 
 impl<'a> Transaction<'a> {
-    fn begin(connection: &'a Connection) -> Result<Self, rusqlite::Error> {
-        connection.prepare_cached(BEGIN)?.execute(())?;
-        Ok(Self(connection))
+    /// [`Error::Busy`] where another process, or another connection, writes.
+    fn begin(connection: &'a Connection) -> Result<Self, Error> {
+        let begun = connection.prepare_cached(BEGIN)?.execute(());
+        let is_busy = |error: &rusqlite::Error| error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy);
+        match begun {
+            Ok(_) => Ok(Self(connection)),
+            Err(error) if is_busy(&error) => Err(Error::Busy),
+            Err(error) => Err(error.into()),
+        }
     }
 
     fn commit(self) -> Result<(), rusqlite::Error> {

@@ -1,17 +1,18 @@
-//! Connections to the database, each used by one thread at a time and never by one that serves clients: SQLite waits for
-//! the disk where it is called.
+//! Connections to the database, each used by one thread at a time. SQLite waits for the disk where it is called: but for
+//! the writer's, which knows when it would, that is never a thread that serves clients.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::Error;
+use crate::locks::locked;
 
 /// How long a query waits for a connection, and for the write lock of another process.
-pub(super) const PATIENCE: Duration = Duration::from_secs(2);
+const PATIENCE: Duration = Duration::from_secs(2);
 /// Connections that are used at once, beside that of the writer.
 const MOST: u32 = 8;
 /// Statements that a connection knows.
@@ -92,20 +93,34 @@ impl Connections {
         }
     }
 
-    /// Does `job` with the connection of the writer, which is `own` or everybody's. It blocks, and waits for no permit.
-    pub(super) fn run_as_writer<T, E: From<Error>>(
+    /// Does `job` with the connection of the writer, which is `own` or everybody's. What others hold is waited for if it
+    /// `waits`.
+    ///
+    /// # Errors
+    /// The job's own; [`Error::Busy`] where others hold what it needs.
+    pub(super) fn run_as_writer<T>(
         &self,
         own: &mut Option<Connection>,
-        job: impl FnOnce(&mut Connection) -> Result<T, E>,
-    ) -> Result<T, E> {
-        let Source::File { path, .. } = &*self.0 else { return self.run_here(job) };
-        let mut connection = match own.take() {
-            Some(connection) => connection,
-            None => open_writer(path)?,
-        };
-        let done = job(&mut connection);
-        *own = Some(connection).filter(is_reusable);
-        done
+        waits: bool,
+        job: impl FnOnce(&mut Connection) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        match &*self.0 {
+            Source::File { path, .. } => {
+                let mut connection = match own.take() {
+                    Some(connection) => connection,
+                    None => open_writer(path)?,
+                };
+                connection.busy_timeout(if waits { PATIENCE } else { Duration::ZERO })?;
+                let done = job(&mut connection);
+                *own = Some(connection).filter(is_reusable);
+                done
+            }
+            Source::Memory(only) if waits => job(locked(only).as_mut().ok_or(Error::Closed)?),
+            Source::Memory(only) => match only.try_lock() {
+                Ok(mut only) => job(only.as_mut().ok_or(Error::Closed)?),
+                Err(_) => Err(Error::Busy),
+            },
+        }
     }
 
     /// Waits for those that are used, and closes all; the last one writes what is pending into the file.
@@ -126,7 +141,7 @@ impl Connections {
 }
 
 /// A connection to the file at `path`, which is made if it is missing.
-pub(super) fn open(path: &Path) -> Result<Connection, Error> {
+fn open(path: &Path) -> Result<Connection, Error> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)?;
     connection.busy_timeout(PATIENCE)?;
@@ -152,9 +167,4 @@ fn prepare(connection: &Connection) -> Result<(), Error> {
 /// left open: what comes next would be part of it, acknowledged and never written.
 fn is_reusable(connection: &Connection) -> bool {
     connection.is_autocommit()
-}
-
-/// A job that panics leaves the connection as its transaction's end does: rolled back.
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

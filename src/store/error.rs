@@ -14,8 +14,8 @@ pub enum Error {
     /// What is in the store is not what was put there.
     #[error("a row cannot be understood: {0}")]
     Row(String),
-    /// No connection became free in time.
-    #[error("all connections are in use")]
+    /// Others hold what is needed, a connection or the right to write, for too long.
+    #[error("the store is busy")]
     Busy,
     /// The server ends.
     #[error("the store is closed")]

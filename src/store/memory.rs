@@ -5,7 +5,9 @@
 
 use std::any::{Any, TypeId};
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
+
+use crate::locks::locked;
 
 /// One place for each type that a provider keeps.
 #[derive(Clone, Default)]
@@ -14,14 +16,14 @@ pub(super) struct Memory(Arc<Mutex<HashMap<TypeId, Arc<dyn Any + Send + Sync>>>>
 impl Memory {
     /// The one `T`, made where it is not there.
     pub(super) fn of<T: Default + Send + Sync + 'static>(&self) -> Arc<T> {
-        let mut places = lock(&self.0);
+        let mut places = locked(&self.0);
         let kept = places.entry(TypeId::of::<T>()).or_insert_with(|| Arc::<T>::default());
         Arc::downcast(Arc::clone(kept)).expect("a type's place holds that type")
     }
 
     /// Starts anew. Who still holds what was kept keeps it for himself alone.
     pub(super) fn forget(&self) {
-        lock(&self.0).clear();
+        locked(&self.0).clear();
     }
 }
 
@@ -52,7 +54,7 @@ impl<V: Clone> Recent<V> {
 
     /// The row of `key`, if it is here.
     pub fn get(&self, key: &str) -> Option<V> {
-        let mut kept = lock(&self.0);
+        let mut kept = locked(&self.0);
         if let Some(row) = kept.young.get(key) {
             return Some(row.clone());
         }
@@ -63,12 +65,12 @@ impl<V: Clone> Recent<V> {
 
     /// The moment before a reading.
     pub fn moment(&self) -> Moment {
-        Moment(lock(&self.0).changes)
+        Moment(locked(&self.0).changes)
     }
 
     /// Keeps what was read after `moment`.
     pub fn keep(&self, moment: Moment, key: &str, row: V) {
-        let mut kept = lock(&self.0);
+        let mut kept = locked(&self.0);
         if kept.changes == moment.0 {
             kept.insert(key.into(), row);
         }
@@ -76,7 +78,7 @@ impl<V: Clone> Recent<V> {
 
     /// A row is another in the store, or is new.
     pub fn change(&self, key: &str, row: V) {
-        let mut kept = lock(&self.0);
+        let mut kept = locked(&self.0);
         kept.changes += 1;
         kept.old.remove(key);
         kept.insert(key.into(), row);
@@ -84,7 +86,7 @@ impl<V: Clone> Recent<V> {
 
     /// A row is another in the store, or gone.
     pub fn forget(&self, key: &str) {
-        let mut kept = lock(&self.0);
+        let mut kept = locked(&self.0);
         kept.changes += 1;
         kept.young.remove(key);
         kept.old.remove(key);
@@ -98,11 +100,6 @@ impl<V> Generations<V> {
         }
         self.young.insert(key, row);
     }
-}
-
-/// Nothing is left half done in here by a holder that panics.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use rcgen::SanType;
 use rustls::server::{ClientHello, ResolvesServerCert};
@@ -12,6 +12,7 @@ use rustls::sign::CertifiedKey;
 use super::authority::{Authority, LEAF_REST, Leaf};
 use super::{Keeper, TlsError, is_local};
 use crate::domains::Domain;
+use crate::locks::locked;
 
 /// Names in one generation. There is no end of names that clients may ask for, and each takes some two KiB.
 const GENERATION: usize = 512;
@@ -63,7 +64,7 @@ impl Leaves {
     }
 
     fn known(&self) -> std::sync::MutexGuard<'_, Known> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+        locked(&self.known)
     }
 }
 

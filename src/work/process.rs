@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::pin::pin;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, Weak};
 use std::time::{Duration, Instant};
 
 use thiserror::Error;
@@ -24,6 +24,7 @@ use tokio_util::sync::CancellationToken;
 use super::confine::Confinement;
 use super::frame::{self, Answer, Malformed};
 use super::reading::{self, Task};
+use crate::locks::locked;
 
 /// A worker says hello within this, or never.
 const HELLO: Duration = Duration::from_secs(10);
@@ -245,7 +246,7 @@ impl Workers {
     /// Ends all workers, those too that are reading, and waits until they are gone.
     pub(super) async fn close(&self) {
         self.0.closed.cancel();
-        lock(&self.0.idle).clear();
+        locked(&self.0.idle).clear();
         while self.stats().alive > 0 {
             self.0.reap();
             tokio::time::sleep(DYING).await;
@@ -260,7 +261,7 @@ impl Workers {
         let gone = of(reaped);
         WorkerStats {
             alive: of(started) - gone,
-            idle: lock(&self.0.idle).len() as u64,
+            idle: locked(&self.0.idle).len() as u64,
             started: of(started),
             lost: of(lost),
             died: of(died),
@@ -274,7 +275,7 @@ impl Workers {
 impl Pool {
     /// One that is idle and alive, or a fresh one.
     async fn worker(self: &Arc<Self>) -> Result<Worker, LaunchError> {
-        while let Some(mut worker) = lock(&self.idle).pop() {
+        while let Some(mut worker) = locked(&self.idle).pop() {
             if worker.is_alive() {
                 return Ok(worker);
             }
@@ -319,7 +320,7 @@ impl Pool {
     fn keep(&self, mut worker: Worker) {
         worker.end = End::Dismissed;
         worker.idle_since = Instant::now();
-        let mut idle = lock(&self.idle);
+        let mut idle = locked(&self.idle);
         // Looked at under the lock: whoever closes clears the list afterwards.
         if !self.closed.is_cancelled() {
             idle.push(worker);
@@ -328,7 +329,7 @@ impl Pool {
 
     /// Takes note of those that have died; `true` where others are still dying.
     fn reap(&self) -> bool {
-        let mut dying = lock(&self.dying);
+        let mut dying = locked(&self.dying);
         dying.retain_mut(|child| {
             let gone = !matches!(child.try_wait(), Ok(None));
             self.counts.reaped.fetch_add(u64::from(gone), Ordering::Relaxed);
@@ -340,7 +341,7 @@ impl Pool {
     /// Ends the idle workers that are dead, or older than `idle`.
     fn dismiss(&self, idle: Duration) {
         let mut gone = Vec::new();
-        let mut workers = lock(&self.idle);
+        let mut workers = locked(&self.idle);
         for mut worker in std::mem::take(&mut *workers) {
             if !worker.is_alive() {
                 worker.end = End::Died;
@@ -356,7 +357,7 @@ impl Pool {
 
 impl Drop for Pool {
     fn drop(&mut self) {
-        for child in lock(&self.dying).iter_mut() {
+        for child in locked(&self.dying).iter_mut() {
             let _ = child.wait();
         }
     }
@@ -488,7 +489,7 @@ impl Drop for Worker {
             End::Dismissed => &counts.dismissed,
         };
         count.fetch_add(1, Ordering::Relaxed);
-        lock(&pool.dying).push(child);
+        locked(&pool.dying).push(child);
         pool.ended.notify_one();
     }
 }
@@ -500,9 +501,4 @@ fn cpu_time(pid: u32) -> Option<Duration> {
     let mut fields = stat.rsplit_once(')')?.1.split_ascii_whitespace().skip(11);
     let mut ticks = || fields.next()?.parse::<u64>().ok();
     Some(Duration::from_secs(ticks()? + ticks()?) / u32::try_from(rustix::param::clock_ticks_per_second()).ok()?)
-}
-
-/// Nothing that holds these locks can panic half-way.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

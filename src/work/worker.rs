@@ -9,12 +9,13 @@ use std::os::unix::net::UnixStream;
 use std::panic::{self, AssertUnwindSafe};
 use std::process::ExitCode;
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use super::confine;
 use super::frame::{self, Answer};
 use super::reading::{Done, Task};
 use crate::codec::LoadError;
+use crate::locks::locked;
 
 /// Bytes that are kept for the next picture; of a larger one they are given back.
 const KEPT_BYTES: usize = 1 << 20;
@@ -66,7 +67,7 @@ fn serve(
         let (task, allowance, picture) = frame::parse_task(&bytes).map_err(io::Error::other)?;
         confine::allow_cpu(allowance)?;
         let result = panic::catch_unwind(AssertUnwindSafe(|| read(picture, &task))).ok();
-        let panics = std::mem::take(&mut *PANICS.lock().unwrap_or_else(PoisonError::into_inner));
+        let panics = std::mem::take(&mut *locked(&PANICS));
         socket.write_all(&frame::answer(&Answer { result, panics }))?;
         if bytes.capacity() > KEPT_BYTES {
             bytes = Vec::new();
@@ -81,7 +82,7 @@ fn remember_panics() {
         let place = panic.location().map(ToString::to_string).unwrap_or_default();
         let mut text = format!("{} at {place}", panic.payload_as_str().unwrap_or("no text"));
         text.truncate(text.floor_char_boundary(MOST_PANIC_BYTES));
-        let mut panics = PANICS.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut panics = locked(&PANICS);
         if panics.len() < MOST_PANICS {
             panics.push(text);
         }

@@ -1,10 +1,11 @@
 //! How often a key may call an action in a second. Off by default, as nobody wants it locally.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
 use super::action::Action;
 use super::error::Error;
+use crate::locks::locked;
 
 /// Keys and actions that are counted at the same time, before those of other seconds are let go. Each key's second is by
 /// its own clock.
@@ -25,7 +26,7 @@ impl Pace {
         if limit == 0 {
             return Ok(());
         }
-        let mut seconds = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut seconds = locked(&self.0);
         if seconds.len() >= COUNTED {
             seconds.retain(|_, second| second.at == now);
         }
@@ -39,7 +40,7 @@ impl Pace {
 
     /// Forgets the calls of keys that `is_meant` says yes to.
     pub(super) fn forget(&self, is_meant: impl Fn(&str) -> bool) {
-        let mut seconds = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut seconds = locked(&self.0);
         seconds.retain(|(secret_id, _), _| !is_meant(secret_id));
     }
 }

@@ -4,12 +4,13 @@
 //! drawn one after the other begin alike: their rows lie beside each other, and what is added is near to what was added
 //! before. At least 48 bits of a key remain that nobody knows who knows its neighbours.
 
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
 
 use rusqlite::{CachedStatement, Connection};
 
 use crate::clock::Ids;
+use crate::locks::locked;
 use crate::store;
 
 /// Draws of a code or token until one is free. More than one is only ever needed where ids come from a seed.
@@ -70,7 +71,7 @@ impl Gathering {
         if ids.is_seeded() {
             return;
         }
-        let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut last = locked(&self.0);
         if last.drawn.is_multiple_of(Self::KEYS) {
             key[..characters].clone_into(&mut last.prefix);
         } else {

@@ -23,7 +23,7 @@
 //! | [`faults`] | failures on demand |
 //! | [`underway`] | what becomes known of a request while it is answered |
 //! | [`journal`] | the last requests and their answers |
-//! | `locks` | locks without poison |
+//! | [`recent`], `locks` | a bounded memory, and locks without poison |
 //! | [`shell`] | words of a shell, for commands that are printed |
 //! | [`clock`] | the only source of time and randomness |
 //! | [`credentials`] | who may call: the settings' credentials, and those made at run time |
@@ -50,6 +50,7 @@ pub mod journal;
 mod locks;
 pub mod metrics;
 pub mod providers;
+pub mod recent;
 pub mod secret;
 pub mod server;
 pub mod shared;

@@ -20,7 +20,6 @@ use rusqlite::Connection;
 
 pub use changes::{Change, Made, Outcome};
 pub use error::{Error, OpenError};
-pub use memory::{Moment, Recent};
 pub use schema::Migration;
 pub use tables::{Column, Kind, Rows, Table};
 

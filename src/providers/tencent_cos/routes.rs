@@ -13,8 +13,8 @@ use super::wire::{Frame, QRCODE_CONTENT, QrcodeGenerate, Success, Target, Widene
 use super::{QRCODE_GENERATE, auth};
 use crate::config::Auth;
 use crate::faults::Phase;
+use crate::recent::Recent;
 use crate::shared::{Outcome, Shared};
-use crate::store::Recent;
 
 /// Answers of a generation that are remembered, and bytes of the longest: two generations take 4 MiB at most, and less than
 /// one where pictures are of the usual size.

@@ -12,8 +12,9 @@ use super::rows::{Drawn, Gathering, Sweep, insert};
 use crate::clock::{Fork, Ids};
 use crate::providers::wechat::error::Error;
 use crate::providers::wechat::ticket::URL_SAFE;
+use crate::recent::Recent;
 use crate::shared::Shared;
-use crate::store::{self, Change, Made, Outcome, Recent};
+use crate::store::{self, Change, Made, Outcome};
 
 /// Seconds that a token lives.
 const LIFE: i64 = 7200;

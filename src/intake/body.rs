@@ -1,14 +1,13 @@
 //! Bodies, counted while they arrive: each has its limit, and all together have a room. What is long enough to keep an
 //! async thread busy is looked through elsewhere.
 
-use std::future::poll_fn;
 use std::num::NonZero;
 use std::panic::resume_unwind;
-use std::pin::Pin;
 use std::sync::Arc;
 
 use axum::body::{Body, Bytes};
 use futures_util::{StreamExt, stream};
+use http_body_util::BodyExt;
 use hyper::body::Body as HttpBody;
 use thiserror::Error;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -60,8 +59,10 @@ impl Intake {
     /// once where other bodies have the room.
     pub async fn body(&self, mut body: Body, limit: usize) -> Result<Bytes, BodyError> {
         let mut taken = Taken::new(self);
-        while let Some(chunk) = next(&mut body).await {
-            let chunk = chunk.map_err(|error| BodyError::Broken(error.to_string()))?;
+        while let Some(frame) = body.frame().await {
+            let frame = frame.map_err(|error| BodyError::Broken(error.to_string()))?;
+            // What it has beside its bytes counts as none.
+            let chunk = frame.into_data().unwrap_or_default();
             let is_last = body.is_end_stream();
             underway::arrived(&chunk, is_last);
             if taken.bytes.len() + chunk.len() > limit {
@@ -126,12 +127,6 @@ impl Intake {
             },
         }
     }
-}
-
-/// The next bytes of a body; what it has beside them counts as none.
-async fn next(body: &mut Body) -> Option<Result<Bytes, axum::Error>> {
-    let frame = poll_fn(|cx| Pin::new(&mut *body).poll_frame(cx)).await?;
-    Some(frame.map(|frame| frame.into_data().unwrap_or_default()))
 }
 
 /// A body so far, with its part of the room.

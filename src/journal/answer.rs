@@ -1,11 +1,10 @@
 //! The body of an answer, looked at before it leaves.
 
-use std::pin::Pin;
-
 use axum::body::{Body, Bytes};
 use axum::response::Response;
 use futures_util::{FutureExt, StreamExt, stream};
-use hyper::body::{Body as HttpBody, Frame};
+use http_body_util::BodyExt;
+use hyper::body::Body as HttpBody;
 
 /// Takes the body out of an answer where it is there as a whole, as wherever a vendor answers; whoever has looked at it
 /// puts it back ([`put_back`]). A body that is still being made stays.
@@ -16,7 +15,7 @@ pub fn take_whole(answer: &mut Response) -> Option<Bytes> {
     }
     body.size_hint().exact()?;
     // Where it promised a size and has nothing yet, whoever sends it may wait for it.
-    let frame = next_frame(body).now_or_never()??.ok()?;
+    let frame = body.frame().now_or_never()??.ok()?;
     let piece = frame.into_data().unwrap_or_default();
     if body.is_end_stream() {
         return Some(piece);
@@ -31,10 +30,6 @@ pub fn put_back(answer: &mut Response, whole: Option<Bytes>) {
     if let Some(whole) = whole.filter(|whole| !whole.is_empty()) {
         *answer.body_mut() = Body::from(whole);
     }
-}
-
-async fn next_frame(body: &mut Body) -> Option<Result<Frame<Bytes>, axum::Error>> {
-    std::future::poll_fn(|cx| Pin::new(&mut *body).poll_frame(cx)).await
 }
 
 #[cfg(test)]

@@ -611,29 +611,33 @@ mod tests {
     #[tokio::test]
     async fn a_change_waits_for_who_writes_beside_it_and_holds_nobody_up() {
         let folder = tempfile::tempdir().expect("a folder");
-        let store = Store::open(folder.path(), &[TABLES], Access::Alone).await.expect("a store");
-        store.change(Lightly(1)).await.expect("the connection is open from here on");
-        let (locked, is_locked) = oneshot::channel();
-        let (free, is_free) = std::sync::mpsc::channel::<()>();
-        let beside = store.run(move |connection| {
-            let writing = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
-            locked.send(()).expect("somebody waits");
-            is_free.recv().expect("told");
-            Ok::<_, Error>(writing.commit()?)
-        });
-        let change = async {
-            is_locked.await.expect("locked");
-            // This thread goes on while the change waits, or it would never be told.
-            let freed = async {
-                tokio::task::yield_now().await;
-                free.send(()).expect("somebody waits");
+        for store in [Store::open(folder.path(), &[TABLES], Access::Alone).await, Store::in_memory(&[TABLES]).await] {
+            let store = store.expect("a store");
+            store.change(Lightly(1)).await.expect("the connection is open from here on");
+            let (locked, is_locked) = oneshot::channel();
+            let (free, is_free) = std::sync::mpsc::channel::<()>();
+            let beside = store.run(move |connection| {
+                let writing = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
+                locked.send(()).expect("somebody waits");
+                is_free.recv_timeout(Duration::from_secs(10)).expect("told");
+                Ok::<_, Error>(writing.commit()?)
+            });
+            let change = async {
+                is_locked.await.expect("locked");
+                // This thread goes on while the change waits, or it would never be told.
+                let freed = async {
+                    for _ in 0..10 {
+                        tokio::task::yield_now().await;
+                    }
+                    free.send(()).expect("somebody waits");
+                };
+                let (changed, ()) = tokio::join!(store.change(Lightly(2)), freed);
+                changed.expect("made");
             };
-            let (changed, ()) = tokio::join!(store.change(Lightly(2)), freed);
-            changed.expect("made");
-        };
-        let (beside, ()) = tokio::join!(beside, change);
-        beside.expect("committed");
-        assert_eq!(numbers(&store).await, [1, 2]);
+            let (beside, ()) = tokio::join!(beside, change);
+            beside.expect("committed");
+            assert_eq!(numbers(&store).await, [1, 2]);
+        }
     }
 
     #[tokio::test]

@@ -30,7 +30,8 @@ const MOST: u32 = 1024;
 const CHECKPOINT: usize = 8192;
 /// Pages that a group adds to the log, beside one a change: on the whole no more than these.
 const PAGES: usize = 4;
-/// What a group may take that is written where its first caller is. A disk that made it take longer is not trusted for a while.
+/// What a group may take that is written where its first caller is. A disk that made two in a row take longer is not trusted
+/// for a while; one alone may have had to wait for a processor.
 const SHORT: Duration = Duration::from_millis(5);
 const DISTRUST: Duration = Duration::from_secs(1);
 /// Takes the write lock at once: a change may begin with a reading, and what it reads must not be old when it writes.
@@ -85,7 +86,8 @@ struct Queue {
 
 impl Changes {
     pub(super) fn new(connections: Connections) -> Self {
-        let writer = Writer { connections, own: None, patient: None, distrusted_until: None, pages: 0 };
+        let writer =
+            Writer { connections, own: None, patient: None, was_late: false, distrusted_until: None, pages: 0 };
         let (permits, queue) = (Semaphore::new(MOST as usize), Mutex::default());
         Self(Arc::new(Desk { permits, queue, writer: Mutex::new(writer) }))
     }
@@ -354,6 +356,8 @@ struct Writer {
     own: Option<Connection>,
     /// Whether the connection waits for the disk at each commit; nobody knows after a failure, which may end it.
     patient: Option<bool>,
+    /// Whether the last group that was written at once took long.
+    was_late: bool,
     /// Until when nothing is written at once.
     distrusted_until: Option<Instant>,
     /// Pages that the log may have got since it was written back.
@@ -373,9 +377,11 @@ impl Writer {
             return None;
         }
         let committed = self.write(group, false);
-        if started.elapsed() > SHORT {
+        let is_late = started.elapsed() > SHORT;
+        if is_late && self.was_late {
             self.distrusted_until = Some(Instant::now() + DISTRUST);
         }
+        self.was_late = is_late;
         if matches!(committed, Err(Error::Busy)) { None } else { Some(committed) }
     }
 
@@ -451,6 +457,8 @@ impl Drop for Transaction<'_> {
 
 #[cfg(test)]
 mod tests {
+    use std::thread::{self, ThreadId};
+
     use super::super::{Access, Migration, Store};
     use super::*;
 
@@ -606,6 +614,37 @@ mod tests {
             let mut add = connection.prepare_cached("INSERT INTO numbers VALUES (?1)")?;
             changes.iter().map(|change| Ok(Ok(add.execute([change.0]).map(drop)?))).collect()
         }
+    }
+
+    /// Takes a time, and tells the thread on which it was made.
+    struct Slowly(Duration);
+
+    impl Change for Slowly {
+        type Done = ThreadId;
+        type Refusal = Error;
+        const OUTLASTS_POWER: bool = false;
+
+        fn make(changes: &[Self], _: &Connection) -> Made<Self> {
+            let make = |change: &Self| {
+                thread::sleep(change.0);
+                Ok(thread::current().id())
+            };
+            Ok(changes.iter().map(make).collect())
+        }
+    }
+
+    #[tokio::test]
+    async fn a_disk_that_was_slow_twice_is_written_to_by_another_thread() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let store = Store::open(folder.path(), &[TABLES], Access::Alone).await.expect("a store");
+        let is_here = async |time| store.change(Slowly(time)).await.expect("made") == thread::current().id();
+        let (quick, slow) = (Duration::ZERO, SHORT * 2);
+        assert!(!is_here(quick).await, "the connection has to be opened");
+        assert!(is_here(slow).await);
+        assert!(is_here(quick).await, "once may have been the scheduler");
+        is_here(slow).await;
+        is_here(slow).await;
+        assert!(!is_here(quick).await);
     }
 
     #[tokio::test]

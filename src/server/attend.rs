@@ -2,19 +2,24 @@
 //! entry of the journal; and what a fault does to its answer.
 
 use std::any::Any;
+use std::convert::Infallible;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Instant;
 
 use axum::Router;
 use axum::body::{Body, Bytes, HttpBody};
-use axum::extract::{Request, State};
+use axum::extract::Request;
 use axum::http::header::DATE;
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, Method, Response as HttpResponse, StatusCode};
-use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
+use axum::routing::Route;
 use jiff::Timestamp;
-use tower_http::catch_panic::{CatchPanicLayer, ResponseForPanic};
+use tower::layer::layer_fn;
+use tower::{Layer, Service, ServiceExt};
+use tower_http::catch_panic::{CatchPanic, CatchPanicLayer, ResponseForPanic};
 use tracing::Instrument;
 
 use super::damage::damage;
@@ -70,30 +75,63 @@ impl ResponseForPanic for Attendant {
 
 /// Puts the attendant in front of `routes`.
 pub(super) fn attend(routes: Router, attendant: Attendant) -> Router {
-    let watch = async |State(attendant): State<Arc<Attendant>>, request: Request, next: Next| {
-        let (parts, body) = request.into_parts();
-        let started = parts.extensions.get().map_or_else(Instant::now, |Started(started)| *started);
-        let seen = attendant.see(&parts, started);
-        let wanted = seen.record.is_some().then(|| Kept::part(Bytes::new(), body.is_end_stream()));
-        let notes = Notes { body: wanted, ..Notes::default() };
-        if attendant.shared.fetch().sent(&parts.headers) {
-            return attendant.finish(seen, StatusCode::LOOP_DETECTED.into_response(), notes);
-        }
-        let until = started + attendant.shared.config().request_timeout;
-        // Whatever is logged on the way says for whom it happened.
-        let span = tracing::info_span!("request", provider = attendant.vendor, operation = seen.operation);
-        let answer = next.run(Request::from_parts(parts, body)).instrument(span);
-        match underway::noting(notes, tokio::time::timeout_at(until.into(), answer)).await {
-            (Ok(answer), notes) if notes.fault.is_none() => attendant.finish(seen, answer, notes),
-            (Ok(answer), notes) => attendant.struck(seen, answer, notes).await,
-            (Err(_), notes) => attendant.too_slow(seen, notes),
-        }
-    };
     let net = CatchPanicLayer::custom(attendant.clone());
-    routes.layer(net).layer(middleware::from_fn_with_state(Arc::new(attendant), watch))
+    let attendant = Arc::new(attendant);
+    routes
+        .layer(layer_fn(move |route| Attended { attendant: Arc::clone(&attendant), route: Arc::new(net.layer(route)) }))
+}
+
+/// A route that is attended to. It is cloned several times a request, and what is around the handler only once.
+#[derive(Clone)]
+struct Attended {
+    attendant: Arc<Attendant>,
+    route: Arc<CatchPanic<Route, Attendant>>,
+}
+
+impl Service<Request> for Attended {
+    type Response = Response;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request) -> Self::Future {
+        let (attendant, route) = (Arc::clone(&self.attendant), CatchPanic::clone(&self.route));
+        Box::pin(async move { Ok(attendant.answer(request, route).await) })
+    }
 }
 
 impl Attendant {
+    /// The answer of `route`, or the vendor's own where it fails.
+    async fn answer(&self, request: Request, route: CatchPanic<Route, Self>) -> Response {
+        let (parts, body) = request.into_parts();
+        let started = parts.extensions.get().map_or_else(Instant::now, |Started(started)| *started);
+        let seen = self.see(&parts, started);
+        let wanted = seen.record.is_some().then(|| Kept::part(Bytes::new(), body.is_end_stream()));
+        let notes = Notes { body: wanted, ..Notes::default() };
+        if self.shared.fetch().sent(&parts.headers) {
+            return self.finish(seen, StatusCode::LOOP_DETECTED.into_response(), notes);
+        }
+        let until = started + self.shared.config().request_timeout;
+        // Whatever is logged on the way says for whom it happened.
+        let span = tracing::info_span!("request", provider = self.vendor, operation = seen.operation);
+        let answer = route.oneshot(Request::from_parts(parts, body)).instrument(span);
+        match underway::noting(notes, tokio::time::timeout_at(until.into(), answer)).await {
+            (Ok(Ok(answer)), notes) => {
+                let answer = answer.map(Body::new);
+                if notes.fault.is_none() {
+                    self.finish(seen, answer, notes)
+                } else {
+                    self.struck(seen, answer, notes).await
+                }
+            }
+            (Ok(Err(never)), _) => match never {},
+            (Err(_), notes) => self.too_slow(seen, notes),
+        }
+    }
+
     /// What is to be remembered of a request until it is answered.
     pub(super) fn see(&self, parts: &Parts, started: Instant) -> Seen {
         let is_recorded = self.vendor != OURS && self.shared.journal().is_on();

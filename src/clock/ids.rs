@@ -217,19 +217,18 @@ impl Ids {
     }
 
     /// `length` characters drawn evenly from `alphabet`, which has at most 256 of them, all ASCII.
-    ///
-    /// # Panics
-    /// If one of them is not.
     pub fn text(&self, length: usize, alphabet: &[u8]) -> String {
         // Bytes past the last whole multiple are drawn again, so that every character is equally likely.
         let bound = 256 - 256 % alphabet.len();
-        let mut text = Vec::with_capacity(length);
+        let mut text = String::with_capacity(length);
         while text.len() < length {
-            let drawn = self.bytes::<64>();
-            let usable = drawn.into_iter().map(usize::from).filter(|byte| *byte < bound);
-            text.extend(usable.take(length - text.len()).map(|byte| alphabet[byte % alphabet.len()]));
+            for byte in self.bytes::<64>().map(usize::from) {
+                if byte < bound && text.len() < length {
+                    text.push(char::from(alphabet[byte % alphabet.len()]));
+                }
+            }
         }
-        String::from_utf8(text).expect("an alphabet of ASCII")
+        text
     }
 }
 

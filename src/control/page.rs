@@ -54,7 +54,8 @@ async fn page(State(control): State<Control>, Path(code): Path<String>, request:
 
 /// Somebody pressed the button.
 async fn press(control: &Control, code: &str, parts: &Parts, bytes: &Bytes) -> Response {
-    let fields = query::pairs_lossy(&String::from_utf8_lossy(bytes));
+    let text = String::from_utf8_lossy(bytes);
+    let fields = query::pairs_lossy(&text);
     let field = |name: &str| query::first(&fields, name).filter(|value| !value.is_empty());
     let again = form(control, code, parts);
     // Only a page that was read from here has it, whatever the browser says of origins.

@@ -1,5 +1,7 @@
 //! Queries and urlencoded bodies as pairs, each decoded once: `+` and `%20` are both a space.
 
+use std::borrow::Cow;
+
 use percent_encoding::percent_decode;
 use thiserror::Error;
 
@@ -29,8 +31,8 @@ pub fn pairs(raw: &str) -> Result<Vec<(String, String)>, QueryError> {
 }
 
 /// As [`pairs`], but never fails: broken percent sequences stay as they are, bytes that are not UTF-8 become U+FFFD.
-pub fn pairs_lossy(raw: &str) -> Vec<(String, String)> {
-    each_lossy(raw).into_owned().collect()
+pub fn pairs_lossy(raw: &str) -> Vec<(Cow<'_, str>, Cow<'_, str>)> {
+    each_lossy(raw).collect()
 }
 
 /// As [`pairs_lossy`], each pair when it is its turn, for whoever looks for a few of them.
@@ -39,13 +41,13 @@ pub fn each_lossy(raw: &str) -> form_urlencoded::Parse<'_> {
 }
 
 /// The value of the first pair with this key.
-pub fn first<'a>(pairs: &'a [(String, String)], key: &str) -> Option<&'a str> {
-    pairs.iter().find(|(name, _)| name == key).map(|(_, value)| value.as_str())
+pub fn first<'a, T: AsRef<str>>(pairs: &'a [(T, T)], key: &str) -> Option<&'a str> {
+    pairs.iter().find(|(name, _)| name.as_ref() == key).map(|(_, value)| value.as_ref())
 }
 
 /// The value of the last pair with this key.
-pub fn last<'a>(pairs: &'a [(String, String)], key: &str) -> Option<&'a str> {
-    pairs.iter().rev().find(|(name, _)| name == key).map(|(_, value)| value.as_str())
+pub fn last<'a, T: AsRef<str>>(pairs: &'a [(T, T)], key: &str) -> Option<&'a str> {
+    pairs.iter().rev().find(|(name, _)| name.as_ref() == key).map(|(_, value)| value.as_ref())
 }
 
 /// A path decoded once; a plus is a plus there.

@@ -42,27 +42,34 @@ pub(super) fn code_of(text: &str) -> Option<&str> {
     is_code.then_some(code)
 }
 
+/// Bytes before the payload, and those around the address within it.
+const HEAD: usize = 12;
+const AROUND: usize = 15;
+
 /// The ticket of a code that was made at `created` (Unix seconds) for so many seconds, 0 meaning for ever.
 pub(super) fn ticket(code: &str, created: u32, seconds: u32) -> String {
-    let url = url(code);
-    let mut payload = vec![1, url.len() as u8 + 1];
-    payload.extend_from_slice(url.as_bytes());
-    payload.push(0);
+    let url = ADDRESS.len() + code.len();
+    let mut bytes = Vec::with_capacity(HEAD + url + AROUND);
+    bytes.extend_from_slice(&[0; HEAD]);
+    bytes.extend_from_slice(&[1, url as u8 + 1]);
+    bytes.extend_from_slice(ADDRESS.as_bytes());
+    bytes.extend_from_slice(code.as_bytes());
+    bytes.push(0);
     for (tag, value) in [(2, created), (3, seconds)] {
-        payload.extend_from_slice(&[tag, 4]);
-        payload.extend_from_slice(&value.to_le_bytes());
+        bytes.extend_from_slice(&[tag, 4]);
+        bytes.extend_from_slice(&value.to_le_bytes());
     }
-    let mut bytes = vec![0x81, 1];
-    bytes.extend_from_slice(&checksum(&payload).to_le_bytes());
-    bytes.extend_from_slice(&(payload.len() as u64).to_le_bytes());
-    bytes.extend_from_slice(&payload);
+    let (head, payload) = bytes.split_at_mut(HEAD);
+    head[..2].copy_from_slice(&[0x81, 1]);
+    head[2..4].copy_from_slice(&checksum(payload).to_le_bytes());
+    head[4..].copy_from_slice(&(payload.len() as u64).to_le_bytes());
     BASE64.encode(bytes)
 }
 
 /// The code within a ticket, where it is like one of ours.
 pub(super) fn code_within(ticket: &str) -> Option<String> {
     let bytes = BASE64.decode(ticket).ok()?;
-    let (length, payload) = (usize::from(*bytes.get(13)?), bytes.get(14..)?);
+    let (length, payload) = (usize::from(*bytes.get(HEAD + 1)?), bytes.get(HEAD + 2..)?);
     let url = payload.get(..length.checked_sub(1)?)?;
     Some(code_of(std::str::from_utf8(url).ok()?)?.to_owned())
 }

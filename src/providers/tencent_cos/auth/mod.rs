@@ -39,7 +39,7 @@ pub(super) fn named(parts: &Parts) -> Option<Arc<str>> {
     if !header.trim().is_empty() {
         return last(header);
     }
-    let pairs = query::pairs_lossy(parts.uri.query().unwrap_or_default());
+    let pairs: Vec<_> = query::each_lossy(parts.uri.query().unwrap_or_default()).into_owned().collect();
     let (fields, _) = authorization::find(&HeaderMap::new(), &pairs)?;
     query::last(&fields, "q-ak").map(Arc::from)
 }

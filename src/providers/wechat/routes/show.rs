@@ -41,7 +41,7 @@ pub(super) async fn showqrcode(
     if !matches!(method, Method::GET | Method::HEAD) {
         return Err(NoPicture(NOT_FOUND));
     }
-    let pairs = query::pairs_lossy(&query.unwrap_or_default());
+    let pairs = query::pairs_lossy(query.as_deref().unwrap_or_default());
     // Recorded: wechat-api and silenceper put the ticket into the address unescaped, where a plus reads as a space.
     let ticket = query::first(&pairs, "ticket").ok_or(NoPicture(NOT_FOUND))?.replace(' ', "+");
     let found = codes::find(&shared, By::Ticket(&ticket), None).await.map_err(|_| NoPicture("-1"))?;

@@ -95,10 +95,10 @@ impl store::Change for Temporary {
         {
             forget_part(connection, part, now)?;
         }
-        let draw = |change: &Self| {
-            Row::draw(change.draws, &change.appid, &change.scene, change.now, change.seconds, &kept.gathering)
-        };
-        let mut rows: Vec<_> = changes.iter().map(draw).collect();
+        let draw = changes.iter().map(|Self { draws, appid, scene, now, seconds, .. }| {
+            Row::draw(*draws, appid, scene, *now, *seconds, &kept.gathering)
+        });
+        let mut rows: Vec<_> = draw.collect();
         insert(connection, &mut rows)?;
         Ok(rows.into_iter().map(|row| Ok(row.made)).collect())
     }
@@ -259,21 +259,28 @@ pub(in super::super) async fn find(shared: &Shared, by: By<'_>, appid: Option<&s
 }
 
 /// A row of `wechat_codes`.
-struct Row {
+struct Row<'a> {
     ids: Ids,
     made: Made,
-    appid: String,
-    scene: Scene,
+    appid: &'a str,
+    scene: &'a Scene,
     created_at: i64,
     /// 0 for ever.
     seconds: u32,
 }
 
-impl Row {
-    fn draw(draws: Fork, appid: &str, scene: &Scene, created_at: i64, seconds: u32, gathering: &Gathering) -> Self {
+impl<'a> Row<'a> {
+    fn draw(
+        draws: Fork,
+        appid: &'a str,
+        scene: &'a Scene,
+        created_at: i64,
+        seconds: u32,
+        gathering: &Gathering,
+    ) -> Self {
         let ids = draws.ids();
         let made = Made::draw(&ids, scene, created_at, seconds, gathering);
-        Self { ids, made, appid: appid.to_owned(), scene: scene.clone(), created_at, seconds }
+        Self { ids, made, appid, scene, created_at, seconds }
     }
 }
 
@@ -285,7 +292,7 @@ impl Made {
     }
 }
 
-impl Drawn for Row {
+impl Drawn for Row<'_> {
     const INSERT: &'static str = "INSERT INTO wechat_codes (ticket, code, appid, action, scene, created_at, expires_at)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
 
@@ -298,7 +305,7 @@ impl Drawn for Row {
 
     /// Only of a seed is a key taken, and what a seed gives is not moved.
     fn draw_again(&mut self) {
-        self.made = Made::draw(&self.ids, &self.scene, self.created_at, self.seconds, &Gathering::default());
+        self.made = Made::draw(&self.ids, self.scene, self.created_at, self.seconds, &Gathering::default());
     }
 }
 

@@ -21,13 +21,7 @@ pub enum QueryError {
 /// # Errors
 /// Where a percent sequence is broken, or a decoded text is not UTF-8.
 pub fn pairs(raw: &str) -> Result<Vec<(String, String)>, QueryError> {
-    raw.split('&')
-        .filter(|piece| !piece.is_empty())
-        .map(|piece| {
-            let (key, value) = piece.split_once('=').unwrap_or((piece, ""));
-            Ok((decode(key)?, decode(value)?))
-        })
-        .collect()
+    pieces(raw).map(|(key, value)| Ok((decode(key)?, decode(value)?))).collect()
 }
 
 /// As [`pairs`], but never fails: broken percent sequences stay as they are, bytes that are not UTF-8 become U+FFFD.
@@ -36,8 +30,13 @@ pub fn pairs_lossy(raw: &str) -> Vec<(Cow<'_, str>, Cow<'_, str>)> {
 }
 
 /// As [`pairs_lossy`], each pair when it is its turn, for whoever looks for a few of them.
-pub fn each_lossy(raw: &str) -> form_urlencoded::Parse<'_> {
-    form_urlencoded::parse(raw.as_bytes())
+pub fn each_lossy(raw: &str) -> impl Iterator<Item = (Cow<'_, str>, Cow<'_, str>)> {
+    pieces(raw).map(|(key, value)| (decode_lossy(key), decode_lossy(value)))
+}
+
+/// Keys and values as they stand there.
+fn pieces(raw: &str) -> impl Iterator<Item = (&str, &str)> {
+    raw.split('&').filter(|piece| !piece.is_empty()).map(|piece| piece.split_once('=').unwrap_or((piece, "")))
 }
 
 /// The value of the first pair with this key.
@@ -60,6 +59,15 @@ pub fn decode_path(raw: &str) -> Result<String, QueryError> {
 
 fn decode(text: &str) -> Result<String, QueryError> {
     if text.contains('+') { unescape(&text.replace('+', " ")) } else { unescape(text) }
+}
+
+fn decode_lossy(text: &str) -> Cow<'_, str> {
+    // As most texts are.
+    if !text.contains(['%', '+']) {
+        return text.into();
+    }
+    let spaced = text.replace('+', " ");
+    percent_decode(spaced.as_bytes()).decode_utf8_lossy().into_owned().into()
 }
 
 fn unescape(text: &str) -> Result<String, QueryError> {
@@ -107,7 +115,19 @@ mod tests {
             ("%ff=1", QueryError::NotUtf8),
         ] {
             assert_eq!(pairs(raw), Err(expected), "{raw}");
-            let _never_fails = pairs_lossy(raw);
+        }
+    }
+
+    #[test]
+    fn what_is_broken_stays_where_nothing_may_fail() {
+        for (raw, key, value) in [
+            ("a=%4&", "a", "%4"),
+            ("&%zz=1+2", "%zz", "1 2"),
+            ("%ff=%e4%bd", "\u{fffd}", "\u{fffd}"),
+            ("a+%E4%BD%A0=%2B=", "a 你", "+="),
+            ("a", "a", ""),
+        ] {
+            assert_eq!(pairs_lossy(raw), [(key.into(), value.into())], "{raw}");
         }
     }
 }

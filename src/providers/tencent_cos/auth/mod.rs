@@ -8,9 +8,9 @@ mod explain;
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderValue};
 
 use self::authorization::Authorization;
 use self::canonical::{Pairs, Repeated};
@@ -39,7 +39,8 @@ pub(super) fn named(parts: &Parts) -> Option<Arc<str>> {
     if !header.trim().is_empty() {
         return last(header);
     }
-    let pairs: Vec<_> = query::each_lossy(parts.uri.query().unwrap_or_default()).into_owned().collect();
+    let pairs = query::each_lossy(parts.uri.query().unwrap_or_default());
+    let pairs: Vec<_> = pairs.map(|(key, value)| (key.into_owned(), value.into_owned())).collect();
     let (fields, _) = authorization::find(&HeaderMap::new(), &pairs)?;
     query::last(&fields, "q-ak").map(Arc::from)
 }
@@ -110,10 +111,16 @@ fn check_token(signed: &[&Arc<TencentCredential>], tokens: &[String]) -> Result<
     if fits { Ok(()) } else { Err(Error::Denied) }
 }
 
+/// What a header says, read at once where it is UTF-8, as it nearly always is.
+fn text(value: &HeaderValue) -> Cow<'_, str> {
+    let bytes = value.as_bytes();
+    std::str::from_utf8(bytes).map_or_else(|_| String::from_utf8_lossy(bytes), Cow::Borrowed)
+}
+
 /// All headers as they are signed: without white space around them.
 fn headers(headers: &HeaderMap) -> Pairs<'_> {
     Pairs::new(headers.iter().map(|(name, value)| {
-        let value: Cow<'_, str> = match String::from_utf8_lossy(value.as_bytes()) {
+        let value: Cow<'_, str> = match text(value) {
             Cow::Borrowed(value) => value.trim().into(),
             Cow::Owned(value) => value.trim().to_owned().into(),
         };

@@ -40,14 +40,23 @@ pub fn hmac_sha256(key: &[u8], message: &[u8]) -> Vec<u8> {
     mac.finalize().into_bytes().to_vec()
 }
 
+/// Lower-case hexadecimal.
+#[expect(clippy::missing_panics_doc, reason = "there is room for two digits a byte, and they are ASCII")]
+pub fn lower_hex(bytes: &[u8]) -> String {
+    // `hex::encode` adds one character after the other.
+    let mut digits = vec![0; 2 * bytes.len()];
+    hex::encode_to_slice(bytes, &mut digits).expect("there is room for two digits a byte");
+    String::from_utf8(digits).expect("digits are ASCII")
+}
+
 /// SHA-1 in lower-case hexadecimal.
 pub fn sha1_hex(message: &[u8]) -> String {
-    hex::encode(Sha1::digest(message))
+    lower_hex(&Sha1::digest(message))
 }
 
 /// SHA-256 in lower-case hexadecimal.
 pub fn sha256_hex(message: &[u8]) -> String {
-    hex::encode(Sha256::digest(message))
+    lower_hex(&Sha256::digest(message))
 }
 
 #[cfg(test)]

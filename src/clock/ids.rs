@@ -222,7 +222,8 @@ impl Ids {
         let bound = 256 - 256 % alphabet.len();
         let mut text = String::with_capacity(length);
         while text.len() < length {
-            for byte in self.bytes::<64>().map(usize::from) {
+            for byte in self.bytes::<64>() {
+                let byte = usize::from(byte);
                 if byte < bound && text.len() < length {
                     text.push(char::from(alphabet[byte % alphabet.len()]));
                 }

@@ -8,6 +8,7 @@ use std::ops::Range;
 use std::str::from_utf8;
 
 use axum::http::{StatusCode, Uri};
+use memchr::memchr;
 
 /// Bytes of a target. hyper's own bound; COS takes 60 000.
 pub(super) const MAX_TARGET: usize = 65_534;
@@ -101,7 +102,7 @@ impl Search {
                 self.seen = 0;
             }
         }
-        while let Some(found) = buffer[self.seen..].iter().position(|&byte| byte == b'\n') {
+        while let Some(found) = memchr(b'\n', &buffer[self.seen..]) {
             let end = self.seen + found;
             if end == 0 || buffer[end - 1] != b'\r' {
                 return Err(Refusal::Malformed("a line ends without a carriage return"));
@@ -167,7 +168,7 @@ fn finish(buffer: &mut Vec<u8>, line: usize, end: usize) -> Result<Head, Refusal
 /// Judges the header lines, each with its end, and says how long the body is.
 fn check_fields(mut fields: &[u8], is_http_10: bool) -> Result<Length, Refusal> {
     let (mut count, mut hosts, mut codings, mut length) = (0, 0, 0, None);
-    while let Some(end) = fields.iter().position(|&byte| byte == b'\n') {
+    while let Some(end) = memchr(b'\n', fields) {
         let field = &fields[..end - 1];
         fields = &fields[end + 1..];
         count += 1;

@@ -31,7 +31,7 @@ pub(super) type Texts = Vec<Text>;
 /// Recorded: the header from all SDKs, the fields as parameters from presigned URLs of Python and Node.js, one parameter
 /// `sign` from those of PHP. Python's anonymous mode is an empty header. Assumed: the order of precedence.
 pub(super) fn find<'a>(headers: &HeaderMap, pairs: &'a [Text]) -> Option<(Texts, Cow<'a, [Text]>)> {
-    let header = headers.get(AUTHORIZATION).map(|value| String::from_utf8_lossy(value.as_bytes()));
+    let header = headers.get(AUTHORIZATION).map(super::text);
     let without =
         |carries: &dyn Fn(&str) -> bool| pairs.iter().filter(|(key, _)| !carries(key)).cloned().collect::<Vec<_>>();
     let is_field = |key: &str| FIELDS.contains(&key);

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 
 use crate::secret::is_secret_name;
-use crate::signing::{hmac_sha1, percent_encode, percent_encoded, sha1_hex};
+use crate::signing::{hmac_sha1, lower_hex, percent_encode, percent_encoded, sha1_hex};
 
 /// What a key that occurs more than once contributes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -116,7 +116,7 @@ impl<'a> Pairs<'a> {
 
 /// `SignKey`: the key of one span of time, in hexadecimal.
 pub(super) fn sign_key(secret_key: &str, key_time: &str) -> String {
-    hex::encode(hmac_sha1(secret_key.as_bytes(), key_time.as_bytes()))
+    lower_hex(&hmac_sha1(secret_key.as_bytes(), key_time.as_bytes()))
 }
 
 /// `FormatString`: the request. `path` is decoded.
@@ -131,7 +131,7 @@ pub(super) fn string_to_sign(sign_time: &str, format_string: &str) -> String {
 
 /// `Signature`, in hexadecimal.
 pub(super) fn signature(sign_key: &str, string_to_sign: &str) -> String {
-    hex::encode(hmac_sha1(sign_key.as_bytes(), string_to_sign.as_bytes()))
+    lower_hex(&hmac_sha1(sign_key.as_bytes(), string_to_sign.as_bytes()))
 }
 
 /// The `Authorization` of a `GET /` with these parameters and headers, all of them signed, as the SDKs write it.

@@ -20,7 +20,7 @@ use super::super::error::{Error, Mismatch};
 use crate::clock::http_date;
 use crate::intake::named_host;
 use crate::shared::{Outcome, Shared};
-use crate::signing::percent_encode;
+use crate::signing::{lower_hex, percent_encode};
 
 const DECLARATION: &str = "<?xml version='1.0' encoding='utf-8' ?>";
 const COS_REQUEST_ID: HeaderName = HeaderName::from_static("x-cos-request-id");
@@ -58,6 +58,9 @@ impl Success {
         self.0.len()
     }
 }
+
+/// Headers of an answer, with the one that failures have besides.
+const HEADERS: usize = 8;
 
 /// What an answer says beside its outcome.
 pub(in super::super) struct Frame {
@@ -105,7 +108,7 @@ impl Frame {
         Self {
             resource: "/".to_owned(),
             request_id: BASE64_STANDARD.encode(request_id),
-            trace_id: BASE64_STANDARD.encode(hex::encode(trace)),
+            trace_id: BASE64_STANDARD.encode(lower_hex(trace)),
             now,
             closes: false,
             head: false,
@@ -150,7 +153,7 @@ impl Frame {
 
     fn respond(self, status: StatusCode, code: &'static str, server: Server, body: Bytes) -> Response {
         // Documented: the order of the sample; headers leave in the order in which they are put in.
-        let mut headers = HeaderMap::new();
+        let mut headers = HeaderMap::with_capacity(HEADERS);
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/xml"));
         headers.insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
         headers.insert(CONNECTION, HeaderValue::from_static(if self.closes { "close" } else { "keep-alive" }));

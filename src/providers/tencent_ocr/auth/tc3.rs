@@ -13,7 +13,7 @@ use crate::providers::tencent_ocr::error::Error;
 use crate::providers::tencent_ocr::received::{Received, header};
 use crate::secret::equal;
 use crate::shared::Shared;
-use crate::signing::{hmac_sha256, sha256_hex};
+use crate::signing::{hmac_sha256, lower_hex, sha256_hex};
 
 pub(super) const ALGORITHM: &str = "TC3-HMAC-SHA256";
 pub(super) const TERMINATOR: &str = "tc3_request";
@@ -226,7 +226,7 @@ fn keys(secret_key: &str, date: &str, service: &str) -> [Vec<u8>; 3] {
 
 /// Step 4, in lower-case hexadecimal.
 fn signature(signing_key: &[u8], string_to_sign: &str) -> String {
-    hex::encode(hmac_sha256(signing_key, string_to_sign.as_bytes()))
+    lower_hex(&hmac_sha256(signing_key, string_to_sign.as_bytes()))
 }
 
 /// `Authorization` of a `POST` of JSON to `/`, as the Python SDK makes it.

@@ -119,15 +119,8 @@ impl Attendant {
         let span = tracing::info_span!("request", provider = self.vendor, operation = seen.operation);
         let answer = route.oneshot(Request::from_parts(parts, body)).instrument(span);
         match underway::noting(notes, tokio::time::timeout_at(until.into(), answer)).await {
-            (Ok(Ok(answer)), notes) => {
-                let answer = answer.map(Body::new);
-                if notes.fault.is_none() {
-                    self.finish(seen, answer, notes)
-                } else {
-                    self.struck(seen, answer, notes).await
-                }
-            }
-            (Ok(Err(never)), _) => match never {},
+            (Ok(Ok(answer)), notes) if notes.fault.is_none() => self.finish(seen, answer.map(Body::new), notes),
+            (Ok(Ok(answer)), notes) => self.struck(seen, answer.map(Body::new), notes).await,
             (Err(_), notes) => self.too_slow(seen, notes),
         }
     }

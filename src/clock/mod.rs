@@ -239,9 +239,9 @@ pub fn log_time(moment: Timestamp) -> String {
 pub fn real_time(moment: Instant) -> Timestamp {
     const FRESH: Duration = Duration::from_secs(1);
     thread_local! { static LAST: Cell<Option<(Instant, Timestamp)>> = const { Cell::new(None) } }
-    let at = |(known, time): (Instant, Timestamp)| {
-        let (since, until) = (moment.saturating_duration_since(known), known.saturating_duration_since(moment));
-        (since.max(until) < FRESH).then(|| time + since - until)
+    let at = |(known, time): (Instant, Timestamp)| match moment.checked_duration_since(known) {
+        Some(since) => (since < FRESH).then(|| time + since),
+        None => Some(known - moment).filter(|until| *until < FRESH).map(|until| time - until),
     };
     LAST.get().and_then(at).unwrap_or_else(|| {
         let (now, time) = (Instant::now(), Motion::default().now());

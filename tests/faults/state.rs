@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
@@ -57,7 +57,7 @@ fn killed() -> String {
     let rounds: u32 = asked.unwrap_or(50);
     let mut random = StdRng::seed_from_u64(45);
     let mut told = Acknowledged::default();
-    let mut all = 0;
+    let (mut all, mut longest) = (0, Duration::ZERO);
     let mut program = Program::start(&["--auth", "verify"]);
     for round in 0..rounds {
         // A token of the round before must still count; then a new one is asked for, now and then.
@@ -76,7 +76,9 @@ fn killed() -> String {
                 kill(program.id());
             },
         );
+        let started = Instant::now();
         program = Program::start_in(program.folder(), &["--auth", "verify"]);
+        longest = longest.max(started.elapsed());
         all += told.permanent.len() + told.temporary.len() + told.products.len();
         find_again(&program, &told);
         told = Acknowledged { token: told.token, ..Acknowledged::default() };
@@ -84,7 +86,10 @@ fn killed() -> String {
     let (_folder, database) = (program.folder(), program.data_dir().join("qrstack.sqlite"));
     assert_eq!(program.terminate().code(), Some(0));
     assert_eq!(integrity(&database), "ok");
-    eprintln!("{rounds} rounds of kill -9: {all} acknowledged writes, none lost");
+    let longest = longest.as_millis();
+    eprintln!(
+        "{rounds} rounds of kill -9: {all} acknowledged writes, none lost; ready again after {longest} ms at most"
+    );
     assert!(all > rounds as usize, "too few writes were acknowledged to show anything: {all}");
     if asked.is_none() { format!("{rounds} rounds, none lost") } else { String::new() }
 }

@@ -3,9 +3,7 @@
 
 use std::any::Any;
 use std::convert::Infallible;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::Instant;
 
 use axum::Router;
@@ -18,7 +16,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::Route;
 use jiff::Timestamp;
 use tower::layer::layer_fn;
-use tower::{Layer, Service, ServiceExt};
+use tower::{Layer, ServiceExt, service_fn};
 use tower_http::catch_panic::{CatchPanic, CatchPanicLayer, ResponseForPanic};
 use tracing::Instrument;
 
@@ -77,30 +75,14 @@ impl ResponseForPanic for Attendant {
 pub(super) fn attend(routes: Router, attendant: Attendant) -> Router {
     let net = CatchPanicLayer::custom(attendant.clone());
     let attendant = Arc::new(attendant);
-    routes
-        .layer(layer_fn(move |route| Attended { attendant: Arc::clone(&attendant), route: Arc::new(net.layer(route)) }))
-}
-
-/// A route that is attended to. It is cloned several times a request, and what is around the handler only once.
-#[derive(Clone)]
-struct Attended {
-    attendant: Arc<Attendant>,
-    route: Arc<CatchPanic<Route, Attendant>>,
-}
-
-impl Service<Request> for Attended {
-    type Response = Response;
-    type Error = Infallible;
-    type Future = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, request: Request) -> Self::Future {
-        let (attendant, route) = (Arc::clone(&self.attendant), CatchPanic::clone(&self.route));
-        Box::pin(async move { Ok(attendant.answer(request, route).await) })
-    }
+    routes.layer(layer_fn(move |route| {
+        // A route is cloned several times a request, and what is around the handler only once.
+        let (attendant, route) = (Arc::clone(&attendant), Arc::new(net.layer(route)));
+        service_fn(move |request| {
+            let (attendant, route) = (Arc::clone(&attendant), CatchPanic::clone(&route));
+            async move { Ok::<_, Infallible>(attendant.answer(request, route).await) }
+        })
+    }))
 }
 
 impl Attendant {

@@ -16,6 +16,7 @@ mod spelling;
 
 use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use axum::Router;
 use thiserror::Error;
@@ -213,7 +214,8 @@ pub fn open_with(work: Work, config: Config, store: Store, clock: Clock, ids: Id
         shared: shared.clone(),
     };
     router = router.merge(attend(control::routes(&shared, &state, VENDORS, &simulators), control));
-    let house = router.fallback_service(Root::new(elsewhere, shared.clone()));
+    let root = Arc::new(Root::new(elsewhere, shared.clone()));
+    let house = router.fallback(move |request| Arc::clone(&root).answer(request));
     let router = Router::new().fallback_service(Front::new(doors, house));
     Ok(App { shared, state, router, gate, tls: None, simulators })
 }

@@ -3,10 +3,7 @@
 
 use std::cmp::Reverse;
 use std::convert::Infallible;
-use std::future::Future;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::Instant;
 
 use axum::Router;
@@ -15,7 +12,7 @@ use axum::extract::Request;
 use axum::http::StatusCode;
 use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
-use tower::{Service, ServiceExt};
+use tower::ServiceExt;
 
 use super::attend::{Attendant, NOBODYS, Started, attend};
 use crate::shared::Shared;
@@ -33,9 +30,8 @@ pub(super) struct Elsewhere {
 }
 
 /// The fallback of the whole server.
-#[derive(Clone)]
 pub(super) struct Root {
-    vendors: Arc<[Elsewhere]>,
+    vendors: Vec<Elsewhere>,
     nobody: Router,
     shared: Shared,
 }
@@ -46,10 +42,10 @@ impl Root {
         let attendant =
             Attendant { vendor: NOBODYS, operation: |_| NOBODYS, defect: |_| nobody(), shared: shared.clone() };
         let nobody = attend(Router::new().fallback(async || nobody()), attendant);
-        Self { vendors: vendors.into(), nobody, shared }
+        Self { vendors, nobody, shared }
     }
 
-    async fn answer(self, request: Request) -> Result<Response, Infallible> {
+    pub(super) async fn answer(self: Arc<Self>, request: Request) -> Result<Response, Infallible> {
         let started = Instant::now();
         let (mut parts, body) = request.into_parts();
         parts.extensions.insert(Started(started));
@@ -91,20 +87,6 @@ impl Root {
             otherwise
         };
         (owner, body)
-    }
-}
-
-impl Service<Request> for Root {
-    type Response = Response;
-    type Error = Infallible;
-    type Future = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, request: Request) -> Self::Future {
-        Box::pin(self.clone().answer(request))
     }
 }
 

@@ -253,6 +253,16 @@ mod tests {
     use super::*;
 
     #[test]
+    fn every_character_is_equally_likely() {
+        let alphabet: Vec<u8> = (0..100).collect();
+        let text = Ids::seeded(7).text(20_000, &alphabet);
+        assert_eq!(text.len(), 20_000);
+        // Of a byte that is simply divided, these would come 13 125 times.
+        let first = text.bytes().filter(|character| *character < 56).count();
+        assert!((11_000..11_400).contains(&first), "{first}");
+    }
+
+    #[test]
     fn the_same_seed_gives_the_same_ids() {
         let (one, other, third) = (Ids::seeded(7), Ids::seeded(7), Ids::seeded(8));
         let uuid = one.uuid();

@@ -242,6 +242,11 @@ fn sequence(seeding: Seeding) -> Arc<Mutex<Sequence>> {
 pub struct Fork(Option<u64>);
 
 impl Fork {
+    /// Whether a seed gives the ids.
+    pub fn is_seeded(self) -> bool {
+        self.0.is_some()
+    }
+
     /// The ids, from their beginning.
     pub fn ids(self) -> Ids {
         self.0.map_or_else(Ids::system, Ids::seeded)

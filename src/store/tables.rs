@@ -103,6 +103,8 @@ impl Store {
     /// # Errors
     /// The store's.
     pub async fn rows(&self, tables: &[Table], owners: Option<&[Arc<str>]>) -> Result<Rows, Error> {
+        // What comes later must not go on from what is kept: it would be as if it had been there already.
+        self.forget();
         let (tables, owners) = (tables.to_vec(), listed(owners));
         self.run(move |connection| {
             let moment = connection.transaction()?;

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use axum::http::{Method, StatusCode};
 use qrstack::intake::Peer;
-use qrstack::server::migrations;
-use qrstack::store::{Access, Store};
+use qrstack::server::{VENDORS, migrations};
+use qrstack::store::{Access, Store, Table};
 
 use super::{APPID, TOKEN, config, errcode, failure, post, stable, text};
 use crate::support::{Answer, NOW, Server, request};
@@ -230,6 +230,171 @@ async fn refreshes_at_once_give_one_token() {
         standings.push(standing(&server, token).await);
     }
     assert_eq!(standings.iter().filter(|standing| **standing == 0).count(), 1, "{standings:?}");
+}
+
+/// A server whose ids nobody can guess, as in service: those of a seed are the same however fast they are asked for.
+fn unseeded(store: Store) -> Server {
+    let server = Server::on(config(&[]), store);
+    server.shared().ids().seed(None);
+    server
+}
+
+async fn in_memory() -> Store {
+    Store::in_memory(&migrations()).await.expect("a store in memory")
+}
+
+/// Tokens that are given within one second.
+async fn many(server: &Server, count: usize) -> Vec<String> {
+    let mut tokens = Vec::new();
+    for _ in 0..count {
+        tokens.push(fresh(server).await);
+    }
+    tokens
+}
+
+async fn standings(server: &Server, tokens: &[String]) -> Vec<i64> {
+    let mut standings = Vec::new();
+    for token in tokens {
+        standings.push(standing(server, token).await);
+    }
+    standings
+}
+
+fn tables() -> Vec<Table> {
+    VENDORS.iter().flat_map(|vendor| vendor.tables).copied().collect()
+}
+
+/// Rows of a table.
+async fn rows(server: &Server, table: &str) -> usize {
+    let rows = server.shared().store().rows(&tables(), None).await.expect("read");
+    rows[table].len()
+}
+
+#[tokio::test]
+async fn many_tokens_within_a_second_end_like_others() {
+    let server = unseeded(in_memory().await);
+    let first = many(&server, 400).await;
+    assert_eq!(first.iter().collect::<BTreeSet<_>>().len(), 400);
+    for token in &first {
+        let (digits, rest) = token.split_once('_').expect("an underscore");
+        assert!(digits.len() == 2 && digits.bytes().all(|byte| byte.is_ascii_digit()), "{token}");
+        assert_eq!(token.len(), first[0].len());
+        assert!(rest.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte)), "{token}");
+    }
+    assert_eq!(standings(&server, &first).await, [0; 400]);
+    server.clock.set(NOW + 1);
+    let second = many(&server, 20).await;
+    server.clock.set(NOW + 299);
+    assert_eq!((standings(&server, &first).await, standings(&server, &second).await), (vec![0; 400], vec![0; 20]));
+    server.clock.set(NOW + 300);
+    let (last, rest) = first.split_last().expect("some");
+    assert_eq!((standings(&server, rest).await, standing(&server, last).await), (vec![40001; 399], 0));
+    server.clock.set(NOW + 301);
+    let (newest, rest) = second.split_last().expect("some");
+    assert_eq!((standings(&server, rest).await, standing(&server, last).await), (vec![40001; 19], 40001));
+    server.clock.set(NOW + 7200);
+    assert_eq!(standing(&server, newest).await, 0);
+    server.clock.set(NOW + 7201);
+    assert_eq!(standing(&server, newest).await, 42001);
+    assert_eq!(standings(&server, &first).await, [40001; 400]);
+}
+
+#[tokio::test]
+async fn a_token_that_was_never_given_is_told_from_its_neighbours() {
+    let server = unseeded(in_memory().await);
+    let given = many(&server, 40).await;
+    for token in [&given[0], &given[20], &given[39]] {
+        for at in 0..token.len() {
+            let mut other = token.clone();
+            let character = if other.as_bytes()[at] == b'A' { "B" } else { "A" };
+            other.replace_range(at..=at, character);
+            // Numbers that are not given yet are known to nobody, whoever counts on.
+            assert_eq!(standing(&server, &other).await, 40001, "{at}");
+        }
+        assert_eq!(standing(&server, &token[..token.len() - 1]).await, 40001);
+        assert_eq!(standing(&server, &format!("{token}A")).await, 40001);
+    }
+}
+
+#[tokio::test]
+async fn tokens_of_a_busy_second_survive_a_restart() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let open = async || Store::open(folder.path(), &migrations(), Access::Alone).await.expect("opened");
+    let given = {
+        let server = unseeded(open().await);
+        many(&server, 100).await
+    };
+    let server = unseeded(open().await);
+    assert_eq!(standings(&server, &given).await, [0; 100]);
+    server.clock.set(NOW + 1);
+    let newest = fresh(&server).await;
+    server.clock.set(NOW + 300);
+    assert_eq!(standing(&server, &given[99]).await, 0, "it was the last one");
+    server.clock.set(NOW + 301);
+    assert_eq!(standings(&server, &given).await, [40001; 100]);
+    assert_eq!(standing(&server, &newest).await, 0);
+}
+
+#[tokio::test]
+async fn most_tokens_of_a_busy_second_are_given_without_the_store() {
+    let server = unseeded(in_memory().await);
+    many(&server, 1000).await;
+    let (single, runs) = (rows(&server, "wechat_tokens").await, rows(&server, "wechat_token_runs").await);
+    assert!(single == 8 && (1..10).contains(&runs), "{single} and {runs}");
+    server.clock.set(NOW + 1);
+    many(&server, 3).await;
+    assert_eq!(rows(&server, "wechat_tokens").await, 11, "slow ones have their own rows");
+}
+
+#[tokio::test]
+async fn what_was_given_after_a_snapshot_is_unknown_once_it_is_restored() {
+    let server = unseeded(in_memory().await);
+    let (store, tables) = (server.shared().store(), tables());
+    let before = many(&server, 50).await;
+    let rows = store.rows(&tables, None).await.expect("read");
+    let after = many(&server, 50).await;
+    assert_eq!(standings(&server, &after).await, [0; 50]);
+    store.replace_rows(&tables, None, rows).await.expect("restored");
+    assert_eq!((standings(&server, &before).await, standings(&server, &after).await), (vec![0; 50], vec![40001; 50]));
+    let again = many(&server, 50).await;
+    assert_eq!((standings(&server, &again).await, standings(&server, &after).await), (vec![0; 50], vec![40001; 50]));
+}
+
+#[tokio::test]
+async fn a_seed_gives_the_same_tokens_however_fast_they_are_asked_for() {
+    let mut tokens = Vec::new();
+    for pause in [0, 1] {
+        let server = Server::start().await;
+        let mut given = Vec::new();
+        for number in 0..20 {
+            server.clock.set(NOW + number * pause);
+            given.push(fresh(&server).await);
+        }
+        tokens.push(given);
+    }
+    assert_eq!(tokens[0], tokens[1]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn many_callers_at_once_get_a_token_each() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = Store::open(folder.path(), &migrations(), Access::Alone).await.expect("opened");
+    let server = std::sync::Arc::new(unseeded(store));
+    let callers: Vec<_> = (0..40)
+        .map(|_| {
+            let server = std::sync::Arc::clone(&server);
+            tokio::spawn(async move { many(&server, 25).await })
+        })
+        .collect();
+    let mut tokens = Vec::new();
+    for caller in callers {
+        tokens.extend(caller.await.expect("joined"));
+    }
+    assert_eq!(tokens.iter().collect::<BTreeSet<_>>().len(), 1000);
+    assert_eq!(standings(&server, &tokens).await, [0; 1000]);
+    server.clock.set(NOW + 300);
+    let standings = standings(&server, &tokens).await;
+    assert_eq!(standings.iter().filter(|standing| **standing == 0).count(), 1, "the last one");
 }
 
 #[tokio::test]

@@ -5,6 +5,10 @@
 //! old and the new both count; `force_refresh` ends the old one at once, but not within 30 s of the last time. The two
 //! kinds do not touch each other.
 
+mod runs;
+
+use std::sync::Arc;
+
 use rusqlite::{CachedStatement, Connection, OptionalExtension, params};
 
 use super::counts;
@@ -16,6 +20,8 @@ use crate::recent::Recent;
 use crate::shared::Shared;
 use crate::store::{self, Change, Made, Outcome};
 
+use runs::{Run, Runs};
+
 /// Seconds that a token lives.
 const LIFE: i64 = 7200;
 /// Seconds that a superseded token still counts, and left to live when a stable one is renewed.
@@ -25,6 +31,8 @@ const PAUSE: i64 = 30;
 /// Seconds that an ended token is remembered, so that it is answered with 42001. Assumed: a week, like rids.
 const MEMORY: i64 = 7 * 86_400;
 
+/// Characters of a token.
+const LENGTH: usize = 137;
 /// Characters with which neighbours begin: two digits, `_`, and three more.
 const PREFIX: usize = 6;
 /// Digits that a token can begin with, from the first on.
@@ -51,6 +59,7 @@ pub(in super::super) struct Known {
 /// Tokens that were given or presented of late, and the stable ones of accounts.
 struct Kept {
     known: Recent<Known>,
+    runs: Runs,
     stable: Recent<Stable>,
     sweep: Sweep,
     gathering: Gathering,
@@ -59,7 +68,8 @@ struct Kept {
 impl Default for Kept {
     fn default() -> Self {
         let (known, stable) = (Recent::new(4096), Recent::new(1024));
-        Self { known, stable, sweep: Sweep::default(), gathering: Gathering::default() }
+        let (runs, sweep, gathering) = (Runs::default(), Sweep::default(), Gathering::default());
+        Self { known, runs, stable, sweep, gathering }
     }
 }
 
@@ -86,31 +96,52 @@ pub(in super::super) async fn find(shared: &Shared, token: &str) -> Result<Optio
     let kept = shared.store().memory::<Kept>();
     // One that ended long ago may be forgotten by the store.
     let remembered = |known: &Known| known.expires_at >= shared.clock().of(&known.appid).unix_seconds() - MEMORY;
-    if let Some(known) = kept.known.get(token).filter(remembered) {
+    let of_run = || kept.runs.get(token).and_then(|run| kept.runs.look_up(&run, token));
+    if let Some(known) = kept.known.get(token).or_else(of_run).filter(remembered) {
         return Ok(Some(known));
     }
-    let moment = kept.known.moment();
+    let moments = (kept.known.moment(), kept.runs.moment());
     let asked = token.to_owned();
-    let known = shared.store().run(move |connection| {
-        let mut query =
-            connection.prepare_cached("SELECT appid, expires_at, superseded_at FROM wechat_tokens WHERE token = ?1")?;
-        let known = query.query_row([asked], |row| {
-            Ok(Known { appid: row.get(0)?, expires_at: row.get(1)?, superseded_at: row.get(2)? })
-        });
-        Ok::<_, Error>(known.optional()?)
+    let found = shared.store().run(move |connection| {
+        let single = read(connection, &asked)?;
+        let run = if single.is_none() { runs::read(connection, &asked)? } else { None };
+        Ok::<_, Error>((single, run))
     });
-    let known = known.await?;
-    if let Some(known) = &known {
-        kept.known.keep(moment, token, known.clone());
-    }
-    Ok(known)
+    Ok(match found.await? {
+        (Some(known), _) => {
+            kept.known.keep(moments.0, token, known.clone());
+            Some(known)
+        }
+        (None, Some(run)) => {
+            let run = Arc::new(run);
+            kept.runs.keep(moments.1, &run);
+            kept.runs.look_up(&run, token)
+        }
+        (None, None) => None,
+    })
+}
+
+/// A token that has a row of its own.
+fn read(store: &Connection, token: &str) -> Result<Option<Known>, rusqlite::Error> {
+    let mut query =
+        store.prepare_cached("SELECT appid, expires_at, superseded_at FROM wechat_tokens WHERE token = ?1")?;
+    let known = query.query_row([token], |row| {
+        Ok(Known { appid: row.get(0)?, expires_at: row.get(1)?, superseded_at: row.get(2)? })
+    });
+    known.optional()
 }
 
 /// `/cgi-bin/token`: a new token; the one before counts five minutes more, or to its end if that comes first.
 pub(in super::super) async fn issue(shared: &Shared, appid: String) -> Result<Issued, Error> {
-    let (now, draws) = (shared.clock().of(&appid).unix_seconds(), shared.ids().of(&appid).fork());
-    let given = shared.store().change(Issue { shared: shared.clone(), now, draws, appid }).await?;
-    Ok(Issued { token: given.row.token, expires_in: LIFE })
+    let now = shared.clock().of(&appid).unix_seconds();
+    let kept = shared.store().memory::<Kept>();
+    let token = if let Some(token) = kept.runs.next(&appid, now) {
+        token
+    } else {
+        let draws = shared.ids().of(&appid).fork();
+        shared.store().change(Issue { shared: shared.clone(), kept, now, draws, appid }).await?.into_token()
+    };
+    Ok(Issued { token, expires_in: LIFE })
 }
 
 /// `/cgi-bin/stable_token`: the account's stable token, renewed where it is time or where `force` asks for it.
@@ -129,6 +160,7 @@ pub(in super::super) async fn stable(shared: &Shared, appid: String, force: bool
 /// Issues a plain token.
 struct Issue {
     shared: Shared,
+    kept: Arc<Kept>,
     now: i64,
     draws: Fork,
     appid: String,
@@ -137,52 +169,123 @@ struct Issue {
 /// A token that was made, and those that it supersedes.
 struct Given {
     row: Row,
-    superseded: Vec<String>,
+    superseded: Superseded,
+}
+
+/// Tokens that have rows of their own, and stems of runs.
+#[derive(Default)]
+struct Superseded {
+    tokens: Vec<String>,
+    stems: Vec<String>,
+}
+
+impl Superseded {
+    /// Brings what is kept in memory up to date.
+    fn note(&self, kept: &Kept) {
+        for token in &self.tokens {
+            kept.known.forget(token);
+        }
+        kept.runs.forget(&self.stems);
+    }
 }
 
 impl Given {
     /// Brings what is kept in memory up to date.
     fn note(&self, kept: &Kept) {
-        for token in &self.superseded {
-            kept.known.forget(token);
-        }
+        self.superseded.note(kept);
         let Row { token, appid, expires_at, superseded_at, .. } = &self.row;
         let known = Known { appid: appid.clone(), expires_at: *expires_at, superseded_at: *superseded_at };
         kept.known.change(token, known);
     }
 }
 
+/// A plain token that was given.
+enum Plain {
+    /// It has a row of its own.
+    Single(Given),
+    /// The one of this number of a run that was begun.
+    Numbered(Arc<Run>, u32, Superseded),
+}
+
+impl Plain {
+    fn into_token(self) -> String {
+        match self {
+            Self::Single(given) => given.row.token,
+            Self::Numbered(run, number, _) => run.token(number),
+        }
+    }
+}
+
+/// Where a token of a group comes from.
+enum Place {
+    Row(usize),
+    Run(usize, u32),
+}
+
 impl Change for Issue {
-    type Done = Given;
+    type Done = Plain;
     type Refusal = Error;
     /// A client whose token nobody knows any more asks for another.
     const OUTLASTS_POWER: bool = false;
 
     fn make(changes: &[Self], connection: &Connection) -> Made<Self> {
-        let kept = changes[0].shared.store().memory::<Kept>();
-        let mut rows: Vec<Row> = Vec::with_capacity(changes.len());
-        let mut superseded = Vec::with_capacity(changes.len());
+        let kept = &changes[0].kept;
+        let (mut rows, mut runs): (Vec<Row>, Vec<Run>) = (Vec::new(), Vec::new());
+        let mut found: Vec<(Place, Superseded)> = Vec::with_capacity(changes.len());
         for Self { now, draws, appid, .. } in changes {
-            let end = now + OVERLAP;
             // Of several for one account, each supersedes the one before.
-            superseded.push(match rows.iter_mut().rfind(|row| row.appid == *appid) {
-                Some(before) => {
-                    before.superseded_at = Some(end);
-                    Vec::new()
+            let before = changes[..found.len()].iter().rposition(|change| change.appid == *appid);
+            let (end, mut superseded) = (now + OVERLAP, Superseded::default());
+            match before.map(|before| &found[before]) {
+                Some((Place::Run(run, _), _)) => {
+                    if let Some(number) = runs[*run].take(*now) {
+                        found.push((Place::Run(*run, number), superseded));
+                        continue;
+                    }
+                    runs[*run].close(end);
                 }
-                None => supersede(connection, appid, PLAIN, *now, end)?,
-            });
-            rows.push(Row::draw(*draws, appid, PLAIN, false, *now, &kept.gathering));
+                Some((Place::Row(row), _)) => rows[*row].superseded_at = Some(end),
+                None => {
+                    superseded.tokens = supersede(connection, appid, PLAIN, *now, end)?;
+                    superseded.stems = kept.runs.supersede(connection, appid, *now, end)?;
+                }
+            }
+            let tokens = kept.runs.count(appid, *now, changes.len());
+            // What a seed gives does not depend on how fast it is asked for.
+            let place = if let Some(tokens) = tokens.filter(|_| !draws.is_seeded()) {
+                runs.push(Run::draw(*draws, appid, *now, tokens, &kept.gathering));
+                Place::Run(runs.len() - 1, 0)
+            } else {
+                rows.push(Row::draw(*draws, appid, PLAIN, false, *now, &kept.gathering));
+                Place::Row(rows.len() - 1)
+            };
+            found.push((place, superseded));
         }
         let now = changes.iter().map(|change| change.now).min().unwrap_or_default();
-        forget_ended(connection, &changes[0].shared, &kept, now)?;
+        forget_ended(connection, &changes[0].shared, kept, now)?;
         insert(connection, &mut rows)?;
-        Ok(rows.into_iter().zip(superseded).map(|(row, superseded)| Ok(Given { row, superseded })).collect())
+        insert(connection, &mut runs)?;
+        let runs: Vec<_> = runs.into_iter().map(Arc::new).collect();
+        let mut rows = rows.into_iter();
+        let given = found.into_iter().filter_map(|(place, superseded)| match place {
+            Place::Row(_) => rows.next().map(|row| Plain::Single(Given { row, superseded })),
+            Place::Run(run, number) => Some(Plain::Numbered(Arc::clone(&runs[run]), number, superseded)),
+        });
+        Ok(given.map(Ok).collect())
     }
 
     fn made(changes: &[Self], outcomes: &[Outcome<Self>]) {
-        let kept = changes[0].shared.store().memory::<Kept>();
-        outcomes.iter().flatten().for_each(|given| given.note(&kept));
+        let kept = &changes[0].kept;
+        for plain in outcomes.iter().flatten() {
+            match plain {
+                Plain::Single(given) => given.note(kept),
+                Plain::Numbered(run, 0, superseded) => {
+                    superseded.note(kept);
+                    kept.runs.begin(run);
+                }
+                Plain::Numbered(..) => {}
+            }
+        }
     }
 }
 
@@ -218,12 +321,12 @@ impl Renew {
         if let Some(current) = current.filter(|current| current.serves(*force, *now)) {
             return Ok(Ok(Renewed::Before(current)));
         }
-        let mut superseded = Vec::new();
+        let mut superseded = Superseded::default();
         if *force {
             if !counts::force_refresh(connection, shared, appid)? {
                 return Ok(Err(Error::DailyQuota));
             }
-            superseded = supersede(connection, appid, STABLE, *now, *now)?;
+            superseded.tokens = supersede(connection, appid, STABLE, *now, *now)?;
         }
         let kept = shared.store().memory::<Kept>();
         forget_ended(connection, shared, &kept, *now)?;
@@ -339,8 +442,11 @@ fn forget_ended(change: &Connection, shared: &Shared, kept: &Kept, now: i64) -> 
 /// Those of a part have the same two digits; behind `_` comes "`".
 fn forget_part(change: &Connection, part: usize, now: i64) -> Result<(), rusqlite::Error> {
     let digits = DIGITS.0 as usize + part;
+    let (from, to) = (format!("{digits}_"), format!("{digits}`"));
     let forget = "DELETE FROM wechat_tokens WHERE token >= ?1 AND token < ?2 AND expires_at < ?3";
-    change.execute(forget, (format!("{digits}_"), format!("{digits}`"), now - MEMORY))?;
+    change.execute(forget, (&from, &to, now - MEMORY))?;
+    let forget = "DELETE FROM wechat_token_runs WHERE stem >= ?1 AND stem < ?2 AND issued_at < ?3";
+    change.execute(forget, (&from, &to, now - MEMORY - LIFE))?;
     Ok(())
 }
 
@@ -360,7 +466,7 @@ struct Row {
 impl Row {
     fn draw(draws: Fork, appid: &str, kind: &'static str, forced: bool, now: i64, gathering: &Gathering) -> Self {
         let (ids, appid) = (draws.ids(), appid.to_owned());
-        let mut token = draw(&ids);
+        let mut token = draw(&ids, LENGTH);
         gathering.take_in(&ids, &mut token, PREFIX);
         Self { ids, token, appid, kind, forced, issued_at: now, expires_at: now + LIFE, superseded_at: None }
     }
@@ -377,14 +483,16 @@ impl Drawn for Row {
     }
 
     fn draw_again(&mut self) {
-        self.token = draw(&self.ids);
+        self.token = draw(&self.ids, LENGTH);
     }
 }
 
-/// A token as real ones look: two digits, `_`, and characters that need no escaping in an address.
-fn draw(ids: &Ids) -> String {
+/// Of a token as real ones look, so many characters: two digits, `_`, and characters that need no escaping in an address.
+fn draw(ids: &Ids, length: usize) -> String {
     let (first, parts) = DIGITS;
-    format!("{}_{}", first + ids.number() % parts, ids.text(134, URL_SAFE))
+    let mut token = format!("{}_", first + ids.number() % parts);
+    token.push_str(&ids.text(length - token.len(), URL_SAFE));
+    token
 }
 
 #[cfg(test)]
@@ -401,15 +509,18 @@ mod tests {
             for number in 0..600 {
                 let ended = MEMORY + i64::from(number % 2 == 0);
                 let add = "INSERT INTO wechat_tokens VALUES (?1, 'a', 'plain', 0, 0, ?2, NULL)";
-                connection.execute(add, (draw(&ids), 2_000_000 - ended))?;
+                connection.execute(add, (draw(&ids, LENGTH), 2_000_000 - ended))?;
+                let add = "INSERT INTO wechat_token_runs VALUES (?1, 'k', 'a', ?2, 9, NULL, NULL)";
+                connection.execute(add, (draw(&ids, 20), 2_000_000 - ended - LIFE))?;
             }
             for part in 0..DIGITS.1 as usize {
                 forget_part(connection, part, 2_000_000)?;
             }
-            let mut query = connection.prepare("SELECT expires_at FROM wechat_tokens")?;
-            Ok(query.query_map((), |row| row.get(0))?.collect::<Result<_, _>>()?)
+            let left = "SELECT expires_at FROM wechat_tokens UNION ALL SELECT issued_at + ?1 FROM wechat_token_runs";
+            let mut query = connection.prepare(left)?;
+            Ok(query.query_map([LIFE], |row| row.get(0))?.collect::<Result<_, _>>()?)
         });
-        assert_eq!(left.await.expect("done"), vec![2_000_000 - MEMORY; 300]);
+        assert_eq!(left.await.expect("done"), vec![2_000_000 - MEMORY; 600]);
     }
 
     #[tokio::test]
@@ -428,7 +539,7 @@ mod tests {
 
     #[test]
     fn a_token_looks_like_a_real_one() {
-        let token = draw(&Ids::seeded(1));
+        let token = draw(&Ids::seeded(1), LENGTH);
         let (digits, rest) = token.split_once('_').expect("an underscore");
         assert!(digits.len() == 2 && digits.bytes().all(|byte| byte.is_ascii_digit()), "{token}");
         assert!(rest.len() >= 130 && token.len() <= 512, "{token}");

@@ -140,7 +140,13 @@ impl Framing {
                         self.released = head.bytes;
                         self.phase = match head.body {
                             Length::Bytes(0) => Phase::default(),
-                            Length::Bytes(left) => Phase::Body(left),
+                            // What is here of the body goes along: for what comes later hyper makes room anew.
+                            Length::Bytes(left) => {
+                                let here = self.incoming.len() - head.bytes;
+                                let here = usize::try_from(left).map_or(here, |left| left.min(here));
+                                self.released += here;
+                                Phase::Body(left - here as u64)
+                            }
                             Length::Chunked => Phase::Chunked(Chunked::default()),
                             Length::Tunnel => Phase::Tunnel,
                         };

@@ -1,6 +1,8 @@
 //! A client of HTTP/1.1 that costs little: requests are bytes made beforehand, answers are counted and not parsed.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -88,29 +90,28 @@ fn content_length(head: &[u8]) -> usize {
     value.take_while(|byte| byte.is_ascii_digit()).fold(0, |sum, digit| sum * 10 + usize::from(digit - b'0'))
 }
 
-/// Sends `operation` over so many connections for so long; `numbers` counts the requests that must differ.
+/// Sends `operation` over so many connections for so long; `numbers` counts the requests that must differ, all of them in
+/// one sequence, as clients count up the numbers of their customers.
 pub async fn drive(
     address: SocketAddr,
     operation: &Operation,
-    numbers: &mut u32,
+    numbers: &Arc<AtomicU32>,
     connections: usize,
     time: Duration,
 ) -> Sample {
-    /// Numbers that a connection has for itself: more than it sends in a slice.
-    const RANGE: u32 = 100_000;
     let until = Instant::now() + time;
     let tasks: Vec<_> = (0..connections)
         .map(|_| {
-            let (mut requests, first) = (operation.requests(), *numbers);
-            *numbers += RANGE;
+            let (mut requests, numbers) = (operation.requests(), Arc::clone(numbers));
             tokio::spawn(async move {
                 let mut connection = Connection::open(address).await;
                 let mut latencies = Vec::with_capacity(1 << 15);
-                for number in first.. {
+                loop {
                     let started = Instant::now();
                     if started >= until {
                         break;
                     }
+                    let number = numbers.fetch_add(1, Ordering::Relaxed);
                     let (head, body) = connection.exchange(requests.of(number)).await;
                     let answer = &connection.buffer[..head + body];
                     // WeChat fails with 200.

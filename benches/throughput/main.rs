@@ -14,6 +14,8 @@ mod operations;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU32;
 use std::time::{Duration, Instant};
 
 use axum::Router;
@@ -139,12 +141,12 @@ async fn measure(
     let answer = Connection::open(ours).await.answer(operation.requests().of(0)).await;
     assert_eq!(answer.status, 200, "{}: {}", operation.name, String::from_utf8_lossy(&answer.body));
     let bare = servers.spawn(start_bare(answer)).await.expect("started");
-    let mut numbers = 1;
+    let numbers = Arc::new(AtomicU32::new(1));
     let mut of_both = (Figures::default(), Figures::default());
     for slice in 0..=asked.slices {
         for (address, figures) in [(ours, &mut of_both.0), (bare, &mut of_both.1)] {
             let (cpu, started) = (ProcessTime::now(), Instant::now());
-            let sample = client::drive(address, operation, &mut numbers, asked.connections, SLICE).await;
+            let sample = client::drive(address, operation, &numbers, asked.connections, SLICE).await;
             // The first turn warms up.
             if slice > 0 {
                 figures.add(sample, started.elapsed(), cpu.elapsed());

@@ -3,8 +3,7 @@
 //! Modules are always a whole number of pixels wide; what is left over becomes white border. The same matrix and sizes
 //! give the same bytes.
 
-use image::ExtendedColorType;
-use image::codecs::jpeg::JpegEncoder;
+use jpeg_encoder::{ColorType, Encoder};
 
 use super::{Luma, Matrix};
 
@@ -68,8 +67,17 @@ impl Bitmap {
 
     /// The same picture as grey pixels, 0 and 255.
     pub fn to_luma(&self) -> Luma {
-        let dark = (0..self.height).flat_map(|y| (0..self.width).map(move |x| self.is_dark(x, y)));
-        Luma::new(self.width, self.height, dark.map(|dark| if dark { 0 } else { 255 }).collect())
+        let width = self.width as usize;
+        let mut pixels = Vec::with_capacity(width * self.height as usize + 8);
+        for (y, row) in self.rows.chunks_exact(stride(self.width)).enumerate() {
+            for byte in row {
+                let eight: [u8; 8] = std::array::from_fn(|place| if byte & (0x80 >> place) == 0 { 0 } else { 255 });
+                pixels.extend_from_slice(&eight);
+            }
+            // What fills the last byte is no pixel.
+            pixels.truncate((y + 1) * width);
+        }
+        Luma::new(self.width, self.height, pixels)
     }
 }
 
@@ -185,10 +193,11 @@ fn differences(bitmap: &Bitmap) -> Vec<u8> {
 /// # Panics
 /// If a side is longer than 65 535 pixels, the most that the format holds.
 pub fn jpeg(bitmap: &Bitmap, quality: u8) -> Vec<u8> {
+    let side = |pixels: u32| u16::try_from(pixels).expect("the format holds sides of 65 535 pixels");
     let mut bytes = Vec::new();
-    JpegEncoder::new_with_quality(&mut bytes, quality)
-        .encode(bitmap.to_luma().pixels(), bitmap.width, bitmap.height, ExtendedColorType::L8)
-        .expect("the sides fit the format and memory takes every byte");
+    Encoder::new(&mut bytes, quality)
+        .encode(bitmap.to_luma().pixels(), side(bitmap.width), side(bitmap.height), ColorType::Luma)
+        .expect("memory takes every byte");
     bytes
 }
 

@@ -274,7 +274,8 @@ async fn rows(server: &Server, table: &str) -> usize {
 async fn many_tokens_within_a_second_end_like_others() {
     let server = unseeded(in_memory().await);
     let first = many(&server, 400).await;
-    assert_eq!(first.iter().collect::<BTreeSet<_>>().len(), 400);
+    let beginnings: BTreeSet<_> = first.iter().map(|token| &token[..20]).collect();
+    assert_eq!(beginnings.len(), 400, "somebody who looks at them sees that they differ");
     for token in &first {
         let (digits, rest) = token.split_once('_').expect("an underscore");
         assert!(digits.len() == 2 && digits.bytes().all(|byte| byte.is_ascii_digit()), "{token}");

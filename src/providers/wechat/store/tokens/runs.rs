@@ -27,12 +27,13 @@ const LONG: u32 = 4096;
 /// Accounts whose last second is remembered, about.
 const ACCOUNTS: usize = 1024;
 
-/// Characters of the number in a token: 24 bits.
-const NUMBER: usize = 4;
-/// Characters of the code that only the row's secret gives: 256 bits.
+/// Characters of what all tokens of a run have in common, their stem, before the rest: two digits and `_`.
+const HEAD: usize = 3;
+/// Characters of the code that only the row's secret gives: 256 bits. It comes first, so that tokens look different.
 const CODE: usize = 43;
-/// Characters with which all tokens of a run begin.
-const STEM: usize = LENGTH - NUMBER - CODE;
+/// Characters of the number: 24 bits. Behind it comes the rest of the stem.
+const NUMBER: usize = 4;
+const STEM: usize = LENGTH - CODE - NUMBER;
 
 /// A row of `wechat_token_runs`.
 #[derive(Clone)]
@@ -64,17 +65,19 @@ impl Run {
     /// The token of a number.
     pub(super) fn token(&self, number: u32) -> String {
         let mut token = String::with_capacity(LENGTH);
-        token.push_str(&self.stem);
+        let (head, rest) = self.stem.split_at(HEAD);
+        token.push_str(head);
+        BASE64_URL_SAFE_NO_PAD.encode_string(hmac_sha256(self.key.as_bytes(), &number.to_be_bytes()), &mut token);
         for place in (0..NUMBER).rev() {
             token.push(char::from(URL_SAFE[(number >> (6 * place)) as usize % URL_SAFE.len()]));
         }
-        BASE64_URL_SAFE_NO_PAD.encode_string(hmac_sha256(self.key.as_bytes(), &number.to_be_bytes()), &mut token);
+        token.push_str(rest);
         token
     }
 
-    /// The number of a token that begins like those of this run, if it is one.
+    /// The number of a token that has the stem of this run, if it is one.
     fn number(&self, token: &str) -> Option<u32> {
-        let digits = token.as_bytes().get(STEM..STEM + NUMBER)?;
+        let digits = token.as_bytes().get(HEAD + CODE..HEAD + CODE + NUMBER)?;
         let mut number = 0;
         for digit in digits {
             number = number << 6 | URL_SAFE.iter().position(|known| known == digit)? as u32;
@@ -225,10 +228,10 @@ impl Runs {
 
     /// The run that `token` may be of, if it is kept.
     pub(super) fn get(&self, token: &str) -> Option<Arc<Run>> {
-        self.known.get(stem(token)?)
+        self.known.get(&stem(token)?)
     }
 
-    /// What is known of `token`, which begins like those of `run`; `None` where it was never given.
+    /// What is known of `token`, which has the stem of `run`; `None` where it was never given.
     pub(super) fn look_up(&self, run: &Run, token: &str) -> Option<Known> {
         let number = run.number(token)?;
         let given = || {
@@ -244,9 +247,10 @@ impl Runs {
     }
 }
 
-/// What all tokens of the run begin with that `token` may be of.
-fn stem(token: &str) -> Option<&str> {
-    if token.len() == LENGTH { token.get(..STEM) } else { None }
+/// The stem of the run that `token` may be of.
+fn stem(token: &str) -> Option<String> {
+    let rest = token.get(HEAD + CODE + NUMBER..).filter(|_| token.len() == LENGTH)?;
+    Some([token.get(..HEAD)?, rest].concat())
 }
 
 /// The run that `token` may be of.

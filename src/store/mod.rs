@@ -16,10 +16,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use rusqlite::Connection;
+use rusqlite::{Connection, TransactionBehavior};
 
 pub use changes::{Change, Made, Outcome};
 pub use error::{Error, OpenError};
+pub use memory::Kept;
 pub use schema::Migration;
 pub use tables::{Column, Kind, Rows, Table};
 
@@ -145,14 +146,27 @@ impl Store {
     }
 
     /// What a provider keeps in memory of its tables: the same for all who ask, empty at first.
-    pub fn memory<T: Default + Send + Sync + 'static>(&self) -> Arc<T> {
+    pub fn memory<T: Kept + Default>(&self) -> Arc<T> {
         self.memory.of()
     }
 
     /// Empties what is kept in memory of all tables. Whoever changes rows in another way than by [`Store::change`] calls
     /// this once they are in the store.
-    pub fn forget(&self) {
+    fn forget(&self) {
         self.memory.forget();
+    }
+
+    /// Writes what only memory knows. Where that fails it is lost, as by a sudden end.
+    async fn settle(&self) {
+        let memory = self.memory.clone();
+        let settled = self.run(move |connection| -> Result<(), Error> {
+            let change = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            memory.settle(&change)?;
+            Ok(change.commit()?)
+        });
+        if let Err(error) = settled.await {
+            tracing::debug!(%error, "what only memory knew of the store is lost");
+        }
     }
 
     /// The folder that the store is in; `None` where it touches no disk.
@@ -171,6 +185,7 @@ impl Store {
     /// Writes what is pending and closes; the lock goes with the last clone.
     pub async fn close(&self) {
         self.changes.close().await;
+        self.settle().await;
         self.connections.close().await;
     }
 }

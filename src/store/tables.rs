@@ -103,15 +103,17 @@ impl Store {
     /// # Errors
     /// The store's.
     pub async fn rows(&self, tables: &[Table], owners: Option<&[Arc<str>]>) -> Result<Rows, Error> {
-        // What comes later must not go on from what is kept: it would be as if it had been there already.
-        self.forget();
+        self.settle().await;
         let (tables, owners) = (tables.to_vec(), listed(owners));
-        self.run(move |connection| {
+        let rows = self.run(move |connection| {
             let moment = connection.transaction()?;
             let rows = |table: &Table| Ok((table.name.to_owned(), table.read(&moment, owners.as_deref())?));
             tables.iter().map(rows).collect()
-        })
-        .await
+        });
+        let rows = rows.await;
+        // What was settled is kept no more.
+        self.forget();
+        rows
     }
 
     /// Puts `rows` into the place of those that `owners`, or all, have; everything or nothing. A table of which `rows` does
@@ -120,9 +122,10 @@ impl Store {
     /// # Errors
     /// The store's; also where a row does not fit beside others.
     pub async fn replace_rows(&self, tables: &[Table], owners: Option<&[Arc<str>]>, rows: Rows) -> Result<(), Error> {
-        let (tables, owners) = (tables.to_vec(), listed(owners));
+        let (tables, owners, memory) = (tables.to_vec(), listed(owners), self.memory.clone());
         let replaced = self.run(move |connection| {
             let change = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            memory.settle(&change)?;
             for table in tables {
                 table.clear(&change, owners.as_deref())?;
                 if let Some(rows) = rows.get(table.name).filter(|rows| !rows.is_empty()) {
@@ -131,9 +134,9 @@ impl Store {
             }
             Ok::<_, Error>(change.commit()?)
         });
-        replaced.await?;
+        let replaced = replaced.await;
         self.forget();
-        Ok(())
+        replaced
     }
 }
 

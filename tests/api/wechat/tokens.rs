@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use axum::http::{Method, StatusCode};
 use qrstack::intake::Peer;
 use qrstack::server::{VENDORS, migrations};
-use qrstack::store::{Access, Store, Table};
+use qrstack::store::{Access, Rows, Store, Table};
 
 use super::{APPID, TOKEN, config, errcode, failure, post, stable, text};
 use crate::support::{Answer, NOW, Server, request};
@@ -359,6 +359,60 @@ async fn what_was_given_after_a_snapshot_is_unknown_once_it_is_restored() {
     assert_eq!((standings(&server, &before).await, standings(&server, &after).await), (vec![0; 50], vec![40001; 50]));
     let again = many(&server, 50).await;
     assert_eq!((standings(&server, &again).await, standings(&server, &after).await), (vec![0; 50], vec![40001; 50]));
+}
+
+/// Twenty tokens that were given within the second `at`, of which the last one alone counts from five minutes on.
+async fn check_end(server: &Server, given: &[String], at: i64) {
+    server.clock.set(at + 299);
+    assert_eq!(standings(server, given).await, [0; 20]);
+    server.clock.set(at + 300);
+    let mut expected = [40001; 20];
+    expected[19] = 0;
+    assert_eq!(standings(server, given).await, expected);
+}
+
+#[tokio::test]
+async fn tokens_of_a_busy_second_end_like_others_where_memory_was_emptied() {
+    let server = unseeded(in_memory().await);
+    let (store, tables, nobody) = (server.shared().store(), tables(), ["wx-nobody".into()]);
+    let given = many(&server, 20).await;
+    store.rows(&tables, None).await.expect("read");
+    check_end(&server, &given, NOW).await;
+    server.clock.set(NOW + 1000);
+    let given = many(&server, 20).await;
+    store.replace_rows(&tables, Some(&nobody), Rows::new()).await.expect("nobody's are cleared");
+    check_end(&server, &given, NOW + 1000).await;
+}
+
+#[tokio::test]
+async fn tokens_of_a_busy_second_end_like_others_after_a_stop() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let open = async || Store::open(folder.path(), &migrations(), Access::Alone).await.expect("opened");
+    let given = {
+        let server = unseeded(open().await);
+        let given = many(&server, 20).await;
+        server.shared().store().close().await;
+        given
+    };
+    check_end(&unseeded(open().await), &given, NOW).await;
+}
+
+#[tokio::test]
+async fn tokens_of_a_busy_second_end_like_others_where_time_goes_back() {
+    let server = unseeded(in_memory().await);
+    let given = many(&server, 20).await;
+    server.clock.set(NOW + 7201);
+    fresh(&server).await;
+    check_end(&server, &given, NOW).await;
+}
+
+#[tokio::test]
+async fn a_seed_rules_from_its_first_token_on() {
+    let expected = many(&Server::start().await, 3).await;
+    let server = unseeded(in_memory().await);
+    many(&server, 20).await;
+    server.shared().ids().seed(Some(1.into()));
+    assert_eq!(many(&server, 3).await, expected);
 }
 
 #[tokio::test]

@@ -70,6 +70,8 @@ struct Kept {
     gathering: Gathering,
 }
 
+impl store::Kept for Kept {}
+
 /// Adds a temporary code.
 struct Temporary {
     shared: Shared,

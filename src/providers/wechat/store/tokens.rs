@@ -73,6 +73,12 @@ impl Default for Kept {
     }
 }
 
+impl store::Kept for Kept {
+    fn settle(&self, change: &Connection) -> Result<(), rusqlite::Error> {
+        self.runs.settle(change)
+    }
+}
+
 impl Known {
     /// Whether the token counts at `now`.
     pub(in super::super) fn check(&self, now: i64) -> Result<(), Error> {
@@ -133,12 +139,14 @@ fn read(store: &Connection, token: &str) -> Result<Option<Known>, rusqlite::Erro
 
 /// `/cgi-bin/token`: a new token; the one before counts five minutes more, or to its end if that comes first.
 pub(in super::super) async fn issue(shared: &Shared, appid: String) -> Result<Issued, Error> {
-    let now = shared.clock().of(&appid).unix_seconds();
+    let (now, ids) = (shared.clock().of(&appid).unix_seconds(), shared.ids().of(&appid));
     let kept = shared.store().memory::<Kept>();
-    let token = if let Some(token) = kept.runs.next(&appid, now) {
+    // What a seed gives does not depend on how fast it is asked for.
+    let next = if ids.is_seeded() { None } else { kept.runs.next(&appid, now) };
+    let token = if let Some(token) = next {
         token
     } else {
-        let draws = shared.ids().of(&appid).fork();
+        let draws = ids.fork();
         shared.store().change(Issue { shared: shared.clone(), kept, now, draws, appid }).await?.into_token()
     };
     Ok(Issued { token, expires_in: LIFE })
@@ -238,7 +246,8 @@ impl Change for Issue {
             let (end, mut superseded) = (now + OVERLAP, Superseded::default());
             match before.map(|before| &found[before]) {
                 Some((Place::Run(run, _), _)) => {
-                    if let Some(number) = runs[*run].take(*now) {
+                    let number = if draws.is_seeded() { None } else { runs[*run].take(*now) };
+                    if let Some(number) = number {
                         found.push((Place::Run(*run, number), superseded));
                         continue;
                     }
@@ -250,8 +259,7 @@ impl Change for Issue {
                     superseded.stems = kept.runs.supersede(connection, appid, *now, end)?;
                 }
             }
-            let tokens = kept.runs.count(appid, *now, changes.len());
-            // What a seed gives does not depend on how fast it is asked for.
+            let tokens = kept.runs.count(connection, appid, *now, changes.len())?;
             let place = if let Some(tokens) = tokens.filter(|_| !draws.is_seeded()) {
                 runs.push(Run::draw(*draws, appid, *now, tokens, &kept.gathering));
                 Place::Run(runs.len() - 1, 0)
@@ -275,12 +283,18 @@ impl Change for Issue {
     }
 
     fn made(changes: &[Self], outcomes: &[Outcome<Self>]) {
-        let kept = &changes[0].kept;
+        // What was kept when the first of them came may be forgotten by now: nothing goes on from it, and what is kept
+        // since may be from before the change.
+        let (kept, since) = (&changes[0].kept, changes[0].shared.store().memory::<Kept>());
         for plain in outcomes.iter().flatten() {
             match plain {
-                Plain::Single(given) => given.note(kept),
+                Plain::Single(given) => {
+                    given.note(kept);
+                    given.superseded.note(&since);
+                }
                 Plain::Numbered(run, 0, superseded) => {
                     superseded.note(kept);
+                    superseded.note(&since);
                     kept.runs.begin(run);
                 }
                 Plain::Numbered(..) => {}

@@ -1,8 +1,8 @@
 //! Tokens of an account that asks for many within a second: a run of numbered ones, which is one row.
 //!
 //! A row says how many the run may have, so that most of them are given without the store. Each is made of the row's secret
-//! and its number, and can be told from any that is made up. How many were given is written when the run ends; of one
-//! that was cut short by a sudden end each token may have been the last, and counts like it.
+//! and its number, and can be told from any that is made up. How many were given is written when the run ends, and before
+//! memory is emptied; of a run that was cut short by a sudden end each token may have been the last, and counts like it.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -24,7 +24,7 @@ use crate::signing::hmac_sha256;
 const SINGLE: u32 = 8;
 /// Tokens in a run, about, at most.
 const LONG: u32 = 4096;
-/// Accounts whose last second is remembered, about.
+/// Accounts whose last second is remembered.
 const ACCOUNTS: usize = 1024;
 
 /// Characters of what all tokens of a run have in common, their stem, before the rest: two digits and `_`.
@@ -125,7 +125,15 @@ impl Drawn for Run {
 /// Runs that were begun or looked for of late, and how fast accounts ask.
 pub(super) struct Runs {
     known: Recent<Arc<Run>>,
-    paces: Mutex<HashMap<String, Pace>>,
+    paces: Mutex<Paces>,
+}
+
+/// What accounts were given in their last seconds.
+#[derive(Default)]
+struct Paces {
+    accounts: HashMap<String, Pace>,
+    /// Whether there are no more runs: all this is about to be forgotten.
+    are_over: bool,
 }
 
 /// What an account was given in its last second.
@@ -139,6 +147,8 @@ struct Pace {
 struct Open {
     run: Arc<Run>,
     given: u32,
+    /// Whether there are no more: the row is about to say so.
+    is_over: bool,
 }
 
 impl Default for Runs {
@@ -147,13 +157,26 @@ impl Default for Runs {
     }
 }
 
+impl Open {
+    /// Writes how many there were.
+    fn settle(&self, change: &Connection) -> Result<(), rusqlite::Error> {
+        let settle = "UPDATE wechat_token_runs SET tokens = ?1, last = ?1 - 1 WHERE stem = ?2";
+        change.prepare_cached(settle)?.execute((self.given, &self.run.stem))?;
+        Ok(())
+    }
+}
+
 impl Runs {
     /// The next token of the account's run, if there is one at `now`.
     pub(super) fn next(&self, appid: &str, now: i64) -> Option<String> {
         let (run, number) = {
             let mut paces = locked(&self.paces);
-            let pace = paces.get_mut(appid)?;
-            let open = pace.open.as_mut().filter(|open| open.run.issued_at == now && open.given < open.run.tokens)?;
+            let is_over = paces.are_over;
+            let pace = paces.accounts.get_mut(appid)?;
+            let open = pace.open.as_mut().filter(|open| !(open.is_over || is_over))?;
+            if open.run.issued_at != now || open.given >= open.run.tokens {
+                return None;
+            }
             open.given += 1;
             pace.tokens += 1;
             (Arc::clone(&open.run), open.given - 1)
@@ -163,26 +186,38 @@ impl Runs {
 
     /// Counts a token that the account is to be given at `now`, beside so many others at most. How many a run is to have
     /// that it begins; `None` where it has a row of its own.
-    pub(super) fn count(&self, appid: &str, now: i64, others: usize) -> Option<u32> {
+    pub(super) fn count(
+        &self,
+        change: &Connection,
+        appid: &str,
+        now: i64,
+        others: usize,
+    ) -> Result<Option<u32>, rusqlite::Error> {
         let mut paces = locked(&self.paces);
-        if paces.len() >= ACCOUNTS && !paces.contains_key(appid) {
-            paces.retain(|_, pace| pace.second == now || pace.open.is_some() && pace.second + LIFE > now);
+        if paces.accounts.len() >= ACCOUNTS && !paces.accounts.contains_key(appid) {
+            for open in std::mem::take(&mut paces.accounts).into_values().filter_map(|pace| pace.open) {
+                open.settle(change)?;
+                self.known.forget(&open.run.stem);
+            }
         }
-        let pace = paces.entry(appid.to_owned()).or_insert(Pace { second: now, tokens: 0, open: None });
+        let is_over = paces.are_over;
+        let pace = paces.accounts.entry(appid.to_owned()).or_insert(Pace { second: now, tokens: 0, open: None });
         if pace.second != now {
             (pace.second, pace.tokens) = (now, 0);
         }
         pace.tokens += 1;
-        (pace.tokens > SINGLE).then(|| pace.tokens.min(LONG) + others as u32)
+        Ok((pace.tokens > SINGLE && !is_over).then(|| pace.tokens.min(LONG) + others as u32))
     }
 
     /// Goes on with `run`, which is in the store; or knows it, if it has ended already.
     pub(super) fn begin(&self, run: &Arc<Run>) {
         self.known.change(&run.stem, Arc::clone(run));
+        let mut paces = locked(&self.paces);
+        let is_over = paces.are_over;
         if run.superseded_at.is_none()
-            && let Some(pace) = locked(&self.paces).get_mut(&run.appid)
+            && let Some(pace) = paces.accounts.get_mut(&run.appid)
         {
-            pace.open = Some(Open { run: Arc::clone(run), given: run.given });
+            pace.open = Some(Open { run: Arc::clone(run), given: run.given, is_over });
         }
     }
 
@@ -194,19 +229,31 @@ impl Runs {
         now: i64,
         end: i64,
     ) -> Result<Vec<String>, rusqlite::Error> {
-        let open = locked(&self.paces).get_mut(appid).and_then(|pace| pace.open.take());
         let mut current = change.prepare_cached(
             "SELECT stem FROM wechat_token_runs WHERE appid = ?1 AND issued_at > ?2 AND superseded_at IS NULL",
         )?;
-        let stems = current.query_map((appid, now - LIFE), |row| row.get(0))?.collect::<Result<Vec<String>, _>>()?;
-        let mut supersede = change.prepare_cached(
-            "UPDATE wechat_token_runs SET superseded_at = ?1, tokens = ifnull(?2, tokens), last = ?2 - 1 WHERE stem = ?3",
-        )?;
+        let mut stems =
+            current.query_map((appid, now - LIFE), |row| row.get(0))?.collect::<Result<Vec<String>, _>>()?;
+        let mut supersede = change.prepare_cached("UPDATE wechat_token_runs SET superseded_at = ?1 WHERE stem = ?2")?;
         for stem in &stems {
-            let given = open.as_ref().filter(|open| open.run.stem == *stem).map(|open| open.given);
-            supersede.execute((end, given, stem))?;
+            supersede.execute((end, stem))?;
+        }
+        // One that has run out is not current any more, and still has to say which token was its last.
+        if let Some(pace) = locked(&self.paces).accounts.get_mut(appid)
+            && let Some(open) = &mut pace.open
+        {
+            open.is_over = true;
+            open.settle(change)?;
+            stems.push(open.run.stem.clone());
         }
         Ok(stems)
+    }
+
+    /// Writes how many tokens of each run were given; there are no more.
+    pub(super) fn settle(&self, change: &Connection) -> Result<(), rusqlite::Error> {
+        let mut paces = locked(&self.paces);
+        paces.are_over = true;
+        paces.accounts.values().filter_map(|pace| pace.open.as_ref()).try_for_each(|open| open.settle(change))
     }
 
     /// Runs are others in the store.
@@ -236,14 +283,14 @@ impl Runs {
         let number = run.number(token)?;
         let given = || {
             let paces = locked(&self.paces);
-            let open = paces.get(&run.appid)?.open.as_ref()?;
+            let open = paces.accounts.get(&run.appid)?.open.as_ref()?;
             (open.run.stem == run.stem).then_some(open.given - 1)
         };
         let last = run.last.or_else(given);
         // Whoever was not the last was followed within the same second.
-        let superseded_at =
-            if last.is_some_and(|last| number < last) { Some(run.issued_at + OVERLAP) } else { run.superseded_at };
-        Some(Known { appid: run.appid.clone(), expires_at: run.issued_at + LIFE, superseded_at })
+        let is_followed = last.is_some_and(|last| number < last);
+        let superseded_at = if is_followed { Some(run.issued_at.saturating_add(OVERLAP)) } else { run.superseded_at };
+        Some(Known { appid: run.appid.clone(), expires_at: run.issued_at.saturating_add(LIFE), superseded_at })
     }
 }
 
@@ -260,4 +307,45 @@ pub(super) fn read(store: &Connection, token: &str) -> Result<Option<Run>, rusql
         "SELECT stem, key, appid, issued_at, tokens, last, superseded_at FROM wechat_token_runs WHERE stem = ?1",
     )?;
     query.query_row([stem], Run::from_row).optional()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::providers::wechat::store::MIGRATIONS;
+    use crate::store::{self, Store};
+
+    #[tokio::test]
+    async fn many_accounts_leave_no_more_behind_than_some() {
+        let store = Store::in_memory(MIGRATIONS).await.expect("a store");
+        let left = store.run(|connection| -> Result<_, store::Error> {
+            let (runs, draws, mut all) = (Runs::default(), Ids::system().fork(), Vec::new());
+            for account in 0..3 * ACCOUNTS {
+                let appid = format!("wx{account}");
+                let tokens = (0..=SINGLE).find_map(|_| runs.count(connection, &appid, 1, 0).transpose());
+                let mut run = [Run::draw(draws, &appid, 1, tokens.expect("a run")?, &Gathering::default())];
+                super::super::insert(connection, &mut run)?;
+                runs.begin(&Arc::new(run[0].clone()));
+                all.push(runs.next(&appid, 1).expect("a token"));
+            }
+            assert!(locked(&runs.paces).accounts.len() <= ACCOUNTS);
+            // Of those that were left behind the rows say what was given.
+            let mut query =
+                connection.prepare("SELECT count(*) FROM wechat_token_runs WHERE last = 1 AND tokens = 2")?;
+            let settled: u32 = query.query_row((), |row| row.get(0))?;
+            assert_eq!(settled as usize, 2 * ACCOUNTS);
+            let run = read(connection, &all[0])?.expect("a row");
+            Ok((runs.look_up(&run, &all[0]).map(|known| known.appid), runs.look_up(&run, &all[1]).is_some()))
+        });
+        assert_eq!(left.await.expect("done"), (Some("wx0".to_owned()), false));
+    }
+
+    #[test]
+    fn what_a_state_says_may_be_anything() {
+        let (runs, draws) = (Runs::default(), Ids::system().fork());
+        let mut run = Run::draw(draws, "a", i64::MAX, u32::MAX, &Gathering::default());
+        run.last = Some(u32::MAX);
+        let known = runs.look_up(&run, &run.token(7)).expect("it is one");
+        assert_eq!((known.expires_at, known.superseded_at), (i64::MAX, Some(i64::MAX)));
+    }
 }

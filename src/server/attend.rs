@@ -87,8 +87,8 @@ pub(super) fn attend(routes: Router, attendant: Attendant) -> Router {
 }
 
 impl Attendant {
-    /// The answer of `route`, or the vendor's own where it fails. Put together of futures that hold nothing twice, as an
-    /// `async` block does: it is made for every request.
+    /// The answer of `route`, or the vendor's own where it fails. Put together of futures: an `async` block would hold what
+    /// it is given a second time while it awaits it, and this is made for every request.
     fn answer(self: Arc<Self>, request: Request, route: CatchPanic<Route, Self>) -> impl Future<Output = Response> {
         let (parts, body) = request.into_parts();
         let started = parts.extensions.get().map_or_else(Instant::now, |Started(started)| *started);

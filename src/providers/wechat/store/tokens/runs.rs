@@ -340,6 +340,24 @@ mod tests {
         assert_eq!(left.await.expect("done"), (Some("wx0".to_owned()), false));
     }
 
+    #[tokio::test]
+    async fn nothing_goes_on_from_what_is_about_to_be_forgotten() {
+        let store = Store::in_memory(MIGRATIONS).await.expect("a store");
+        let given = store.run(|connection| -> Result<_, store::Error> {
+            let (runs, draws) = (Runs::default(), Ids::system().fork());
+            let begin = || {
+                runs.begin(&Arc::new(Run::draw(draws, "a", 1, 9, &Gathering::default())));
+                runs.next("a", 1).is_some()
+            };
+            let count = || Ok::<_, store::Error>((0..=SINGLE).map(|_| runs.count(connection, "a", 1, 0)).last());
+            let before = (count()?.transpose()?.flatten().is_some(), begin(), runs.next("a", 1).is_some());
+            runs.settle(connection)?;
+            let next = runs.next("a", 1).is_some();
+            Ok((before, (count()?.transpose()?.flatten().is_some(), begin(), next)))
+        });
+        assert_eq!(given.await.expect("done"), ((true, true, true), (false, false, false)));
+    }
+
     #[test]
     fn what_a_state_says_may_be_anything() {
         let (runs, draws) = (Runs::default(), Ids::system().fork());

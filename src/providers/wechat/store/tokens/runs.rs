@@ -44,7 +44,7 @@ pub(super) struct Run {
     appid: String,
     issued_at: i64,
     /// How many there may be.
-    tokens: u32,
+    size: u32,
     /// How many were given together with the row; nobody knows of one that was read.
     given: u32,
     /// The number of the last one, once that is known.
@@ -55,11 +55,11 @@ pub(super) struct Run {
 
 impl Run {
     /// A run of so many tokens, the first of which is given.
-    pub(super) fn draw(draws: Fork, appid: &str, now: i64, tokens: u32, gathering: &Gathering) -> Self {
+    pub(super) fn draw(draws: Fork, appid: &str, now: i64, size: u32, gathering: &Gathering) -> Self {
         let ids = draws.ids();
         let (mut stem, key, appid) = (draw(&ids, STEM), ids.text(CODE, URL_SAFE), appid.to_owned());
         gathering.take_in(&ids, &mut stem, PREFIX);
-        Self { ids, stem, key, appid, issued_at: now, tokens, given: 1, last: None, superseded_at: None }
+        Self { ids, stem, key, appid, issued_at: now, size, given: 1, last: None, superseded_at: None }
     }
 
     /// The token of a number.
@@ -82,28 +82,28 @@ impl Run {
         for digit in digits {
             number = number << 6 | URL_SAFE.iter().position(|known| known == digit)? as u32;
         }
-        (number < self.tokens && equal(self.token(number).as_bytes(), token.as_bytes())).then_some(number)
+        (number < self.size && equal(self.token(number).as_bytes(), token.as_bytes())).then_some(number)
     }
 
     /// The number of the next token, if there is one at `now`.
     pub(super) fn take(&mut self, now: i64) -> Option<u32> {
-        let number = (self.issued_at == now && self.given < self.tokens).then_some(self.given)?;
+        let number = (self.issued_at == now && self.given < self.size).then_some(self.given)?;
         self.given += 1;
         Some(number)
     }
 
     /// There are no more tokens than were given, and the last one stops to count at `end`.
     pub(super) fn close(&mut self, end: i64) {
-        (self.tokens, self.last, self.superseded_at) = (self.given, Some(self.given - 1), Some(end));
+        (self.size, self.last, self.superseded_at) = (self.given, Some(self.given - 1), Some(end));
     }
 
     fn from_row(row: &Row<'_>) -> Result<Self, rusqlite::Error> {
         let (stem, key, appid, issued_at) = (row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?);
-        let (tokens, last, superseded_at): (i64, Option<i64>, _) = (row.get(4)?, row.get(5)?, row.get(6)?);
+        let (size, last, superseded_at): (i64, Option<i64>, _) = (row.get(4)?, row.get(5)?, row.get(6)?);
         // A state that was written by hand may have any numbers.
         let number = |number: i64| u32::try_from(number).ok();
-        let (tokens, last) = (number(tokens).unwrap_or_default(), last.and_then(number));
-        Ok(Self { ids: Ids::system(), stem, key, appid, issued_at, tokens, given: 0, last, superseded_at })
+        let (size, last) = (number(size).unwrap_or_default(), last.and_then(number));
+        Ok(Self { ids: Ids::system(), stem, key, appid, issued_at, size, given: 0, last, superseded_at })
     }
 }
 
@@ -113,8 +113,8 @@ impl Drawn for Run {
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
 
     fn insert(&self, statement: &mut CachedStatement<'_>) -> Result<usize, rusqlite::Error> {
-        let Self { stem, key, appid, issued_at, tokens, last, superseded_at, .. } = self;
-        statement.execute(params![stem, key, appid, issued_at, tokens, last, superseded_at])
+        let Self { stem, key, appid, issued_at, size, last, superseded_at, .. } = self;
+        statement.execute(params![stem, key, appid, issued_at, size, last, superseded_at])
     }
 
     fn draw_again(&mut self) {
@@ -174,7 +174,7 @@ impl Runs {
             let is_over = paces.are_over;
             let pace = paces.accounts.get_mut(appid)?;
             let open = pace.open.as_mut().filter(|open| !(open.is_over || is_over))?;
-            if open.run.issued_at != now || open.given >= open.run.tokens {
+            if open.run.issued_at != now || open.given >= open.run.size {
                 return None;
             }
             open.given += 1;

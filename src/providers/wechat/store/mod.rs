@@ -119,8 +119,8 @@ const RUNS: Migration = Migration {
             key TEXT NOT NULL,
             appid TEXT NOT NULL,
             issued_at BIGINT NOT NULL,
-            tokens BIGINT NOT NULL,
-            last BIGINT,
+            size BIGINT NOT NULL,
+            given BIGINT NOT NULL,
             superseded_at BIGINT
         ) WITHOUT ROWID;
         CREATE INDEX wechat_token_runs_current ON wechat_token_runs (appid, issued_at) WHERE superseded_at IS NULL;
@@ -151,8 +151,8 @@ pub(super) const TABLES: &[Table] = {
                 Column("stem", Text),
                 Column("key", Text),
                 Column("issued_at", Integer),
-                Column("tokens", Integer),
-                Column("last", OptionalInteger),
+                Column("size", Integer),
+                Column("given", Integer),
                 Column("superseded_at", OptionalInteger),
             ],
         },

@@ -102,8 +102,7 @@ pub(in super::super) async fn find(shared: &Shared, token: &str) -> Result<Optio
     let kept = shared.store().memory::<Kept>();
     // One that ended long ago may be forgotten by the store.
     let remembered = |known: &Known| known.expires_at >= shared.clock().of(&known.appid).unix_seconds() - MEMORY;
-    let of_run = || kept.runs.get(token).and_then(|run| kept.runs.look_up(&run, token));
-    if let Some(known) = kept.known.get(token).or_else(of_run).filter(remembered) {
+    if let Some(known) = kept.known.get(token).or_else(|| kept.runs.get(token)).filter(remembered) {
         return Ok(Some(known));
     }
     let moments = (kept.known.moment(), kept.runs.moment());
@@ -118,11 +117,7 @@ pub(in super::super) async fn find(shared: &Shared, token: &str) -> Result<Optio
             kept.known.keep(moments.0, token, known.clone());
             Some(known)
         }
-        (None, Some(run)) => {
-            let run = Arc::new(run);
-            kept.runs.keep(moments.1, &run);
-            kept.runs.look_up(&run, token)
-        }
+        (None, Some(run)) => kept.runs.keep(moments.1, run, token),
         (None, None) => None,
     })
 }
@@ -524,7 +519,7 @@ mod tests {
                 let ended = MEMORY + i64::from(number % 2 == 0);
                 let add = "INSERT INTO wechat_tokens VALUES (?1, 'a', 'plain', 0, 0, ?2, NULL)";
                 connection.execute(add, (draw(&ids, LENGTH), 2_000_000 - ended))?;
-                let add = "INSERT INTO wechat_token_runs VALUES (?1, 'k', 'a', ?2, 9, NULL, NULL)";
+                let add = "INSERT INTO wechat_token_runs VALUES (?1, 'k', 'a', ?2, 9, 9, NULL)";
                 connection.execute(add, (draw(&ids, 20), 2_000_000 - ended - LIFE))?;
             }
             for part in 0..DIGITS.1 as usize {

@@ -2,7 +2,7 @@
 //!
 //! A row says how many the run may have, so that most of them are given without the store. Each is made of the row's secret
 //! and its number, and can be told from any that is made up. How many were given is written when the run ends, and before
-//! memory is emptied; of a run that was cut short by a sudden end each token may have been the last, and counts like it.
+//! memory is emptied; where a sudden end cut a run short, each token of which no later one is known counts like the last.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -45,10 +45,8 @@ pub(super) struct Run {
     issued_at: i64,
     /// How many there may be.
     size: u32,
-    /// How many were given together with the row; nobody knows of one that was read.
+    /// How many were given for certain.
     given: u32,
-    /// The number of the last one, once that is known.
-    last: Option<u32>,
     /// When the last one stops to count, once that is known.
     superseded_at: Option<i64>,
 }
@@ -59,7 +57,7 @@ impl Run {
         let ids = draws.ids();
         let (mut stem, key, appid) = (draw(&ids, STEM), ids.text(CODE, URL_SAFE), appid.to_owned());
         gathering.take_in(&ids, &mut stem, PREFIX);
-        Self { ids, stem, key, appid, issued_at: now, size, given: 1, last: None, superseded_at: None }
+        Self { ids, stem, key, appid, issued_at: now, size, given: 1, superseded_at: None }
     }
 
     /// The token of a number.
@@ -94,27 +92,26 @@ impl Run {
 
     /// There are no more tokens than were given, and the last one stops to count at `end`.
     pub(super) fn close(&mut self, end: i64) {
-        (self.size, self.last, self.superseded_at) = (self.given, Some(self.given - 1), Some(end));
+        (self.size, self.superseded_at) = (self.given, Some(end));
     }
 
     fn from_row(row: &Row<'_>) -> Result<Self, rusqlite::Error> {
         let (stem, key, appid, issued_at) = (row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?);
-        let (size, last, superseded_at): (i64, Option<i64>, _) = (row.get(4)?, row.get(5)?, row.get(6)?);
+        let (size, given, superseded_at): (i64, i64, _) = (row.get(4)?, row.get(5)?, row.get(6)?);
         // A state that was written by hand may have any numbers.
-        let number = |number: i64| u32::try_from(number).ok();
-        let (size, last) = (number(size).unwrap_or_default(), last.and_then(number));
-        Ok(Self { ids: Ids::system(), stem, key, appid, issued_at, size, given: 0, last, superseded_at })
+        let [size, given] = [size, given].map(|count| u32::try_from(count).unwrap_or_default());
+        Ok(Self { ids: Ids::system(), stem, key, appid, issued_at, size, given, superseded_at })
     }
 }
 
 impl Drawn for Run {
     const INSERT: &'static str =
-        "INSERT INTO wechat_token_runs (stem, key, appid, issued_at, tokens, last, superseded_at)
+        "INSERT INTO wechat_token_runs (stem, key, appid, issued_at, size, given, superseded_at)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
 
     fn insert(&self, statement: &mut CachedStatement<'_>) -> Result<usize, rusqlite::Error> {
-        let Self { stem, key, appid, issued_at, size, last, superseded_at, .. } = self;
-        statement.execute(params![stem, key, appid, issued_at, size, last, superseded_at])
+        let Self { stem, key, appid, issued_at, size, given, superseded_at, .. } = self;
+        statement.execute(params![stem, key, appid, issued_at, size, given, superseded_at])
     }
 
     fn draw_again(&mut self) {
@@ -160,7 +157,7 @@ impl Default for Runs {
 impl Open {
     /// Writes how many there were.
     fn settle(&self, change: &Connection) -> Result<(), rusqlite::Error> {
-        let settle = "UPDATE wechat_token_runs SET tokens = ?1, last = ?1 - 1 WHERE stem = ?2";
+        let settle = "UPDATE wechat_token_runs SET size = ?1, given = ?1 WHERE stem = ?2";
         change.prepare_cached(settle)?.execute((self.given, &self.run.stem))?;
         Ok(())
     }
@@ -213,11 +210,10 @@ impl Runs {
     pub(super) fn begin(&self, run: &Arc<Run>) {
         self.known.change(&run.stem, Arc::clone(run));
         let mut paces = locked(&self.paces);
-        let is_over = paces.are_over;
         if run.superseded_at.is_none()
             && let Some(pace) = paces.accounts.get_mut(&run.appid)
         {
-            pace.open = Some(Open { run: Arc::clone(run), given: run.given, is_over });
+            pace.open = Some(Open { run: Arc::clone(run), given: run.given, is_over: false });
         }
     }
 
@@ -263,32 +259,32 @@ impl Runs {
         }
     }
 
+    /// What is known of a token of a run that is kept.
+    pub(super) fn get(&self, token: &str) -> Option<Known> {
+        self.look_up(&*self.known.get(&stem(token)?)?, token)
+    }
+
     /// The moment before a reading.
     pub(super) fn moment(&self) -> Moment {
         self.known.moment()
     }
 
-    /// Keeps a run that was read after `moment`.
-    pub(super) fn keep(&self, moment: Moment, run: &Arc<Run>) {
-        self.known.keep(moment, &run.stem, Arc::clone(run));
-    }
-
-    /// The run that `token` may be of, if it is kept.
-    pub(super) fn get(&self, token: &str) -> Option<Arc<Run>> {
-        self.known.get(&stem(token)?)
+    /// Keeps a run that was read after `moment`, and gives what is known of `token`, which has its stem.
+    pub(super) fn keep(&self, moment: Moment, run: Run, token: &str) -> Option<Known> {
+        let known = self.look_up(&run, token);
+        let stem = run.stem.clone();
+        self.known.keep(moment, &stem, Arc::new(run));
+        known
     }
 
     /// What is known of `token`, which has the stem of `run`; `None` where it was never given.
-    pub(super) fn look_up(&self, run: &Run, token: &str) -> Option<Known> {
+    fn look_up(&self, run: &Run, token: &str) -> Option<Known> {
         let number = run.number(token)?;
-        let given = || {
-            let paces = locked(&self.paces);
-            let open = paces.accounts.get(&run.appid)?.open.as_ref()?;
-            (open.run.stem == run.stem).then_some(open.given - 1)
-        };
-        let last = run.last.or_else(given);
+        let paces = locked(&self.paces);
+        let open = paces.accounts.get(&run.appid).and_then(|pace| pace.open.as_ref());
+        let given = open.filter(|open| open.run.stem == run.stem).map_or(run.given, |open| open.given);
         // Whoever was not the last was followed within the same second.
-        let is_followed = last.is_some_and(|last| number < last);
+        let is_followed = number + 1 < given;
         let superseded_at = if is_followed { Some(run.issued_at.saturating_add(OVERLAP)) } else { run.superseded_at };
         Some(Known { appid: run.appid.clone(), expires_at: run.issued_at.saturating_add(LIFE), superseded_at })
     }
@@ -304,7 +300,7 @@ fn stem(token: &str) -> Option<String> {
 pub(super) fn read(store: &Connection, token: &str) -> Result<Option<Run>, rusqlite::Error> {
     let Some(stem) = stem(token) else { return Ok(None) };
     let mut query = store.prepare_cached(
-        "SELECT stem, key, appid, issued_at, tokens, last, superseded_at FROM wechat_token_runs WHERE stem = ?1",
+        "SELECT stem, key, appid, issued_at, size, given, superseded_at FROM wechat_token_runs WHERE stem = ?1",
     )?;
     query.query_row([stem], Run::from_row).optional()
 }
@@ -331,7 +327,7 @@ mod tests {
             assert!(locked(&runs.paces).accounts.len() <= ACCOUNTS);
             // Of those that were left behind the rows say what was given.
             let mut query =
-                connection.prepare("SELECT count(*) FROM wechat_token_runs WHERE last = 1 AND tokens = 2")?;
+                connection.prepare("SELECT count(*) FROM wechat_token_runs WHERE size = 2 AND given = 2")?;
             let settled: u32 = query.query_row((), |row| row.get(0))?;
             assert_eq!(settled as usize, 2 * ACCOUNTS);
             let run = read(connection, &all[0])?.expect("a row");
@@ -362,7 +358,7 @@ mod tests {
     fn what_a_state_says_may_be_anything() {
         let (runs, draws) = (Runs::default(), Ids::system().fork());
         let mut run = Run::draw(draws, "a", i64::MAX, u32::MAX, &Gathering::default());
-        run.last = Some(u32::MAX);
+        run.given = u32::MAX;
         let known = runs.look_up(&run, &run.token(7)).expect("it is one");
         assert_eq!((known.expires_at, known.superseded_at), (i64::MAX, Some(i64::MAX)));
     }

@@ -222,6 +222,18 @@ mod tests {
     }
 
     #[test]
+    fn a_body_goes_along_with_its_head_as_far_as_it_is_here() {
+        let head = b"POST / HTTP/1.1\r\nContent-Length: 4\r\n\r\n";
+        for (here, goes_along) in [("", ""), ("ab", "ab"), ("abcd", "abcd"), ("abcdGET / HTTP/1.1\r\n\r\n", "abcd")] {
+            let mut framing = Framing::default();
+            framing.incoming().extend_from_slice(&[head, here.as_bytes()].concat());
+            assert_eq!(framing.release(), Ok(Need::Nothing));
+            assert_eq!(framing.released(), [head, goes_along.as_bytes()].concat(), "{here}");
+            assert_eq!(framing.is_amid_body(), goes_along.len() < 4, "{here}");
+        }
+    }
+
+    #[test]
     fn a_broken_chunk_ends_everything() {
         let (_, end) = released(&[b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"]);
         assert_eq!(end, Err(Trouble::BrokenBody));

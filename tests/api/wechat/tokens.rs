@@ -1,6 +1,7 @@
 //! Tokens from their issue to their end.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 
 use axum::http::{Method, StatusCode};
 use qrstack::intake::Peer;
@@ -14,6 +15,11 @@ use crate::support::{Answer, NOW, Server, request};
 async fn standing(server: &Server, token: &str) -> i64 {
     let body = r#"{"action_name":"QR_SCENE","action_info":{}}"#;
     errcode(&post(server, &format!("/cgi-bin/qrcode/create?access_token={token}"), body).await)
+}
+
+/// The store in a folder.
+async fn open(folder: &Path) -> Store {
+    Store::open(folder, &migrations(), Access::Alone).await.expect("opened")
 }
 
 fn token_of(answer: &Answer) -> String {
@@ -176,12 +182,11 @@ async fn a_fixed_token_never_expires() {
 #[tokio::test]
 async fn tokens_survive_a_restart() {
     let folder = tempfile::tempdir().expect("a folder");
-    let open = async || Store::open(folder.path(), &migrations(), Access::Alone).await.expect("opened");
     let (plain, kept) = {
-        let server = Server::on(config(&[]), open().await);
+        let server = Server::on(config(&[]), open(folder.path()).await);
         (fresh(&server).await, token_of(&stable(&server, false).await))
     };
-    let server = Server::on(config(&[]), open().await);
+    let server = Server::on(config(&[]), open(folder.path()).await);
     assert_eq!(standing(&server, &plain).await, 0);
     assert_eq!(token_of(&stable(&server, false).await), kept);
     fresh(&server).await;
@@ -192,7 +197,7 @@ async fn tokens_survive_a_restart() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn refreshes_at_once_give_one_token() {
     let folder = tempfile::tempdir().expect("a folder");
-    let store = Store::open(folder.path(), &migrations(), Access::Alone).await.expect("opened");
+    let store = open(folder.path()).await;
     let server = std::sync::Arc::new(Server::on(config(&[]), store));
     for (force, at) in [(false, NOW), (true, NOW + 60)] {
         server.clock.set(at);
@@ -320,12 +325,11 @@ async fn a_token_that_was_never_given_is_told_from_its_neighbours() {
 #[tokio::test]
 async fn tokens_of_a_busy_second_survive_a_restart() {
     let folder = tempfile::tempdir().expect("a folder");
-    let open = async || Store::open(folder.path(), &migrations(), Access::Alone).await.expect("opened");
     let given = {
-        let server = unseeded(open().await);
+        let server = unseeded(open(folder.path()).await);
         many(&server, 100).await
     };
-    let server = unseeded(open().await);
+    let server = unseeded(open(folder.path()).await);
     assert_eq!(standings(&server, &given).await, [0; 100]);
     server.clock.set(NOW + 1);
     let newest = fresh(&server).await;
@@ -387,14 +391,13 @@ async fn tokens_of_a_busy_second_end_like_others_where_memory_was_emptied() {
 #[tokio::test]
 async fn tokens_of_a_busy_second_end_like_others_after_a_stop() {
     let folder = tempfile::tempdir().expect("a folder");
-    let open = async || Store::open(folder.path(), &migrations(), Access::Alone).await.expect("opened");
     let given = {
-        let server = unseeded(open().await);
+        let server = unseeded(open(folder.path()).await);
         let given = many(&server, 20).await;
         server.shared().store().close().await;
         given
     };
-    check_end(&unseeded(open().await), &given, NOW).await;
+    check_end(&unseeded(open(folder.path()).await), &given, NOW).await;
 }
 
 #[tokio::test]
@@ -433,7 +436,7 @@ async fn a_seed_gives_the_same_tokens_however_fast_they_are_asked_for() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn many_callers_at_once_get_a_token_each() {
     let folder = tempfile::tempdir().expect("a folder");
-    let store = Store::open(folder.path(), &migrations(), Access::Alone).await.expect("opened");
+    let store = open(folder.path()).await;
     let server = std::sync::Arc::new(unseeded(store));
     let callers: Vec<_> = (0..40)
         .map(|_| {

@@ -169,7 +169,7 @@ struct Issue {
     appid: String,
 }
 
-/// A token that was made, and those that it supersedes.
+/// A stable token that was made, and those that it supersedes.
 struct Given {
     row: Row,
     superseded: Superseded,
@@ -192,29 +192,25 @@ impl Superseded {
     }
 }
 
-impl Given {
-    /// Brings what is kept in memory up to date.
-    fn note(&self, kept: &Kept) {
-        self.superseded.note(kept);
-        let Row { token, appid, expires_at, superseded_at, .. } = &self.row;
-        let known = Known { appid: appid.clone(), expires_at: *expires_at, superseded_at: *superseded_at };
-        kept.known.change(token, known);
-    }
+/// A plain token that was given, and those that it supersedes.
+struct Plain {
+    from: Source,
+    superseded: Superseded,
 }
 
-/// A plain token that was given.
-enum Plain {
+/// Where a plain token comes from.
+enum Source {
     /// It has a row of its own.
-    Single(Given),
+    Row(Row),
     /// The one of this number of a run that was begun.
-    Numbered(Arc<Run>, u32, Superseded),
+    Run(Arc<Run>, u32),
 }
 
 impl Plain {
     fn into_token(self) -> String {
-        match self {
-            Self::Single(given) => given.row.token,
-            Self::Numbered(run, number, _) => run.token(number),
+        match self.from {
+            Source::Row(row) => row.token,
+            Source::Run(run, number) => run.token(number),
         }
     }
 }
@@ -270,29 +266,27 @@ impl Change for Issue {
         insert(connection, &mut runs)?;
         let runs: Vec<_> = runs.into_iter().map(Arc::new).collect();
         let mut rows = rows.into_iter();
-        let given = found.into_iter().filter_map(|(place, superseded)| match place {
-            Place::Row(_) => rows.next().map(|row| Plain::Single(Given { row, superseded })),
-            Place::Run(run, number) => Some(Plain::Numbered(Arc::clone(&runs[run]), number, superseded)),
+        let given = found.into_iter().filter_map(|(place, superseded)| {
+            let from = match place {
+                Place::Row(_) => Source::Row(rows.next()?),
+                Place::Run(run, number) => Source::Run(Arc::clone(&runs[run]), number),
+            };
+            Some(Ok(Plain { from, superseded }))
         });
-        Ok(given.map(Ok).collect())
+        Ok(given.collect())
     }
 
     fn made(changes: &[Self], outcomes: &[Outcome<Self>]) {
         // What was kept when the first of them came may be forgotten by now: nothing goes on from it, and what is kept
         // since may be from before the change.
         let (kept, since) = (&changes[0].kept, changes[0].shared.store().memory::<Kept>());
-        for plain in outcomes.iter().flatten() {
-            match plain {
-                Plain::Single(given) => {
-                    given.note(kept);
-                    given.superseded.note(&since);
-                }
-                Plain::Numbered(run, 0, superseded) => {
-                    superseded.note(kept);
-                    superseded.note(&since);
-                    kept.runs.begin(run);
-                }
-                Plain::Numbered(..) => {}
+        for Plain { from, superseded } in outcomes.iter().flatten() {
+            superseded.note(kept);
+            superseded.note(&since);
+            match from {
+                Source::Row(row) => row.note(kept),
+                Source::Run(run, 0) => kept.runs.begin(run),
+                Source::Run(..) => {}
             }
         }
     }
@@ -360,7 +354,8 @@ impl Change for Renew {
         let kept = changes[0].shared.store().memory::<Kept>();
         for renewed in outcomes.iter().flatten() {
             if let Renewed::Now(given) = renewed {
-                given.note(&kept);
+                given.superseded.note(&kept);
+                given.row.note(&kept);
                 kept.stable.change(&given.row.appid, given.row.clone().into());
             }
         }
@@ -478,6 +473,13 @@ impl Row {
         let mut token = draw(&ids, LENGTH);
         gathering.take_in(&ids, &mut token, PREFIX);
         Self { ids, token, appid, kind, forced, issued_at: now, expires_at: now + LIFE, superseded_at: None }
+    }
+
+    /// Brings what is kept in memory up to date.
+    fn note(&self, kept: &Kept) {
+        let Self { token, appid, expires_at, superseded_at, .. } = self;
+        let known = Known { appid: appid.clone(), expires_at: *expires_at, superseded_at: *superseded_at };
+        kept.known.change(token, known);
     }
 }
 

@@ -5,18 +5,14 @@ mod scan;
 mod show;
 mod token;
 
-use std::convert::Infallible;
-
 use axum::Router;
-use axum::extract::{FromRequest, Request};
+use axum::extract::{FromRequest, Request, State};
 use axum::http::header::CONNECTION;
 use axum::http::{HeaderValue, Method};
+use axum::middleware::{self, Next};
 use axum::response::Response;
-use axum::routing::{Route, any};
-use futures_util::FutureExt;
+use axum::routing::any;
 use serde_json::Value;
-use tower::layer::layer_fn;
-use tower::{ServiceExt, service_fn};
 
 pub(super) use show::NOT_FOUND;
 
@@ -31,48 +27,40 @@ use crate::shared::{Outcome, Shared};
 const MAX_JSON: usize = 1 << 20;
 
 pub(super) fn routes(shared: Shared) -> Router {
-    let routes = Router::new()
+    Router::new()
         .route(Operation::Token.path(), any(token::token))
         .route(Operation::StableToken.path(), any(token::stable_token))
         .route(Operation::Scan.path(), any(scan::img_qrcode))
         .route(Operation::Create.path(), any(create::qrcode_create))
-        .route(Operation::Show.path(), any(show::showqrcode));
-    in_envelopes(routes, shared.clone()).with_state(shared)
+        .route(Operation::Show.path(), any(show::showqrcode))
+        .layer(middleware::from_fn_with_state(shared.clone(), envelope))
+        .with_state(shared)
 }
 
 pub(super) fn elsewhere(shared: Shared) -> Router {
-    in_envelopes(Router::new().fallback(async || Error::InvalidUrl), shared)
-}
-
-/// Puts the envelope around `routes`.
-fn in_envelopes<S: Clone + Send + Sync + 'static>(routes: Router<S>, shared: Shared) -> Router<S> {
-    routes.layer(layer_fn(move |route: Route| {
-        let shared = shared.clone();
-        service_fn(move |request| envelope(shared.clone(), request, route.clone()).map(Ok::<_, Infallible>))
-    }))
+    Router::new().fallback(async || Error::InvalidUrl).layer(middleware::from_fn_with_state(shared, envelope))
 }
 
 /// Writes the failures, says whose the answer is, and adds `Connection: keep-alive`, which real answers have.
-fn envelope(shared: Shared, mut request: Request, route: Route) -> impl Future<Output = Response> {
+async fn envelope(State(shared): State<Shared>, mut request: Request, next: Next) -> Response {
     let closes = request.headers().get_all(CONNECTION).iter().any(|value| {
         let value = value.to_str().unwrap_or_default();
         value.split(',').any(|option| option.trim().eq_ignore_ascii_case("close"))
     });
     let caller = Caller::default();
     request.extensions_mut().insert(caller.clone());
-    route.oneshot(request).map(move |Ok(mut response)| {
-        let credential = caller.appid();
-        if let Some(error) = response.extensions().get::<Error>().copied() {
-            response = error.answer(&shared, credential.as_deref());
-        }
-        if let Some(outcome) = response.extensions_mut().get_mut::<Outcome>() {
-            outcome.credential = credential;
-        }
-        if !closes {
-            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("keep-alive"));
-        }
-        response
-    })
+    let mut response = next.run(request).await;
+    let credential = caller.appid();
+    if let Some(error) = response.extensions().get::<Error>().copied() {
+        response = error.answer(&shared, credential.as_deref());
+    }
+    if let Some(outcome) = response.extensions_mut().get_mut::<Outcome>() {
+        outcome.credential = credential;
+    }
+    if !closes {
+        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("keep-alive"));
+    }
+    response
 }
 
 /// The fields of a JSON object that was posted.

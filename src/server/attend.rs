@@ -14,8 +14,6 @@ use axum::http::request::Parts;
 use axum::http::{HeaderValue, Method, Response as HttpResponse, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::Route;
-use futures_util::FutureExt;
-use futures_util::future::ready;
 use jiff::Timestamp;
 use tower::layer::layer_fn;
 use tower::{Layer, ServiceExt, service_fn};
@@ -81,38 +79,32 @@ pub(super) fn attend(routes: Router, attendant: Attendant) -> Router {
         // A route is cloned several times a request, and what is around the handler only once.
         let (attendant, route) = (Arc::clone(&attendant), Arc::new(net.layer(route)));
         service_fn(move |request| {
-            Arc::clone(&attendant).answer(request, CatchPanic::clone(&route)).map(Ok::<_, Infallible>)
+            let (attendant, route) = (Arc::clone(&attendant), CatchPanic::clone(&route));
+            async move { Ok::<_, Infallible>(attendant.answer(request, route).await) }
         })
     }))
 }
 
 impl Attendant {
-    /// The answer of `route`, or the vendor's own where it fails. Put together of futures: an `async` block would hold what
-    /// it is given a second time while it awaits it, and this is made for every request.
-    fn answer(self: Arc<Self>, request: Request, route: CatchPanic<Route, Self>) -> impl Future<Output = Response> {
+    /// The answer of `route`, or the vendor's own where it fails.
+    async fn answer(&self, request: Request, route: CatchPanic<Route, Self>) -> Response {
         let (parts, body) = request.into_parts();
         let started = parts.extensions.get().map_or_else(Instant::now, |Started(started)| *started);
         let seen = self.see(&parts, started);
         let wanted = seen.record.is_some().then(|| Kept::part(Bytes::new(), body.is_end_stream()));
         let notes = Notes { body: wanted, ..Notes::default() };
         if self.shared.fetch().sent(&parts.headers) {
-            return ready(self.finish(seen, StatusCode::LOOP_DETECTED.into_response(), notes)).left_future();
+            return self.finish(seen, StatusCode::LOOP_DETECTED.into_response(), notes);
         }
         let until = started + self.shared.config().request_timeout;
         // Whatever is logged on the way says for whom it happened.
         let span = tracing::info_span!("request", provider = self.vendor, operation = seen.operation);
         let answer = route.oneshot(Request::from_parts(parts, body)).instrument(span);
-        let answer = underway::noting(notes, tokio::time::timeout_at(until.into(), answer));
-        let finished = answer.then(move |(answer, notes)| match answer {
-            Ok(Ok(answer)) if notes.fault.is_none() => {
-                ready(self.finish(seen, answer.map(Body::new), notes)).left_future()
-            }
-            Ok(Ok(answer)) => {
-                async move { self.struck(seen, answer.map(Body::new), notes).await }.boxed().right_future()
-            }
-            Err(_) => ready(self.too_slow(seen, notes)).left_future(),
-        });
-        finished.right_future()
+        match underway::noting(notes, tokio::time::timeout_at(until.into(), answer)).await {
+            (Ok(Ok(answer)), notes) if notes.fault.is_none() => self.finish(seen, answer.map(Body::new), notes),
+            (Ok(Ok(answer)), notes) => self.struck(seen, answer.map(Body::new), notes).await,
+            (Err(_), notes) => self.too_slow(seen, notes),
+        }
     }
 
     /// What is to be remembered of a request until it is answered.

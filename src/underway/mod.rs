@@ -10,7 +10,6 @@ mod texts;
 use std::cell::RefCell;
 
 use axum::body::Bytes;
-use futures_util::FutureExt;
 
 pub use kept::Kept;
 pub use texts::Texts;
@@ -40,9 +39,13 @@ pub struct Notes {
 const MAX_TEXT: usize = 1024;
 
 /// Runs `answer`, and gives what was noted meanwhile beside what is in `notes` already.
-pub fn noting<F: Future>(notes: Notes, answer: F) -> impl Future<Output = (F::Output, Notes)> {
-    // Every request is within it: an `async` block would hold `answer` twice, once as what it is given.
-    NOTES.scope(RefCell::new(notes), answer.map(|output| (output, NOTES.with(RefCell::take))))
+pub async fn noting<F: Future>(notes: Notes, answer: F) -> (F::Output, Notes) {
+    NOTES
+        .scope(RefCell::new(notes), async {
+            let output = answer.await;
+            (output, NOTES.with(RefCell::take))
+        })
+        .await
 }
 
 /// Notes what the request is about.

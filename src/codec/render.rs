@@ -35,21 +35,18 @@ pub fn fit(matrix: &Matrix, width_px: u32, quiet_modules: u32, least_quiet_modul
     Layout { module_px: (width_px / with_quiet).max(1), width_px, height_px, widened }
 }
 
-/// A black-and-white picture.
+/// A black-and-white picture, as bands of rows that are all alike: modules are many pixels high.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Bitmap {
     width: u32,
-    height: u32,
-    /// Rows of eight pixels a byte, the leftmost in the highest bit, 1 is white; the last byte of a row is filled with
-    /// ones. This is what a PNG holds.
+    /// One row of each band: eight pixels a byte, the leftmost in the highest bit, 1 is white; the last byte of a row is
+    /// filled with ones. This is what a PNG holds.
     rows: Vec<u8>,
+    /// The row behind the last of each band.
+    ends: Vec<u32>,
 }
 
 impl Bitmap {
-    fn white(width: u32, height: u32) -> Self {
-        Self { width, height, rows: vec![0xFF; stride(width) * height as usize] }
-    }
-
     /// Width in pixels.
     pub fn width(&self) -> u32 {
         self.width
@@ -57,33 +54,44 @@ impl Bitmap {
 
     /// Height in pixels.
     pub fn height(&self) -> u32 {
-        self.height
+        self.ends.last().copied().unwrap_or_default()
     }
 
     /// Whether the pixel in column `x` of row `y` is black.
     pub fn is_dark(&self, x: u32, y: u32) -> bool {
-        self.rows[stride(self.width) * y as usize + x as usize / 8] & (0x80 >> (x % 8)) == 0
+        let band = self.ends.partition_point(|end| *end <= y);
+        self.rows[stride(self.width) * band + x as usize / 8] & (0x80 >> (x % 8)) == 0
+    }
+
+    /// The row of each band, and how often it stands there.
+    fn bands(&self) -> impl Iterator<Item = (&[u8], usize)> {
+        let heights =
+            std::iter::once(0).chain(self.ends.iter().copied()).zip(&self.ends).map(|(start, end)| end - start);
+        self.rows.chunks_exact(stride(self.width)).zip(heights.map(|height| height as usize))
     }
 
     /// The same picture as grey pixels, 0 and 255.
     pub fn to_luma(&self) -> Luma {
         let width = self.width as usize;
-        let mut pixels = Vec::with_capacity(width * self.height as usize + 8);
-        for (y, row) in self.rows.chunks_exact(stride(self.width)).enumerate() {
-            for byte in row {
+        let mut pixels = Vec::with_capacity(width * self.height() as usize + 8);
+        let mut row = Vec::with_capacity(width + 8);
+        for (bits, height) in self.bands() {
+            row.clear();
+            for byte in bits {
                 let eight: [u8; 8] = std::array::from_fn(|place| if byte & (0x80 >> place) == 0 { 0 } else { 255 });
-                pixels.extend_from_slice(&eight);
+                row.extend_from_slice(&eight);
             }
             // What fills the last byte is no pixel.
-            pixels.truncate((y + 1) * width);
+            row.truncate(width);
+            (0..height).for_each(|_| pixels.extend_from_slice(&row));
         }
-        Luma::new(self.width, self.height, pixels)
+        Luma::new(self.width, self.height(), pixels)
     }
 }
 
 impl std::fmt::Debug for Bitmap {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Bitmap({} × {})", self.width, self.height)
+        write!(f, "Bitmap({} × {})", self.width, self.height())
     }
 }
 
@@ -109,37 +117,59 @@ pub fn place(matrix: &Matrix, module_px: u32, width_px: u32, height_px: u32) -> 
     let top = (height_px - symbol_height) / 2;
     let row_height = if bars { height_px } else { module_px };
 
-    let mut bitmap = Bitmap::white(width_px, height_px);
-    let stride = stride(width_px);
+    // White above, a band a row of modules, white below.
+    let edges = (0..=matrix.height() as u32).map(|row| top + row * row_height);
+    let ends: Vec<u32> = edges.chain([height_px]).collect();
+    let mut rows = Rows::with_capacity(stride(width_px) * ends.len());
+    rows.end(width_px);
     for module_y in 0..matrix.height() {
-        let start = stride * (top + module_y as u32 * row_height) as usize;
-        let (row, below) = bitmap.rows[start..start + stride * row_height as usize].split_at_mut(stride);
-        let mut module_x = 0;
-        for run in matrix.row(module_y).chunk_by(PartialEq::eq) {
-            let end = module_x + run.len();
-            if run[0] {
-                let pixels = |module: usize| left as usize + module * module_px as usize;
-                blacken(row, pixels(module_x), pixels(end));
-            }
-            module_x = end;
-        }
-        for copy in below.chunks_exact_mut(stride) {
-            copy.copy_from_slice(row);
-        }
+        rows.push(false, left);
+        matrix.row(module_y).iter().for_each(|is_dark| rows.push(*is_dark, module_px));
+        rows.end(width_px - left - symbol_width);
     }
-    bitmap
+    rows.end(width_px);
+    Bitmap { width: width_px, rows: rows.bytes, ends }
 }
 
-/// Makes the pixels from column `start` to before `end`, of which there is at least one, black.
-fn blacken(row: &mut [u8], start: usize, end: usize) {
-    let (first, last) = (start / 8, (end - 1) / 8);
-    let (from, to) = (0xFF >> (start % 8), 0xFFu8 << (7 - (end - 1) % 8));
-    if first == last {
-        row[first] &= !(from & to);
-    } else {
-        row[first] &= !from;
-        row[first + 1..last].fill(0);
-        row[last] &= !to;
+/// Rows of a [`Bitmap`] while they are drawn, from left to right.
+struct Rows {
+    bytes: Vec<u8>,
+    /// The pixels behind those, the last in the lowest bit …
+    pending: u64,
+    /// … and how many of them there are, fewer than [`AT_ONCE`](Rows::AT_ONCE).
+    count: u32,
+}
+
+impl Rows {
+    const AT_ONCE: u32 = u32::BITS;
+
+    fn with_capacity(bytes: usize) -> Self {
+        Self { bytes: Vec::with_capacity(bytes), pending: 0, count: 0 }
+    }
+
+    /// Goes on with so many pixels. Of those that are dark there is no telling beforehand, so that nothing branches on it.
+    #[inline]
+    fn push(&mut self, is_dark: bool, mut pixels: u32) {
+        while pixels > 0 {
+            let now = pixels.min(Self::AT_ONCE);
+            let white = u64::from(!is_dark).wrapping_neg() >> (u64::BITS - now);
+            self.pending = self.pending << now | white;
+            self.count += now;
+            if self.count >= Self::AT_ONCE {
+                self.count -= Self::AT_ONCE;
+                self.bytes.extend_from_slice(&((self.pending >> self.count) as u32).to_be_bytes());
+            }
+            pixels -= now;
+        }
+    }
+
+    /// Ends a row, with so many white pixels.
+    fn end(&mut self, pixels: u32) {
+        self.push(false, pixels);
+        self.push(false, self.count.wrapping_neg() % 8);
+        let pending = (self.pending as u32) << ((Self::AT_ONCE - self.count) % Self::AT_ONCE);
+        self.bytes.extend_from_slice(&pending.to_be_bytes()[..self.count as usize / 8]);
+        self.count = 0;
     }
 }
 
@@ -151,7 +181,7 @@ pub fn png(bitmap: &Bitmap) -> Vec<u8> {
     let pixels = fdeflate::compress_to_vec(&differences(bitmap));
     // Signature, header and end take less than a hundred bytes.
     let mut bytes = Vec::with_capacity(pixels.len() + 128);
-    let mut encoder = png::Encoder::new(&mut bytes, bitmap.width, bitmap.height);
+    let mut encoder = png::Encoder::new(&mut bytes, bitmap.width, bitmap.height());
     encoder.set_color(png::ColorType::Grayscale);
     encoder.set_depth(png::BitDepth::One);
     encoder
@@ -170,18 +200,16 @@ pub fn png(bitmap: &Bitmap) -> Vec<u8> {
 /// The encoder would filter and compress row by row, for four times the time.
 fn differences(bitmap: &Bitmap) -> Vec<u8> {
     const UP: u8 = 2;
-    let stride = stride(bitmap.width);
-    let mut filtered = vec![0; (stride + 1) * bitmap.height as usize];
-    let mut above: &[u8] = &vec![0; stride];
-    for (filtered, row) in filtered.chunks_exact_mut(stride + 1).zip(bitmap.rows.chunks_exact(stride)) {
-        filtered[0] = UP;
-        // What repeats stays as it is, zeros.
-        if row != above {
-            for ((difference, byte), above) in filtered[1..].iter_mut().zip(row).zip(above) {
-                *difference = byte.wrapping_sub(*above);
-            }
+    let line = 1 + stride(bitmap.width);
+    let mut filtered = vec![0; line * bitmap.height() as usize];
+    filtered.iter_mut().step_by(line).for_each(|filter| *filter = UP);
+    let (mut rest, mut above) = (&mut filtered[..], &vec![0; line - 1][..]);
+    // What repeats within a band stays as it is, zeros.
+    for (row, height) in bitmap.bands().filter(|(_, height)| *height > 0) {
+        for ((difference, byte), above) in rest[1..line].iter_mut().zip(row).zip(above) {
+            *difference = byte.wrapping_sub(*above);
         }
-        above = row;
+        (rest, above) = (&mut rest[height * line..], row);
     }
     filtered
 }
@@ -196,7 +224,7 @@ pub fn jpeg(bitmap: &Bitmap, quality: u8) -> Vec<u8> {
     let side = |pixels: u32| u16::try_from(pixels).expect("the format holds sides of 65 535 pixels");
     let mut bytes = Vec::new();
     Encoder::new(&mut bytes, quality)
-        .encode(bitmap.to_luma().pixels(), side(bitmap.width), side(bitmap.height), ColorType::Luma)
+        .encode(bitmap.to_luma().pixels(), side(bitmap.width), side(bitmap.height()), ColorType::Luma)
         .expect("memory takes every byte");
     bytes
 }
@@ -250,6 +278,32 @@ mod tests {
             picture,
             [".........", ".........", "..##.....", "..##.....", "....##...", "....##...", ".........", "........."]
         );
+    }
+
+    #[test]
+    fn every_pixel_is_that_of_its_module() {
+        let matrix = Matrix::new(5, 3, (0..15).map(|module| [1, 2, 4, 7, 8, 11, 14].contains(&module)).collect());
+        for module_px in [1, 2, 7, 8, 31, 32, 33, 63, 64, 65, 130] {
+            for (beside, above) in [(0, 0), (1, 9), (2, 8), (61, 3), (64, 2)] {
+                let (width, height) = (5 * module_px + beside, 3 * module_px + above);
+                let bitmap = place(&matrix, module_px, width, height);
+                assert_eq!((bitmap.width(), bitmap.height()), (width, height));
+                let module =
+                    |place: u32, margin: u32| place.checked_sub(margin / 2).map(|place| (place / module_px) as usize);
+                let mut expected = Vec::new();
+                for (y, x) in (0..height).flat_map(|y| (0..width).map(move |x| (y, x))) {
+                    let dark = match (module(x, beside), module(y, above)) {
+                        (Some(column @ 0..5), Some(row @ 0..3)) => matrix.is_dark(column, row),
+                        _ => false,
+                    };
+                    assert_eq!(bitmap.is_dark(x, y), dark, "{x}, {y} of modules of {module_px}, {beside}, {above}");
+                    expected.push(if dark { 0 } else { 255 });
+                }
+                assert_eq!(bitmap.to_luma().pixels(), expected);
+                let decoded = image::load_from_memory(&png(&bitmap)).expect("a PNG").to_luma8();
+                assert_eq!(decoded.into_raw(), expected);
+            }
+        }
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::sync::OnceLock;
 use qrcode::canvas::{Canvas, Module};
 use qrcode::{EcLevel, Version};
 
-use super::lines::Symbol;
+use super::lines::{Symbol, Word};
 use super::mask::{MASKS, inverts};
 
 /// The column of the vertical timing pattern, which holds no bit.
@@ -15,9 +15,10 @@ const TIMING: usize = 6;
 
 /// The layout of a version, its lines as long as it needs.
 pub(super) enum Frame {
-    Small(Layout<1>),
-    Medium(Layout<2>),
-    Large(Layout<3>),
+    Tiny(Layout<u32, 1>),
+    Small(Layout<u64, 1>),
+    Medium(Layout<u64, 2>),
+    Large(Layout<u64, 3>),
 }
 
 /// The frame of a version from 1 to 40.
@@ -25,23 +26,24 @@ pub(super) fn of(version: Version) -> &'static Frame {
     static FRAMES: [OnceLock<Frame>; 40] = [const { OnceLock::new() }; 40];
     let Version::Normal(number) = version else { unreachable!("no Micro QR Code is made here") };
     FRAMES[usize::from(number.unsigned_abs()) - 1].get_or_init(|| match version.width() {
-        ..=64 => Frame::Small(Layout::of(version)),
+        ..=32 => Frame::Tiny(Layout::of(version)),
+        33..=64 => Frame::Small(Layout::of(version)),
         65..=128 => Frame::Medium(Layout::of(version)),
         _ => Frame::Large(Layout::of(version)),
     })
 }
 
 /// A version without data.
-pub(super) struct Layout<const WORDS: usize> {
+pub(super) struct Layout<W, const WORDS: usize> {
     /// Finders, timing, alignment, version; the places of the format information are white.
-    function: Symbol<WORDS>,
+    function: Symbol<W, WORDS>,
     /// What each mask inverts: its pattern, where no function pattern is.
-    pub(super) inverted: [Symbol<WORDS>; MASKS],
+    pub(super) inverted: [Symbol<W, WORDS>; MASKS],
     /// Column and row of each bit of the codewords, in their order, and of the few modules that no bit fills.
     places: Vec<(u8, u8)>,
 }
 
-impl<const WORDS: usize> Layout<WORDS> {
+impl<W: Word, const WORDS: usize> Layout<W, WORDS> {
     fn of(version: Version) -> Self {
         let side = usize::from(version.width().unsigned_abs());
         // The level shows in the format information alone.
@@ -70,15 +72,13 @@ impl<const WORDS: usize> Layout<WORDS> {
     }
 
     /// The symbol with these codewords, before any mask.
-    pub(super) fn filled(&self, codewords: impl Iterator<Item = u8>) -> Symbol<WORDS> {
+    pub(super) fn filled(&self, codewords: impl Iterator<Item = u8>) -> Symbol<W, WORDS> {
         let mut symbol = self.function.clone();
         let mut places = self.places.iter();
         for codeword in codewords {
             // The highest bit first.
             for (bit, &(x, y)) in (0..8).rev().zip(places.by_ref()) {
-                if codeword >> bit & 1 == 1 {
-                    symbol.set(usize::from(x), usize::from(y));
-                }
+                symbol.put(usize::from(x), usize::from(y), codeword >> bit & 1 == 1);
             }
         }
         symbol

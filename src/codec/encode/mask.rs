@@ -8,7 +8,7 @@ use qrcode::EcLevel;
 
 use super::super::Matrix;
 use super::frame::{Frame, Layout};
-use super::lines::{Line, Symbol};
+use super::lines::{Line, Symbol, Word};
 
 pub(super) const MASKS: usize = 8;
 
@@ -29,13 +29,18 @@ pub(super) fn inverts(mask: usize, x: usize, y: usize) -> bool {
 /// The symbol of `codewords`, data and error correction, under the best mask.
 pub(super) fn best(frame: &Frame, codewords: impl Iterator<Item = u8>, level: EcLevel) -> Matrix {
     match frame {
+        Frame::Tiny(layout) => best_of(layout, codewords, level),
         Frame::Small(layout) => best_of(layout, codewords, level),
         Frame::Medium(layout) => best_of(layout, codewords, level),
         Frame::Large(layout) => best_of(layout, codewords, level),
     }
 }
 
-fn best_of<const WORDS: usize>(layout: &Layout<WORDS>, codewords: impl Iterator<Item = u8>, level: EcLevel) -> Matrix {
+fn best_of<W: Word, const WORDS: usize>(
+    layout: &Layout<W, WORDS>,
+    codewords: impl Iterator<Item = u8>,
+    level: EcLevel,
+) -> Matrix {
     let plain = layout.filled(codewords);
     let mut masked = plain.clone();
     let (mut best, mut least) = (0, u32::MAX);
@@ -52,70 +57,56 @@ fn best_of<const WORDS: usize>(layout: &Layout<WORDS>, codewords: impl Iterator<
 }
 
 /// Makes `masked` the symbol `plain` under a mask, with the format information.
-fn apply<const WORDS: usize>(
+fn apply<W: Word, const WORDS: usize>(
     mask: usize,
     level: EcLevel,
-    layout: &Layout<WORDS>,
-    plain: &Symbol<WORDS>,
-    masked: &mut Symbol<WORDS>,
+    layout: &Layout<W, WORDS>,
+    plain: &Symbol<W, WORDS>,
+    masked: &mut Symbol<W, WORDS>,
 ) {
     masked.become_difference(plain, &layout.inverted[mask]);
     let format = format_information(level, mask);
     for (k, [(x, y), (other_x, other_y)]) in format_places(plain.side()).enumerate() {
-        if format >> k & 1 == 1 {
-            masked.set(x, y);
-            masked.set(other_x, other_y);
-        }
+        let is_dark = format >> k & 1 == 1;
+        masked.put(x, y, is_dark);
+        masked.put(other_x, other_y, is_dark);
     }
 }
 
 /// Penalty points of all four rules (standard, 7.8.3); any number from `enough` on where there are at least so many.
-fn penalty<const WORDS: usize>(symbol: &Symbol<WORDS>, enough: u32) -> u32 {
-    let side = symbol.side();
+fn penalty<W: Word, const WORDS: usize>(symbol: &Symbol<W, WORDS>, enough: u32) -> u32 {
+    let (rows, side) = (&symbol.rows, symbol.side());
     let pairs = Line::ones(side - 1);
-    let (mut points, mut dark) = (0, 0);
-    // Of the row before: its modules, and where neighbours in it are alike.
-    let mut above: Option<(Line<WORDS>, Line<WORDS>)> = None;
-    for &row in &symbol.rows {
-        let alike = row.alike(pairs);
-        points += runs(alike) + finders(row);
-        dark += row.count();
-        if let Some((row_above, alike_above)) = above {
-            // Rule 2: blocks of two by two.
-            points += 3 * alike.and(alike_above).and_not(row.xor(row_above)).count();
-        }
-        above = Some((row, alike));
-    }
+    let line = |line: &Line<W, WORDS>| runs(line.alike(pairs)) + finders(*line);
+    let mut points: u32 = rows.iter().map(line).sum();
+    // Rule 2: blocks of two by two.
+    let blocks = |(row, below): (&Line<W, WORDS>, &Line<W, WORDS>)| {
+        row.alike(pairs).and(below.alike(pairs)).and_not(row.xor(*below)).count()
+    };
+    points += 3 * rows.iter().zip(&rows[1..]).map(blocks).sum::<u32>();
     // Rule 4: ten points for every 5 % of black modules more or fewer than half.
+    let dark: u32 = rows.iter().map(|row| row.count()).sum();
     points += (dark * 200 / (side * side) as u32).abs_diff(100);
-    for &column in &symbol.columns {
-        if points >= enough {
-            break;
-        }
-        points += runs(column.alike(pairs)) + finders(column);
+    if points >= enough {
+        return points;
     }
-    points
+    points + symbol.columns.iter().map(line).sum::<u32>()
 }
 
 /// Rule 1: a run of five modules and more costs two less than it is long; `alike` as of [`Line::alike`].
-fn runs<const WORDS: usize>(alike: Line<WORDS>) -> u32 {
+#[inline]
+fn runs<W: Word, const WORDS: usize>(alike: Line<W, WORDS>) -> u32 {
     // A run of n modules leaves n - 4 ones in a row.
     let two = alike.and(alike.later(1));
     let long = two.and(two.later(2));
-    if long.is_empty() {
-        return 0;
-    }
     long.count() + 2 * long.and_not(long.before(1)).count()
 }
 
 /// Rule 3: modules like a finder's, four white ones before or behind; what is outside is white.
-fn finders<const WORDS: usize>(line: Line<WORDS>) -> u32 {
+#[inline]
+fn finders<W: Word, const WORDS: usize>(line: Line<W, WORDS>) -> u32 {
     let dark = |by| line.later(by);
     let seven = line.and(dark(2)).and(dark(3)).and(dark(4)).and(dark(6)).and_not(dark(1).or(dark(5)));
-    // Most lines have none.
-    if seven.is_empty() {
-        return 0;
-    }
     let ahead = line.before(1).or(line.before(2)).or(line.before(3)).or(line.before(4));
     let behind = dark(7).or(dark(8)).or(dark(9)).or(dark(10));
     40 * seven.and_not(ahead.and(behind)).count()
@@ -222,7 +213,7 @@ mod tests {
     #[test]
     fn rules_count_on_lines_as_the_standard_words_them() {
         let line = |text: &str| {
-            let mut line = Line::<2>::EMPTY;
+            let mut line = Line::<u64, 2>::EMPTY;
             text.bytes().enumerate().filter(|(_, byte)| *byte == b'#').for_each(|(place, _)| line.set(place));
             line
         };

@@ -21,7 +21,14 @@ pub fn percent_encode(text: &str) -> String {
 
 /// As [`percent_encode`]; what needs no encoding stays where it is.
 pub fn percent_encoded(text: &str) -> Cow<'_, str> {
-    utf8_percent_encode(text, RESERVED).into()
+    let pieces = utf8_percent_encode(text, RESERVED);
+    // The library would let the text grow.
+    if pieces.clone().nth(1).is_none() {
+        return pieces.into();
+    }
+    let mut encoded = String::with_capacity(3 * text.len());
+    encoded.extend(pieces);
+    encoded.into()
 }
 
 /// HMAC-SHA-1 (RFC 2104), 20 bytes.

@@ -75,7 +75,7 @@ impl<T: DeserializeOwned> FromRequestParts<Control> for Query<T> {
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, _: &Control) -> Result<Self, Error> {
-        let pairs = query::pairs(parts.uri.query().unwrap_or_default())
+        let pairs = query::owned_pairs(parts.uri.query().unwrap_or_default())
             .map_err(|_| Error::malformed("the query is not percent-encoded UTF-8"))?;
         let mut fields = BTreeMap::new();
         for (name, value) in pairs {

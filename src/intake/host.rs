@@ -19,12 +19,12 @@ pub struct Bound(pub SocketAddr);
 /// authority of an absolute target; `X-Forwarded-Host`, from trusted proxies alone; the configured public hosts.
 ///
 /// Some SDKs send the port and sign the name without it, others sign both.
-pub fn hosts(parts: &Parts, config: &Config) -> Vec<String> {
-    let mut hosts: Vec<String> = Vec::new();
-    let mut add = |host: &str| {
+pub fn hosts<'a>(parts: &'a Parts, config: &'a Config) -> Vec<&'a str> {
+    let mut hosts = Vec::new();
+    let mut add = |host: &'a str| {
         for variant in [host, without_port(host)] {
-            if !variant.is_empty() && !hosts.iter().any(|known| known == variant) {
-                hosts.push(variant.to_owned());
+            if !variant.is_empty() && !hosts.contains(&variant) {
+                hosts.push(variant);
             }
         }
     };

@@ -16,22 +16,40 @@ pub enum QueryError {
     NotUtf8,
 }
 
+/// A key and its value, decoded.
+pub type Pair<'a> = (Cow<'a, str>, Cow<'a, str>);
+/// Keys with their values, in the order in which they came.
+pub type Pairs<'a> = Vec<Pair<'a>>;
+
 /// The pairs in the order of the text; a key without `=` has an empty value; empty pieces between `&` do not count.
 ///
 /// # Errors
 /// Where a percent sequence is broken, or a decoded text is not UTF-8.
-pub fn pairs(raw: &str) -> Result<Vec<(String, String)>, QueryError> {
+pub fn pairs(raw: &str) -> Result<Pairs<'_>, QueryError> {
     pieces(raw).map(|(key, value)| Ok((decode(key)?, decode(value)?))).collect()
 }
 
+/// As [`pairs`], for whoever keeps them longer than the text.
+///
+/// # Errors
+/// As [`pairs`].
+pub fn owned_pairs(raw: &str) -> Result<Vec<(String, String)>, QueryError> {
+    Ok(pairs(raw)?.into_iter().map(|(key, value)| (key.into_owned(), value.into_owned())).collect())
+}
+
 /// As [`pairs`], but never fails: broken percent sequences stay as they are, bytes that are not UTF-8 become U+FFFD.
-pub fn pairs_lossy(raw: &str) -> Vec<(Cow<'_, str>, Cow<'_, str>)> {
+pub fn pairs_lossy(raw: &str) -> Pairs<'_> {
     each_lossy(raw).collect()
 }
 
-/// As [`pairs_lossy`], each pair when it is its turn, for whoever looks for a few of them.
-pub fn each_lossy(raw: &str) -> impl Iterator<Item = (Cow<'_, str>, Cow<'_, str>)> {
+/// As [`pairs_lossy`], each pair when it is its turn.
+pub fn each_lossy(raw: &str) -> impl Iterator<Item = Pair<'_>> {
     pieces(raw).map(|(key, value)| (decode_lossy(key), decode_lossy(value)))
+}
+
+/// Of [`pairs_lossy`] the value of the last pair with this key; no other value is decoded.
+pub fn last_lossy<'a>(raw: &'a str, key: &str) -> Option<Cow<'a, str>> {
+    pieces(raw).filter(|(name, _)| decode_lossy(name) == key).last().map(|(_, value)| decode_lossy(value))
 }
 
 /// Keys and values as they stand there.
@@ -53,12 +71,15 @@ pub fn last<'a, T: AsRef<str>>(pairs: &'a [(T, T)], key: &str) -> Option<&'a str
 ///
 /// # Errors
 /// As [`pairs`].
-pub fn decode_path(raw: &str) -> Result<String, QueryError> {
+pub fn decode_path(raw: &str) -> Result<Cow<'_, str>, QueryError> {
     unescape(raw)
 }
 
-fn decode(text: &str) -> Result<String, QueryError> {
-    if text.contains('+') { unescape(&text.replace('+', " ")) } else { unescape(text) }
+fn decode(text: &str) -> Result<Cow<'_, str>, QueryError> {
+    if !text.contains('+') {
+        return unescape(text);
+    }
+    Ok(unescape(&text.replace('+', " "))?.into_owned().into())
 }
 
 fn decode_lossy(text: &str) -> Cow<'_, str> {
@@ -70,10 +91,10 @@ fn decode_lossy(text: &str) -> Cow<'_, str> {
     percent_decode(spaced.as_bytes()).decode_utf8_lossy().into_owned().into()
 }
 
-fn unescape(text: &str) -> Result<String, QueryError> {
+fn unescape(text: &str) -> Result<Cow<'_, str>, QueryError> {
     // As most texts are.
     if !text.contains('%') {
-        return Ok(text.to_owned());
+        return Ok(text.into());
     }
     let broken = text.split('%').skip(1).any(|behind| {
         let digits = behind.as_bytes();
@@ -82,8 +103,10 @@ fn unescape(text: &str) -> Result<String, QueryError> {
     if broken {
         return Err(QueryError::BadPercent);
     }
-    let decoded = percent_decode(text.as_bytes()).decode_utf8().map_err(|_| QueryError::NotUtf8)?;
-    Ok(decoded.into_owned())
+    // The library would let the text grow.
+    let mut bytes = Vec::with_capacity(text.len());
+    bytes.extend(percent_decode(text.as_bytes()));
+    Ok(String::from_utf8(bytes).map_err(|_| QueryError::NotUtf8)?.into())
 }
 
 #[cfg(test)]
@@ -94,14 +117,14 @@ mod tests {
     fn both_spaces_and_a_literal_plus_are_told_apart() {
         let decoded = pairs("a=1+2%203&b=%2B&c&=d&&a=%E4%BD%A0").expect("valid");
         let expected = [("a", "1 2 3"), ("b", "+"), ("c", ""), ("", "d"), ("a", "你")];
-        assert_eq!(decoded, expected.map(|(key, value)| (key.to_owned(), value.to_owned())));
+        assert_eq!(decoded, expected.map(|(key, value)| (key.into(), value.into())));
         assert_eq!(first(&decoded, "a"), Some("1 2 3"));
         assert_eq!(last(&decoded, "a"), Some("你"));
     }
 
     #[test]
     fn a_plus_in_a_path_is_a_plus() {
-        assert_eq!(decode_path("/a+b%20%2B"), Ok("/a+b +".to_owned()));
+        assert_eq!(decode_path("/a+b%20%2B"), Ok("/a+b +".into()));
         assert_eq!(decode_path("/%4"), Err(QueryError::BadPercent));
     }
 

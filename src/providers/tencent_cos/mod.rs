@@ -114,7 +114,6 @@ fn open(shared: &Shared) -> Door {
 }
 
 fn operation(parts: &Parts) -> &'static str {
-    let pairs = query::each_lossy(parts.uri.query().unwrap_or_default());
-    let process = pairs.filter(|(key, _)| key == wire::CI_PROCESS).last();
-    if process.is_some_and(|(_, process)| process == QRCODE_GENERATE) { QRCODE_GENERATE } else { "other" }
+    let process = query::last_lossy(parts.uri.query().unwrap_or_default(), wire::CI_PROCESS);
+    if process.is_some_and(|process| process == QRCODE_GENERATE) { QRCODE_GENERATE } else { "other" }
 }

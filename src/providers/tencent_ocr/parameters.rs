@@ -31,7 +31,7 @@ impl Parameters {
         let pairs = match style {
             Style::V1(pairs) => pairs.into_iter().filter(|(name, _)| !COMMON.contains(&name.as_str())).collect(),
             Style::Tc3 if parts.method == Method::GET => {
-                query::pairs(parts.uri.query().unwrap_or_default()).map_err(|_| Error::InvalidBody)?
+                query::owned_pairs(parts.uri.query().unwrap_or_default()).map_err(|_| Error::InvalidBody)?
             }
             Style::Tc3 => match intake::content_type(&parts.headers).as_str() {
                 "multipart/form-data" => {
@@ -44,7 +44,7 @@ impl Parameters {
                 // What `curl -d '{…}'` says of its JSON.
                 "application/x-www-form-urlencoded" if !body.trim_ascii_start().starts_with(b"{") => {
                     let text = std::str::from_utf8(&body).map_err(|_| Error::InvalidBody)?;
-                    query::pairs(text).map_err(|_| Error::InvalidBody)?
+                    query::owned_pairs(text).map_err(|_| Error::InvalidBody)?
                 }
                 _ => return Self::from_json(&body),
             },

@@ -186,7 +186,7 @@ pub(super) fn v1_pairs(parts: &Parts, body: &[u8]) -> Result<Vec<(String, String
             _ => return Err(Error::InvalidBody),
         }
     };
-    query::pairs(raw).map_err(|_| Error::InvalidBody)
+    query::owned_pairs(raw).map_err(|_| Error::InvalidBody)
 }
 
 #[cfg(test)]

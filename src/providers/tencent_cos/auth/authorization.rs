@@ -6,7 +6,7 @@ use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
 
 use super::super::error::Error;
-use crate::intake::query;
+use crate::intake::query::{self, Pair, Pairs};
 
 /// Seconds that a client's clock may run ahead. Assumed; Node.js corrects its clock when it is told.
 const AHEAD: i64 = 900;
@@ -20,23 +20,18 @@ const FIELDS: [&str; 7] =
 /// The parameter that holds a whole signature.
 const SIGN: &str = "sign";
 
-/// A key and its value.
-type Text = (String, String);
-/// Keys with their values, in the order in which they came.
-pub(super) type Texts = Vec<Text>;
-
 /// The fields of the signature, and the parameters that it may cover: all but those that carry it. `None` where there is
 /// no signature.
 ///
 /// Recorded: the header from all SDKs, the fields as parameters from presigned URLs of Python and Node.js, one parameter
 /// `sign` from those of PHP. Python's anonymous mode is an empty header. Assumed: the order of precedence.
-pub(super) fn find<'a>(headers: &HeaderMap, pairs: &'a [Text]) -> Option<(Texts, Cow<'a, [Text]>)> {
+pub(super) fn find<'a>(headers: &'a HeaderMap, pairs: &'a [Pair<'a>]) -> Option<(Pairs<'a>, Cow<'a, [Pair<'a>]>)> {
     let header = headers.get(AUTHORIZATION).map(super::text);
     let without =
         |carries: &dyn Fn(&str) -> bool| pairs.iter().filter(|(key, _)| !carries(key)).cloned().collect::<Vec<_>>();
     let is_field = |key: &str| FIELDS.contains(&key);
     if let Some(header) = header.filter(|header| !header.trim().is_empty()) {
-        Some((split(&header), pairs.into()))
+        Some((split(header), pairs.into()))
     } else if ["q-sign-algorithm", "q-ak", "q-signature"].iter().any(|key| query::first(pairs, key).is_some()) {
         let fields = pairs.iter().filter(|(key, _)| is_field(key)).cloned().collect();
         Some((fields, without(&is_field).into()))
@@ -48,77 +43,80 @@ pub(super) fn find<'a>(headers: &HeaderMap, pairs: &'a [Text]) -> Option<(Texts,
 }
 
 /// The fields of a signature in one text. They are not escaped any further.
-fn split(text: &str) -> Texts {
-    let field = |piece: &str| {
-        let (key, value) = piece.split_once('=').unwrap_or((piece, ""));
-        (key.trim().to_owned(), value.trim().to_owned())
-    };
-    text.trim().split('&').map(field).collect()
+fn split<'a>(text: impl Into<Cow<'a, str>>) -> Pairs<'a> {
+    fn fields(text: &str) -> impl Iterator<Item = (&str, &str)> {
+        let pieces = text.trim().split('&').map(|piece| piece.split_once('=').unwrap_or((piece, "")));
+        pieces.map(|(key, value)| (key.trim(), value.trim()))
+    }
+    match text.into() {
+        Cow::Borrowed(text) => fields(text).map(|(key, value)| (key.into(), value.into())).collect(),
+        Cow::Owned(text) => {
+            fields(&text).map(|(key, value)| (key.to_owned().into(), value.to_owned().into())).collect()
+        }
+    }
 }
 
 /// A signature whose parts are all there.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Authorization {
+pub(super) struct Authorization<'a> {
     /// `q-ak`.
-    pub(super) key_id: String,
+    pub(super) key_id: &'a str,
     /// `q-sign-time`: when the signature holds.
-    pub(super) sign_time: Window,
+    pub(super) sign_time: Window<'a>,
     /// `q-key-time`: when the key made for it holds.
-    pub(super) key_time: Window,
+    pub(super) key_time: Window<'a>,
     /// `q-header-list`, which may be empty.
-    pub(super) headers: Vec<String>,
+    pub(super) headers: Vec<&'a str>,
     /// `q-url-param-list`, which may be empty.
-    pub(super) parameters: Vec<String>,
+    pub(super) parameters: Vec<&'a str>,
     /// `q-signature`.
-    pub(super) signature: String,
+    pub(super) signature: &'a str,
 }
 
 /// A span of time, both ends included.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Window {
+pub(super) struct Window<'a> {
     /// As sent; it is signed like this.
-    pub(super) text: String,
+    pub(super) text: &'a str,
     /// Seconds since 1970.
     start: i64,
     /// Seconds since 1970.
     end: i64,
 }
 
-impl Window {
+impl<'a> Window<'a> {
     /// Start and end in seconds since 1970.
     pub(super) fn span(&self) -> (i64, i64) {
         (self.start, self.end)
     }
 
     /// Reads `start;end`.
-    fn parse(text: &str) -> Option<Self> {
+    fn parse(text: &'a str) -> Option<Self> {
         let seconds = |text: &str| {
             let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
             if digits { text.parse::<i64>().ok() } else { None }
         };
         let (start, end) = text.split_once(';')?;
         let (start, end) = (seconds(start)?, seconds(end)?);
-        (start <= end).then(|| Self { text: text.to_owned(), start, end })
+        (start <= end).then_some(Self { text, start, end })
     }
 }
 
-impl Authorization {
+impl<'a> Authorization<'a> {
     /// Takes the fields in any order; of a repeated one the last counts, as of every parameter. `None` where one lacks, the algorithm is another, or a time is no time.
-    pub(super) fn parse(fields: &[(String, String)]) -> Option<Self> {
+    pub(super) fn parse(fields: &'a [Pair<'a>]) -> Option<Self> {
         let field = |key: &str| query::last(fields, key);
-        let list = |key: &str| -> Option<Vec<String>> {
-            Some(field(key)?.split(';').filter(|item| !item.is_empty()).map(str::to_owned).collect())
-        };
+        let list = |key: &str| Some(field(key)?.split(';').filter(|item| !item.is_empty()).collect());
         if field("q-sign-algorithm")? != "sha1" {
             return None;
         }
         Some(Self {
-            key_id: field("q-ak")?.to_owned(),
+            key_id: field("q-ak")?,
             sign_time: Window::parse(field("q-sign-time")?)?,
             key_time: Window::parse(field("q-key-time")?)?,
             headers: list("q-header-list")?,
             parameters: list("q-url-param-list")?,
-            signature: field("q-signature").filter(|signature| !signature.is_empty())?.to_owned(),
+            signature: field("q-signature").filter(|signature| !signature.is_empty())?,
         })
     }
 
@@ -148,15 +146,16 @@ mod tests {
 
     #[test]
     fn a_signature_needs_all_its_parts_in_any_order() {
-        let parsed = Authorization::parse(&split(WHOLE)).expect("whole");
+        let fields = split(WHOLE);
+        let parsed = Authorization::parse(&fields).expect("whole");
         assert_eq!(parsed.headers, ["host", "range"]);
         assert!(parsed.parameters.is_empty());
         let mut reversed: Vec<_> = WHOLE.split('&').collect();
         reversed.reverse();
-        assert_eq!(Authorization::parse(&split(&reversed.join("&"))), Some(parsed));
+        assert_eq!(Authorization::parse(&split(reversed.join("&"))), Some(parsed));
         for field in FIELDS {
             let rest: Vec<_> = WHOLE.split('&').filter(|piece| !piece.starts_with(&format!("{field}="))).collect();
-            assert_eq!(Authorization::parse(&split(&rest.join("&"))), None, "without {field}");
+            assert_eq!(Authorization::parse(&split(rest.join("&"))), None, "without {field}");
         }
     }
 
@@ -174,7 +173,7 @@ mod tests {
             ("q-key-time=10;20", "q-key-time=10;99999999999999999999"),
             ("q-signature=ab", "q-signature="),
         ] {
-            assert_eq!(Authorization::parse(&split(&WHOLE.replace(from, to))), None, "{to}");
+            assert_eq!(Authorization::parse(&split(WHOLE.replace(from, to))), None, "{to}");
         }
         assert_eq!(Authorization::parse(&split("Bearer x")), None);
     }
@@ -203,16 +202,15 @@ mod tests {
 
     #[test]
     fn the_header_comes_before_the_parameters_and_these_before_sign() {
-        let pairs: Texts = [("q-ak", "query"), ("sign", "q-ak=sign"), ("a", "1")]
-            .map(|(key, value)| (key.to_owned(), value.to_owned()))
-            .to_vec();
-        let found = |header: Option<&'static str>, pairs: &[(String, String)]| {
+        let pairs =
+            [("q-ak", "query"), ("sign", "q-ak=sign"), ("a", "1")].map(|(key, value)| (key.into(), value.into()));
+        let found = |header: Option<&'static str>, pairs: &[Pair<'_>]| {
             let mut headers = HeaderMap::new();
             if let Some(header) = header {
                 headers.insert(AUTHORIZATION, header.parse().expect("a value"));
             }
             let (fields, unsigned) = find(&headers, pairs)?;
-            let keys: Vec<_> = unsigned.iter().map(|(key, _)| key.as_str()).collect();
+            let keys: Vec<_> = unsigned.iter().map(|(key, _)| &**key).collect();
             Some((query::first(&fields, "q-ak").unwrap_or_default().to_owned(), keys.join(" ")))
         };
         let is = |key_id: &str, keys: &str| Some((key_id.to_owned(), keys.to_owned()));

@@ -7,7 +7,10 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 
 use crate::secret::is_secret_name;
-use crate::signing::{hmac_sha1, lower_hex, percent_encode, percent_encoded, sha1_hex};
+use crate::signing::{hmac_sha1, lower_hex, percent_encoded, sha1_hex};
+
+/// What stands for a value that is secret.
+const MASK: &str = "***";
 
 /// What a key that occurs more than once contributes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,23 +31,24 @@ struct Pair<'a> {
     key: Cow<'a, str>,
     /// The same as it was spelled.
     spelled: Cow<'a, str>,
-    /// Percent-encoded.
-    value: Cow<'a, str>,
+    /// Decoded: most headers are not signed, and need no encoding. Nothing where it is masked.
+    value: Option<Cow<'a, str>>,
 }
 
 impl<'a> Pair<'a> {
     /// Takes a decoded pair.
     fn new(key: &'a str, value: Cow<'a, str>) -> Self {
-        let value = match value {
-            Cow::Borrowed(value) => percent_encoded(value),
-            Cow::Owned(value) => percent_encode(&value).into(),
-        };
         let spelled = percent_encoded(key);
         let key = match &spelled {
-            Cow::Borrowed(key) if !key.bytes().any(|byte| byte.is_ascii_uppercase()) => Cow::Borrowed(*key),
-            key => key.to_ascii_lowercase().into(),
+            Cow::Borrowed(key) => lower_case(key),
+            Cow::Owned(key) => key.to_ascii_lowercase().into(),
         };
-        Self { key, spelled, value }
+        Self { key, spelled, value: Some(value) }
+    }
+
+    /// Percent-encoded.
+    fn value(&self) -> Cow<'_, str> {
+        self.value.as_deref().map_or(MASK.into(), percent_encoded)
     }
 }
 
@@ -70,8 +74,8 @@ impl<'a> Pairs<'a> {
     }
 
     /// Gives `key`, which needs no encoding, one value alone.
-    pub(super) fn replace(&mut self, key: &'static str, value: &str) {
-        let pair = Pair { key: key.into(), spelled: key.into(), value: percent_encode(value).into() };
+    pub(super) fn replace(&mut self, key: &'static str, value: &'a str) {
+        let pair = Pair { key: key.into(), spelled: key.into(), value: Some(value.into()) };
         self.0.splice(self.places(key), [pair]);
     }
 
@@ -79,39 +83,52 @@ impl<'a> Pairs<'a> {
     pub(super) fn masked(mut self) -> Self {
         // `sign` holds a whole signature.
         for pair in self.0.iter_mut().filter(|pair| is_secret_name(&pair.key) || pair.key == "sign") {
-            (pair.spelled, pair.value) = (pair.key.clone(), "***".into());
+            (pair.spelled, pair.value) = (pair.key.clone(), None);
         }
-        self.0.dedup_by(|later, earlier| later.value == "***" && later.key == earlier.key);
+        self.0.dedup_by(|later, earlier| later.value.is_none() && later.key == earlier.key);
         self
     }
 
     /// `key=value&…` of the keys in `list`, sorted; a key that the request does not have counts as empty.
     ///
     /// Recorded: the `Action` form of Node.js lists a mangled key, captures/tencent_cos/nodejs-action-form.
-    pub(super) fn listed(&self, list: &[String], repeated: Repeated) -> String {
-        let mut keys: Vec<_> = list.iter().map(|key| key.to_ascii_lowercase()).collect();
+    pub(super) fn listed(&self, list: &[&str], repeated: Repeated) -> String {
+        let mut keys: Vec<_> = list.iter().map(|key| lower_case(key)).collect();
         keys.sort_unstable();
         keys.dedup();
-        let mut text = String::new();
+        let mut text = String::with_capacity(128);
         for key in &keys {
-            let mut values: Vec<&str> = match &self.0[self.places(key)] {
-                [] => vec![""],
-                [pair] => vec![&pair.value],
-                all if repeated == Repeated::All => all.iter().map(|pair| &*pair.value).collect(),
-                // Per spelling: an operation reads its parameters by spelling, and what it reads must be what is signed.
-                all => {
-                    let last: BTreeMap<_, _> = all.iter().map(|pair| (&*pair.spelled, &*pair.value)).collect();
-                    last.into_values().collect()
-                }
-            };
-            values.sort_unstable();
-            for value in values {
+            let mut add = |value: &str| {
                 let divider = if text.is_empty() { "" } else { "&" };
                 text.extend([divider, key, "=", value]);
+            };
+            match &self.0[self.places(key)] {
+                [] => add(""),
+                [pair] => add(&pair.value()),
+                several => {
+                    let mut values: Vec<_> = match repeated {
+                        Repeated::All => several.iter().map(Pair::value).collect(),
+                        // Per spelling: an operation reads its parameters by spelling, and what it reads must be what is
+                        // signed.
+                        Repeated::Last => {
+                            let last = several.iter().map(|pair| (&*pair.spelled, pair.value()));
+                            last.collect::<BTreeMap<_, _>>().into_values().collect()
+                        }
+                    };
+                    values.sort_unstable();
+                    for value in &values {
+                        add(value);
+                    }
+                }
             }
         }
         text
     }
+}
+
+/// `text` without capital letters of ASCII, as most keys are.
+fn lower_case(text: &str) -> Cow<'_, str> {
+    if text.bytes().any(|byte| byte.is_ascii_uppercase()) { text.to_ascii_lowercase().into() } else { text.into() }
 }
 
 /// `SignKey`: the key of one span of time, in hexadecimal.
@@ -121,12 +138,18 @@ pub(super) fn sign_key(secret_key: &str, key_time: &str) -> String {
 
 /// `FormatString`: the request. `path` is decoded.
 pub(super) fn format_string(method: &str, path: &str, parameters: &str, headers: &str) -> String {
-    format!("{}\n{path}\n{parameters}\n{headers}\n", method.to_ascii_lowercase())
+    let mut text = String::with_capacity(method.len() + path.len() + parameters.len() + headers.len() + 4);
+    text.extend(method.chars().map(|letter| letter.to_ascii_lowercase()));
+    for line in [path, parameters, headers] {
+        text.extend(["\n", line]);
+    }
+    text.push('\n');
+    text
 }
 
 /// `StringToSign`.
 pub(super) fn string_to_sign(sign_time: &str, format_string: &str) -> String {
-    format!("sha1\n{sign_time}\n{}\n", sha1_hex(format_string.as_bytes()))
+    ["sha1\n", sign_time, "\n", &sha1_hex(format_string.as_bytes()), "\n"].concat()
 }
 
 /// `Signature`, in hexadecimal.
@@ -144,7 +167,9 @@ pub(in super::super) fn sign_get(
 ) -> String {
     let (parameters, headers) = (Pairs::new(parameters.iter().copied()), Pairs::new(headers.iter().copied()));
     let (parameter_list, header_list) = (parameters.keys(), headers.keys());
-    let listed = |pairs: &Pairs<'_>, list: &[String]| pairs.listed(list, Repeated::Last);
+    let listed = |pairs: &Pairs<'_>, list: &[String]| {
+        pairs.listed(&list.iter().map(String::as_str).collect::<Vec<_>>(), Repeated::Last)
+    };
     let format_string =
         format_string("get", "/", &listed(&parameters, &parameter_list), &listed(&headers, &header_list));
     let signature = signature(&sign_key(secret_key, sign_time), &string_to_sign(sign_time, &format_string));
@@ -164,7 +189,7 @@ mod tests {
     fn masked_pairs_show_no_value_of_a_secret_name() {
         let pairs =
             Pairs::new([("X-Ci-Security-Token", "t1"), ("x-ci-security-token", "t2"), ("sign", "s"), ("a", "1")]);
-        let list = ["a", "sign", "x-ci-security-token"].map(str::to_owned);
+        let list = ["a", "sign", "x-ci-security-token"];
         for repeated in [Repeated::Last, Repeated::All] {
             let masked = pairs.clone().masked();
             assert_eq!(masked.listed(&list, repeated), "a=1&sign=***&x-ci-security-token=***");
@@ -175,7 +200,7 @@ mod tests {
     fn listed_keys_are_sorted_and_encoded_and_repeated_ones_follow_the_rule() {
         let pairs =
             Pairs::new([("b", "2"), ("A B", "x y"), ("b", "1"), ("unlisted", "u"), ("c", ""), ("d", "2"), ("D", "1")]);
-        let list = ["c", "b", "absent", "a%20b", "B", "d"].map(str::to_owned);
+        let list = ["c", "b", "absent", "a%20b", "B", "d"];
         assert_eq!(pairs.listed(&list, Repeated::Last), "a%20b=x%20y&absent=&b=1&c=&d=1&d=2");
         assert_eq!(pairs.listed(&list, Repeated::All), "a%20b=x%20y&absent=&b=1&b=2&c=&d=1&d=2");
         assert_eq!(pairs.listed(&[], Repeated::Last), "");

@@ -1,18 +1,20 @@
 //! Why a signature of COS was refused: the request is signed again with each mistake that clients make, until one gives the
 //! signature that was sent.
 
+use std::borrow::Cow;
+
 use axum::http::request::Parts;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 
 use super::super::error::Error;
 use super::super::wire::Target;
-use super::authorization::{self, Authorization, Texts};
+use super::authorization::{self, Authorization};
 use super::canonical::Pairs;
 use super::{Signed, headers};
 use crate::config::TencentCredential;
 use crate::explain::{self, Canonical, Context, Explanation, Mistake};
-use crate::intake::hosts;
+use crate::intake::{hosts, query};
 use crate::secret::{self, is_secret_name};
 use crate::signing::{hmac_sha1, hmac_sha256, percent_encode, sha1_hex, sha256_hex};
 
@@ -28,20 +30,20 @@ pub(in super::super) fn explain(parts: &Parts, _: &[u8], context: &Context<'_>) 
     let Some(authorization) = Authorization::parse(&fields) else {
         return Some(Explanation::of_mistakes(SCHEME, vec![broken(&fields)]));
     };
-    let credentials = context.credentials.key_pairs(&authorization.key_id);
+    let credentials = context.credentials.key_pairs(authorization.key_id);
     if credentials.is_empty() {
-        return Some(Explanation::of_mistakes(SCHEME, vec![context.unknown_key(&authorization.key_id)]));
+        return Some(Explanation::of_mistakes(SCHEME, vec![context.unknown_key(authorization.key_id)]));
     }
     let mut hosts = hosts(parts, context.config);
     if hosts.is_empty() {
-        hosts.push(String::new());
+        hosts.push("");
     }
-    let now = context.clock.of(&authorization.key_id).unix_seconds();
+    let now = context.clock.of(authorization.key_id).unix_seconds();
     let time = check_time(&authorization, now);
     let mut request = Signed {
         method: parts.method.as_str(),
         path: &target.path,
-        parameters: Pairs::new(unsigned.iter().map(|(key, value)| (key.as_str(), value.as_str()))),
+        parameters: Pairs::new(unsigned.iter().map(|(key, value)| (&**key, &**value))),
         headers: headers(&parts.headers),
     };
     let right = request
@@ -49,7 +51,7 @@ pub(in super::super) fn explain(parts: &Parts, _: &[u8], context: &Context<'_>) 
         .any(|form| credentials.iter().any(|credential| authorization.is_by(credential, &form)));
 
     let case = Case { parameters: unsigned.into_owned(), headers: header_texts(parts) };
-    let way = Way::right(parts, &target, &authorization, &hosts[0]);
+    let way = Way::right(parts, &target, &authorization, hosts[0]);
     let ours = way.shown(&case);
     let found = if right {
         None
@@ -65,8 +67,8 @@ pub(in super::super) fn explain(parts: &Parts, _: &[u8], context: &Context<'_>) 
 }
 
 /// What is wrong with a signature whose parts are not all there.
-fn broken(fields: &Texts) -> Mistake {
-    let value = |name: &str| fields.iter().rev().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
+fn broken(fields: &query::Pairs<'_>) -> Mistake {
+    let value = |name: &str| query::last(fields, name);
     let needed =
         ["q-sign-algorithm", "q-ak", "q-sign-time", "q-key-time", "q-header-list", "q-url-param-list", "q-signature"];
     if let Some(missing) = needed.into_iter().find(|name| value(name).is_none()) {
@@ -84,7 +86,7 @@ fn broken(fields: &Texts) -> Mistake {
     Mistake::new("malformed_time", "q-sign-time and q-key-time are start;end in seconds since 1970, the start first")
 }
 
-fn check_time(authorization: &Authorization, now: i64) -> Option<Mistake> {
+fn check_time(authorization: &Authorization<'_>, now: i64) -> Option<Mistake> {
     let (start, end) = authorization.sign_time.span();
     match authorization.check_time(now) {
         Ok(()) => None,
@@ -104,28 +106,26 @@ fn check_time(authorization: &Authorization, now: i64) -> Option<Mistake> {
 }
 
 /// The request as a client sees it: parameters and headers, decoded.
-struct Case {
-    parameters: Texts,
-    headers: Texts,
+struct Case<'a> {
+    parameters: query::Pairs<'a>,
+    headers: query::Pairs<'a>,
 }
 
-impl Case {
+impl Case<'_> {
     /// The same with nothing that is secret by its name.
     fn masked(&self) -> Self {
-        let mask = |texts: &Texts| -> Texts {
+        fn mask<'a>(texts: &query::Pairs<'a>) -> query::Pairs<'a> {
             let hidden = |key: &str| is_secret_name(key) || key == "sign";
-            let show = |(key, value): &(String, String)| {
-                (key.clone(), if hidden(key) { "***".to_owned() } else { value.clone() })
-            };
-            texts.iter().map(show).collect()
-        };
+            let show = |value: &Cow<'a, str>, hidden: bool| if hidden { "***".into() } else { value.clone() };
+            texts.iter().map(|(key, value)| (key.clone(), show(value, hidden(key)))).collect()
+        }
         Self { parameters: mask(&self.parameters), headers: mask(&self.headers) }
     }
 }
 
-fn header_texts(parts: &Parts) -> Texts {
-    let text = |value: &[u8]| String::from_utf8_lossy(value).trim().to_owned();
-    parts.headers.iter().map(|(name, value)| (name.as_str().to_owned(), text(value.as_bytes()))).collect()
+fn header_texts(parts: &Parts) -> query::Pairs<'_> {
+    let text = |value: &[u8]| String::from_utf8_lossy(value).trim().to_owned().into();
+    parts.headers.iter().map(|(name, value)| (name.as_str().into(), text(value.as_bytes()))).collect()
 }
 
 /// What is done with the secret key.
@@ -160,30 +160,30 @@ struct Way {
 }
 
 impl Way {
-    fn right(parts: &Parts, target: &Target, authorization: &Authorization, host: &str) -> Self {
+    fn right(parts: &Parts, target: &Target<'_>, authorization: &Authorization<'_>, host: &str) -> Self {
         Self {
             method: parts.method.as_str().to_ascii_lowercase(),
-            path: target.path.clone(),
+            path: target.path.to_string(),
             host: host.to_owned(),
-            header_list: authorization.headers.clone(),
-            parameter_list: authorization.parameters.clone(),
+            header_list: authorization.headers.iter().map(ToString::to_string).collect(),
+            parameter_list: authorization.parameters.iter().map(ToString::to_string).collect(),
             encode: percent_encode,
             sorted: true,
             lower_case: true,
             format_end: "\n",
             string_end: "\n",
-            sign_time: authorization.sign_time.text.clone(),
-            key_time: authorization.key_time.text.clone(),
+            sign_time: authorization.sign_time.text.to_owned(),
+            key_time: authorization.key_time.text.to_owned(),
             key_use: KeyUse::Hex,
             sha256: false,
             write: |bytes| hex::encode(bytes),
         }
     }
 
-    fn canonical(&self, case: &Case) -> Canonical {
+    fn canonical(&self, case: &Case<'_>) -> Canonical {
         let mut headers = case.headers.clone();
         headers.retain(|(name, _)| name != "host");
-        headers.push(("host".to_owned(), self.host.clone()));
+        headers.push(("host".into(), self.host.as_str().into()));
         let canonical_request = format!(
             "{}\n{}\n{}\n{}{}",
             self.method,
@@ -199,12 +199,12 @@ impl Way {
     }
 
     /// The same for people: nothing secret is in it.
-    fn shown(&self, case: &Case) -> Canonical {
+    fn shown(&self, case: &Case<'_>) -> Canonical {
         let string_to_sign = self.canonical(case).string_to_sign;
         Canonical { string_to_sign, ..self.canonical(&case.masked()) }
     }
 
-    fn listed(&self, texts: &Texts, list: &[String]) -> String {
+    fn listed(&self, texts: &query::Pairs<'_>, list: &[String]) -> String {
         let mut keys: Vec<String> = Vec::new();
         for key in list {
             let key = if self.lower_case { key.to_ascii_lowercase() } else { key.clone() };
@@ -222,7 +222,7 @@ impl Way {
         keys.iter().map(|key| format!("{key}={}", value(key))).collect::<Vec<_>>().join("&")
     }
 
-    fn signature(&self, case: &Case, key: &str) -> String {
+    fn signature(&self, case: &Case<'_>, key: &str) -> String {
         let hmac = if self.sha256 { hmac_sha256 } else { hmac_sha1 };
         let of_time = hmac(key.as_bytes(), self.key_time.as_bytes());
         let key = match self.key_use {
@@ -236,11 +236,11 @@ impl Way {
 
 /// The mistake that gives the signature that was sent, and the way with that mistake.
 fn find(
-    case: &Case,
+    case: &Case<'_>,
     right: &Way,
-    authorization: &Authorization,
+    authorization: &Authorization<'_>,
     credential: &TencentCredential,
-    hosts: &[String],
+    hosts: &[&str],
     parts: &Parts,
     context: &Context<'_>,
 ) -> Option<(Mistake, Way)> {
@@ -248,7 +248,7 @@ fn find(
     let gives = |way: &Way, key: &str| secret::equal(way.signature(case, key).as_bytes(), sent);
     let key = credential.key.expose();
     // Whichever host it was that the client signed.
-    let at = |host: &String| Way { host: host.clone(), ..right.clone() };
+    let at = |host: &&str| Way { host: (*host).to_owned(), ..right.clone() };
     for (mistake, way) in hosts.iter().flat_map(|host| ways(&at(host), case, authorization, parts)) {
         if gives(&way, key) {
             return Some((mistake, way));
@@ -274,7 +274,7 @@ fn find(
 }
 
 /// Every mistake with the way that has it.
-fn ways(right: &Way, case: &Case, authorization: &Authorization, parts: &Parts) -> Vec<(Mistake, Way)> {
+fn ways(right: &Way, case: &Case<'_>, authorization: &Authorization<'_>, parts: &Parts) -> Vec<(Mistake, Way)> {
     let mut ways = Vec::new();
     let mut add = |name: &'static str, about: &str, change: &dyn Fn(&mut Way)| {
         let mut way = right.clone();
@@ -372,30 +372,32 @@ fn ways(right: &Way, case: &Case, authorization: &Authorization, parts: &Parts) 
 
 #[cfg(test)]
 mod tests {
+    use axum::http::Uri;
+
     use super::super::canonical::{self, Repeated};
     use super::*;
 
     #[test]
     fn the_right_way_is_the_one_that_is_verified() {
-        let pairs = [("b", "1 2"), ("A", "你"), ("b", "3")].map(|(key, value)| (key.to_owned(), value.to_owned()));
-        let uri = "/?b=1+2&A=%E4%BD%A0&b=3".parse().expect("a target");
+        let pairs = [("b", "1 2"), ("A", "你"), ("b", "3")].map(|(key, value)| (key.into(), value.into()));
+        let uri: Uri = "/?b=1+2&A=%E4%BD%A0&b=3".parse().expect("a target");
         let target = Target::parse(&uri).expect("a target");
         let fields = "q-sign-algorithm=sha1&q-ak=ID&q-sign-time=10;20&q-key-time=10;20&q-header-list=host;range&\
                       q-url-param-list=b;a;c&q-signature=ab";
         let fields: Vec<_> = fields
             .split('&')
             .filter_map(|piece| piece.split_once('='))
-            .map(|(key, value)| (key.to_owned(), value.to_owned()))
+            .map(|(key, value)| (key.into(), value.into()))
             .collect();
         let authorization = Authorization::parse(&fields).expect("whole");
-        let request = axum::http::Request::builder().uri(uri).header("host", "h:1").header("range", " x ").body(());
+        let request = axum::http::Request::builder().uri(&uri).header("host", "h:1").header("range", " x ").body(());
         let parts = request.expect("a request").into_parts().0;
         let way = Way::right(&parts, &target, &authorization, "h:1");
         let ours = way.canonical(&Case { parameters: pairs.to_vec(), headers: header_texts(&parts) });
         let mut signed = Signed {
             method: "GET",
             path: "/",
-            parameters: Pairs::new(pairs.iter().map(|(key, value)| (key.as_str(), value.as_str()))),
+            parameters: Pairs::new(pairs.iter().map(|(key, value)| (&**key, &**value))),
             headers: headers(&parts.headers),
         };
         let expected = signed.format_string(&authorization, "h:1", Repeated::Last);

@@ -40,13 +40,13 @@ pub(super) fn named(parts: &Parts) -> Option<Arc<str>> {
         return last(header);
     }
     let pairs = query::each_lossy(parts.uri.query().unwrap_or_default());
-    let pairs: Vec<_> = pairs.map(|(key, value)| (key.into_owned(), value.into_owned())).collect();
-    let (fields, _) = authorization::find(&HeaderMap::new(), &pairs)?;
+    let (pairs, headers): (Vec<_>, _) = (pairs.collect(), HeaderMap::new());
+    let (fields, _) = authorization::find(&headers, &pairs)?;
     query::last(&fields, "q-ak").map(Arc::from)
 }
 
 /// Whether the sender may ask at all.
-pub(super) fn authenticate(shared: &Shared, parts: &Parts, target: &Target) -> Result<(), Error> {
+pub(super) fn authenticate(shared: &Shared, parts: &Parts, target: &Target<'_>) -> Result<(), Error> {
     let config = shared.config();
     if config.auth == Auth::Open {
         return Ok(());
@@ -56,18 +56,18 @@ pub(super) fn authenticate(shared: &Shared, parts: &Parts, target: &Target) -> R
     if config.auth == Auth::Accept {
         return Ok(());
     }
-    let known = known(shared.credentials(), &authorization.key_id)?;
-    authorization.check_time(shared.clock().of(&authorization.key_id).unix_seconds())?;
+    let known = known(shared.credentials(), authorization.key_id)?;
+    authorization.check_time(shared.clock().of(authorization.key_id).unix_seconds())?;
 
     let mut request = Signed {
         method: parts.method.as_str(),
         path: &target.path,
-        parameters: Pairs::new(unsigned.iter().map(|(key, value)| (key.as_str(), value.as_str()))),
+        parameters: Pairs::new(unsigned.iter().map(|(key, value)| (&**key, &**value))),
         headers: headers(&parts.headers),
     };
     let mut hosts = hosts(parts, config);
     if hosts.is_empty() {
-        hosts.push(String::new());
+        hosts.push("");
     }
     let mut first = None;
     let by = request.forms(&authorization, &hosts).find_map(|form| {
@@ -79,7 +79,7 @@ pub(super) fn authenticate(shared: &Shared, parts: &Parts, target: &Target) -> R
     let Some(by) = by else {
         let first = first.expect("there is at least one host, if an empty one");
         if tracing::enabled!(tracing::Level::DEBUG) {
-            let format_string = request.masked().format_string(&authorization, &hosts[0], Repeated::Last);
+            let format_string = request.masked().format_string(&authorization, hosts[0], Repeated::Last);
             tracing::debug!(format_string, string_to_sign = first.string_to_sign, "a signature does not match");
         }
         return Err(Error::SignatureDoesNotMatch(Some(Box::new(first))));
@@ -129,7 +129,7 @@ fn headers(headers: &HeaderMap) -> Pairs<'_> {
 }
 
 /// Every token that the request carries; of a header that stands there twice the last, which is the one that is signed.
-fn tokens(headers: &HeaderMap, target: &Target) -> Vec<String> {
+fn tokens(headers: &HeaderMap, target: &Target<'_>) -> Vec<String> {
     let last = |name: &&str| headers.get_all(*name).iter().next_back().and_then(|value| value.to_str().ok());
     TOKENS.iter().filter_map(last).chain(target.last(TOKENS[0])).map(str::to_owned).collect()
 }
@@ -142,16 +142,16 @@ struct Signed<'a> {
     headers: Pairs<'a>,
 }
 
-impl Signed<'_> {
+impl<'a> Signed<'a> {
     /// All forms that an SDK may have signed this request in, likeliest first: for each host that may be meant; then
     /// again with all values of repeated keys.
     ///
     /// Recorded: Python signs the host without its port and the others with it; PHP signs a repeated key once and Go
     /// each of its values.
-    fn forms(&mut self, authorization: &Authorization, hosts: &[String]) -> impl Iterator<Item = Mismatch> {
+    fn forms(&mut self, authorization: &Authorization<'_>, hosts: &[&'a str]) -> impl Iterator<Item = Mismatch> {
         let forms = [Repeated::Last, Repeated::All]
             .into_iter()
-            .flat_map(|repeated| hosts.iter().map(move |host| (repeated, host)));
+            .flat_map(|repeated| hosts.iter().map(move |host| (repeated, *host)));
         let mut before: Vec<String> = Vec::new();
         forms.filter_map(move |(repeated, host)| {
             let format_string = self.format_string(authorization, host, repeated);
@@ -159,12 +159,12 @@ impl Signed<'_> {
                 return None;
             }
             before.push(format_string.clone());
-            let string_to_sign = canonical::string_to_sign(&authorization.sign_time.text, &format_string);
+            let string_to_sign = canonical::string_to_sign(authorization.sign_time.text, &format_string);
             Some(Mismatch { string_to_sign, format_string })
         })
     }
 
-    fn format_string(&mut self, authorization: &Authorization, host: &str, repeated: Repeated) -> String {
+    fn format_string(&mut self, authorization: &Authorization<'_>, host: &'a str, repeated: Repeated) -> String {
         self.headers.replace("host", host);
         canonical::format_string(
             self.method,
@@ -180,10 +180,10 @@ impl Signed<'_> {
     }
 }
 
-impl Authorization {
+impl Authorization<'_> {
     /// Whether the signature is the one that `credential` gives this form.
     fn is_by(&self, credential: &TencentCredential, form: &Mismatch) -> bool {
-        let sign_key = canonical::sign_key(credential.key.expose(), &self.key_time.text);
+        let sign_key = canonical::sign_key(credential.key.expose(), self.key_time.text);
         let ours = canonical::signature(&sign_key, &form.string_to_sign);
         secret::equal(ours.as_bytes(), self.signature.as_bytes())
     }

@@ -62,12 +62,16 @@ impl Success {
 /// Headers of an answer, with the one that failures have besides.
 const HEADERS: usize = 8;
 
+/// Bytes of a trace.
+const TRACE: usize = 48;
+
 /// What an answer says beside its outcome.
 pub(in super::super) struct Frame {
     /// Host and path, without scheme.
     resource: String,
     request_id: String,
-    trace_id: String,
+    /// Random bytes that the id of a trace is made of.
+    trace: [u8; TRACE],
     /// When it is answered.
     now: Timestamp,
     /// Whether no further answer comes on this connection.
@@ -100,15 +104,16 @@ impl Frame {
         // Recorded: ids in public reports are base64 of seconds, address, process and counter in hexadecimal, and of a
         // long hexadecimal text.
         // Drawn at once, since each draw asks the system.
-        let drawn = ids.bytes::<60>();
-        let (numbers, trace) = drawn.split_at(12);
-        let number = |at: usize| numbers[at..].first_chunk().map_or(0, |four| u32::from_le_bytes(*four));
+        let drawn = ids.bytes::<{ 12 + TRACE }>();
+        let number = |at: usize| drawn[at..].first_chunk().map_or(0, |four| u32::from_le_bytes(*four));
         let (address, process, counter) = (number(0), number(4) & 0xFFFF, number(8) & 0x00FF_FFFF);
-        let request_id = format!("{:x}_{address:08x}_{process:x}_{counter:x}", now.as_second());
+        let mut request_id = String::with_capacity(32);
+        write!(request_id, "{:x}_{address:08x}_{process:x}_{counter:x}", now.as_second())
+            .expect("memory takes every text");
         Self {
-            resource: "/".to_owned(),
+            resource: String::new(),
             request_id: BASE64_STANDARD.encode(request_id),
-            trace_id: BASE64_STANDARD.encode(lower_hex(trace)),
+            trace: *drawn.last_chunk().expect("so many were drawn"),
             now,
             closes: false,
             head: false,
@@ -141,11 +146,12 @@ impl Frame {
         if error.tells_time() {
             element("ServerTime", &self.now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string());
         }
-        element("Resource", &self.resource);
+        let trace_id = BASE64_STANDARD.encode(lower_hex(&self.trace));
+        element("Resource", if self.resource.is_empty() { "/" } else { &self.resource });
         element("RequestId", &self.request_id);
-        element("TraceId", &self.trace_id);
+        element("TraceId", &trace_id);
         body.push_str("</Error>\n");
-        let trace_id = value(&self.trace_id);
+        let trace_id = value(trace_id);
         let mut response = self.respond(status, code, server, body.into());
         response.headers_mut().insert(TRACE_ID, trace_id);
         response
@@ -157,14 +163,15 @@ impl Frame {
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/xml"));
         headers.insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
         headers.insert(CONNECTION, HeaderValue::from_static(if self.closes { "close" } else { "keep-alive" }));
-        headers.insert(DATE, HeaderValue::from_str(&http_date(self.now)).expect("a date is visible ASCII"));
+        headers.insert(DATE, value(http_date(self.now)));
         let server = match server {
             Server::Ci => "tencent-ci",
             Server::Cos => "tencent-cos",
         };
         headers.insert(SERVER, HeaderValue::from_static(server));
-        headers.insert(COS_REQUEST_ID, value(&self.request_id));
-        headers.insert(CI_REQUEST_ID, value(&self.request_id));
+        let request_id = value(self.request_id);
+        headers.insert(COS_REQUEST_ID, request_id.clone());
+        headers.insert(CI_REQUEST_ID, request_id);
 
         let mut response = Response::new(if self.head { Body::empty() } else { Body::from(body) });
         *response.status_mut() = status;
@@ -174,8 +181,8 @@ impl Frame {
     }
 }
 
-fn value(base64: &str) -> HeaderValue {
-    HeaderValue::from_str(base64).expect("base64 is visible ASCII")
+fn value(visible: String) -> HeaderValue {
+    HeaderValue::try_from(visible).expect("base64 and dates are visible ASCII")
 }
 
 /// Whether the connection ends with this answer, so that `Connection` tells the truth.

@@ -62,7 +62,7 @@ enum Mode {
 
 impl QrcodeGenerate {
     /// Reads the parameters; of a repeated one the last counts.
-    pub(in super::super) fn parse(target: &Target, max_width: u32) -> Result<Self, Error> {
+    pub(in super::super) fn parse(target: &Target<'_>, max_width: u32) -> Result<Self, Error> {
         let content = target.last(QRCODE_CONTENT).filter(|text| !text.is_empty()).ok_or(Error::InvalidContent)?;
         let mode = match target.last("mode") {
             None | Some("" | "0") => Mode::Qr,
@@ -85,7 +85,11 @@ impl QrcodeGenerate {
 
     /// Everything that the picture depends on, in one text.
     pub(in super::super) fn key(&self) -> String {
-        format!("{:?} {} {}", self.mode, self.width, self.content)
+        let mode = match self.mode {
+            Mode::Qr => "qr",
+            Mode::Bars => "bars",
+        };
+        [mode, " ", &self.width.to_string(), " ", &self.content].concat()
     }
 
     /// The picture. It has exactly the width asked for wherever whole modules fit; otherwise it is wider, or refused where
@@ -122,8 +126,8 @@ mod tests {
     use super::*;
 
     fn parse(query: &str) -> Result<QrcodeGenerate, Error> {
-        let target = Target::parse(&format!("/?{query}").parse().expect("a target"))?;
-        QrcodeGenerate::parse(&target, 4096)
+        let uri = format!("/?{query}").parse().expect("a target");
+        QrcodeGenerate::parse(&Target::parse(&uri)?, 4096)
     }
 
     #[test]

@@ -149,7 +149,7 @@ impl<'a> Request<'a> {
     ///
     /// Recorded: Node.js signs the host without its port, Go signs `/` whatever path it sends. Documented: the page
     /// lower-cases header values, which no SDK does.
-    fn canonical_forms(&self, hosts: &[String]) -> Vec<String> {
+    fn canonical_forms(&self, hosts: &[&str]) -> Vec<String> {
         let path = self.parts.uri.path();
         let mut paths = vec![path];
         paths.extend((path != "/").then_some("/"));
@@ -188,7 +188,7 @@ impl<'a> Request<'a> {
             return;
         }
         let hosts = intake::hosts(self.parts, shared.config());
-        let headers = self.headers(hosts.first().map_or("", String::as_str), shown);
+        let headers = self.headers(hosts.first().copied().unwrap_or_default(), shown);
         let pair = |piece: &str| match piece.split_once('=') {
             Some((name, value)) => format!("{name}={}", shown(name, value)),
             None => shown("", piece),

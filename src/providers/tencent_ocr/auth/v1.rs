@@ -103,7 +103,7 @@ fn source_texts(received: &Received, pairs: &Pairs, shared: &Shared) -> Vec<Stri
     for host in intake::hosts(parts, shared.config()) {
         for path in &paths {
             for dots in &spellings {
-                sources.push(source_text(parts.method.as_str(), &host, path, pairs, *dots));
+                sources.push(source_text(parts.method.as_str(), host, path, pairs, *dots));
             }
         }
     }
@@ -167,7 +167,7 @@ mod tests {
         for vector in vectors {
             let Some(steps) = vector.v1 else { continue };
             let (path, query) = vector.target.split_once('?').unwrap_or((&vector.target, ""));
-            let pairs = query::pairs(if vector.method == "GET" { query } else { &vector.body }).expect("pairs");
+            let pairs = query::owned_pairs(if vector.method == "GET" { query } else { &vector.body }).expect("pairs");
             let source = source_text(&vector.method, &vector.signed_host, path, &pairs, false);
             assert_eq!(source, steps.source_text, "{}", vector.name);
             let shape = check_shape(&pairs).unwrap_or_else(|error| panic!("{}: {error:?}", vector.name));
@@ -180,7 +180,7 @@ mod tests {
 
     #[test]
     fn names_are_sorted_by_their_bytes_and_may_have_dots_for_underscores() {
-        let pairs = query::pairs("b_2=%26&a=1&Signature=x&B=%E4%BD%A0&b_1=").expect("pairs");
+        let pairs = query::owned_pairs("b_2=%26&a=1&Signature=x&B=%E4%BD%A0&b_1=").expect("pairs");
         assert_eq!(source_text("GET", "h:1", "/p", &pairs, false), "GETh:1/p?B=你&a=1&b_1=&b_2=&");
         assert_eq!(source_text("GET", "h:1", "/p", &pairs, true), "GETh:1/p?B=你&a=1&b.1=&b.2=&");
     }
@@ -209,7 +209,7 @@ mod tests {
                 Err(Error::InvalidParameterValue("SignatureMethod".into())),
             ),
         ] {
-            assert_eq!(check_shape(&query::pairs(query).expect("pairs")), expected, "{query}");
+            assert_eq!(check_shape(&query::owned_pairs(query).expect("pairs")), expected, "{query}");
         }
     }
 }

@@ -41,7 +41,7 @@ pub(super) fn explain(parts: &Parts, body: &[u8], context: &Context<'_>) -> Opti
     let case = Case { parts, body, authorization: &authorization, timestamp };
     let mut hosts = intake::hosts(parts, context.config);
     if hosts.is_empty() {
-        hosts.push(String::new());
+        hosts.push("");
     }
     let right: Vec<_> = hosts.iter().flat_map(|host| Way::right(&case, host)).collect();
     let ours = right[0].shown();

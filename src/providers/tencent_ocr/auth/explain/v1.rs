@@ -40,7 +40,7 @@ pub(super) fn explain(parts: &Parts, pairs: &Pairs, context: &Context<'_>) -> Ex
     let time = check_time(shape.timestamp, id, context);
     let mut hosts = intake::hosts(parts, context.config);
     if hosts.is_empty() {
-        hosts.push(String::new());
+        hosts.push("");
     }
     let right: Vec<_> = hosts.iter().flat_map(|host| Way::right(parts, pairs, host, shape.method)).collect();
     let sent = shape.signature;

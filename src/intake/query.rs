@@ -47,6 +47,11 @@ pub fn each_lossy(raw: &str) -> impl Iterator<Item = Pair<'_>> {
     pieces(raw).map(|(key, value)| (decode_lossy(key), decode_lossy(value)))
 }
 
+/// Of [`pairs_lossy`] the value of the first pair with this key; no other value is decoded.
+pub fn first_lossy<'a>(raw: &'a str, key: &str) -> Option<Cow<'a, str>> {
+    pieces(raw).find(|(name, _)| decode_lossy(name) == key).map(|(_, value)| decode_lossy(value))
+}
+
 /// Of [`pairs_lossy`] the value of the last pair with this key; no other value is decoded.
 pub fn last_lossy<'a>(raw: &'a str, key: &str) -> Option<Cow<'a, str>> {
     pieces(raw).filter(|(name, _)| decode_lossy(name) == key).last().map(|(_, value)| decode_lossy(value))
@@ -151,6 +156,14 @@ mod tests {
             ("a", "a", ""),
         ] {
             assert_eq!(pairs_lossy(raw), [(key.into(), value.into())], "{raw}");
+            assert_eq!(
+                (first_lossy(raw, key), last_lossy(raw, key)),
+                (Some(value.into()), Some(value.into())),
+                "{raw}"
+            );
         }
+        let several = "%61=1&b=2&a=%33&&c";
+        assert_eq!((first_lossy(several, "a"), last_lossy(several, "a")), (Some("1".into()), Some("3".into())));
+        assert_eq!((first_lossy(several, "c"), last_lossy(several, "d")), (Some("".into()), None));
     }
 }

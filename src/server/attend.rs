@@ -146,7 +146,7 @@ impl Attendant {
         let Seen { operation, method, started, record } = seen;
         if !answer.headers().contains_key(DATE) {
             let credential = answer.extensions().get::<Outcome>().and_then(|outcome| outcome.credential.as_deref());
-            if let Ok(date) = HeaderValue::from_str(&self.shared.clock_of(credential).http_date()) {
+            if let Ok(date) = HeaderValue::try_from(self.shared.clock_of(credential).http_date()) {
                 answer.headers_mut().insert(DATE, date);
             }
         }

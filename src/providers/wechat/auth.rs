@@ -2,6 +2,7 @@
 //!
 //! Also here, because the vendor checks it in the same breath: rights and quotas of the caller.
 
+use std::borrow::Cow;
 use std::sync::{Arc, OnceLock};
 
 use axum::extract::FromRequestParts;
@@ -27,7 +28,7 @@ pub(super) struct Caller(Arc<OnceLock<Arc<str>>>);
 impl Caller {
     /// Notes the account. The first one counts.
     pub(super) fn is(&self, appid: &str) {
-        let _ = self.0.set(appid.into());
+        self.0.get_or_init(|| appid.into());
     }
 
     /// The account, if one was named.
@@ -107,10 +108,12 @@ impl FromRequestParts<Shared> for Account {
 /// The token as it is presented.
 ///
 /// Documented: both names. Recorded: a token in the body or in a header counts as missing (a published transcript).
-fn presented(parts: &Parts) -> Option<String> {
-    let pairs = query::pairs_lossy(parts.uri.query().unwrap_or_default());
-    let value = |key| query::first(&pairs, key).filter(|token| !token.is_empty());
-    value("access_token").or_else(|| value("cloudbase_access_token")).map(str::to_owned)
+fn presented(parts: &Parts) -> Option<Cow<'_, str>> {
+    let value = |key| {
+        let value = query::first_lossy(parts.uri.query().unwrap_or_default(), key);
+        value.filter(|token| !token.is_empty())
+    };
+    value("access_token").or_else(|| value("cloudbase_access_token"))
 }
 
 async fn account_of(shared: &Shared, caller: &Caller, token: Option<&str>) -> Result<String, Error> {

@@ -31,7 +31,7 @@ pub(super) const URL_SAFE: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopq
 
 /// The address that the symbol of `code` carries.
 pub(super) fn url(code: &str) -> String {
-    format!("{ADDRESS}{code}")
+    [ADDRESS, code].concat()
 }
 
 /// The code in the text of a symbol, where that is one of ours.
@@ -87,11 +87,11 @@ pub(super) fn draw_code(ids: &Ids, permanent: bool) -> String {
     let middle = ids.text(11, URL_SAFE);
     let end = if permanent {
         let (letter, digit, last) = (ids.text(1, b"wMg"), ids.text(1, b"37"), ids.text(1, URL_SAFE));
-        format!("0000{letter}0{digit}{last}")
+        ["0000", &letter, "0", &digit, &last].concat()
     } else {
         ids.text(8, URL_SAFE)
     };
-    format!("02{middle}1{end}")
+    ["02", &middle, "1", &end].concat()
 }
 
 #[cfg(test)]

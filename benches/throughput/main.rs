@@ -1,11 +1,12 @@
 //! Requests a second and latencies of every operation, beside a bare axum handler that sends the same bytes.
 //!
-//! `cargo bench --bench throughput [-- --quick] [-- --connections=16] [name …]`; names select operations.
+//! `cargo bench --bench throughput [-- --quick] [-- --connections=64] [name …]`; names select operations.
 //!
 //! The whole server runs on a loopback port, its store on the disk, its log formatted and thrown away; the bare handler
 //! runs beside it. Both are driven by turns in short slices by the same connections, kept alive, each sending its next
 //! request when it has the whole answer. The client shares the machine's cores with both, so a ratio says less than the
-//! server alone would show; `cpu` is the processor time of the whole process a request, client included, and its ratio
+//! server alone would show. By default there are 64 of them: with few, whoever waits for a commit leaves the server idle.
+//! `cpu` is the processor time of the whole process a request, client included, and its ratio
 //! bears a machine that is busy with something else. What a client could have cached is another request each time: codes
 //! have new scenes, and COS is asked for 64 texts in turn, which the server remembers, and for so many that it cannot.
 
@@ -46,7 +47,7 @@ struct Asked {
 
 impl Asked {
     fn read() -> Self {
-        let mut asked = Self { slices: 5, connections: 16, names: Vec::new() };
+        let mut asked = Self { slices: 5, connections: 64, names: Vec::new() };
         for argument in std::env::args().skip(1) {
             match argument.strip_prefix("--") {
                 Some("quick") => asked.slices = 1,

@@ -123,8 +123,8 @@ pub fn place(matrix: &Matrix, module_px: u32, width_px: u32, height_px: u32) -> 
     let mut rows = Rows::with_capacity(stride(width_px) * ends.len());
     rows.end(width_px);
     for module_y in 0..matrix.height() {
-        rows.push(false, left);
-        matrix.row(module_y).iter().for_each(|is_dark| rows.push(*is_dark, module_px));
+        rows.push(&[false], left);
+        rows.push(matrix.row(module_y), module_px);
         rows.end(width_px - left - symbol_width);
     }
     rows.end(width_px);
@@ -147,26 +147,31 @@ impl Rows {
         Self { bytes: Vec::with_capacity(bytes), pending: 0, count: 0 }
     }
 
-    /// Goes on with so many pixels. Of those that are dark there is no telling beforehand, so that nothing branches on it.
-    #[inline]
-    fn push(&mut self, is_dark: bool, mut pixels: u32) {
-        while pixels > 0 {
-            let now = pixels.min(Self::AT_ONCE);
-            let white = u64::from(!is_dark).wrapping_neg() >> (u64::BITS - now);
-            self.pending = self.pending << now | white;
-            self.count += now;
-            if self.count >= Self::AT_ONCE {
-                self.count -= Self::AT_ONCE;
-                self.bytes.extend_from_slice(&((self.pending >> self.count) as u32).to_be_bytes());
+    /// Goes on with so many pixels of each module; true is black. Of those there is no telling beforehand, so that nothing
+    /// branches on them.
+    fn push(&mut self, modules: &[bool], pixels: u32) {
+        let (mut pending, mut count) = (self.pending, self.count);
+        for is_dark in modules {
+            let mut left = pixels;
+            while left > 0 {
+                let now = left.min(Self::AT_ONCE);
+                let white = u64::from(!is_dark).wrapping_neg() >> (u64::BITS - now);
+                pending = pending << now | white;
+                count += now;
+                if count >= Self::AT_ONCE {
+                    count -= Self::AT_ONCE;
+                    self.bytes.extend_from_slice(&((pending >> count) as u32).to_be_bytes());
+                }
+                left -= now;
             }
-            pixels -= now;
         }
+        (self.pending, self.count) = (pending, count);
     }
 
     /// Ends a row, with so many white pixels.
     fn end(&mut self, pixels: u32) {
-        self.push(false, pixels);
-        self.push(false, self.count.wrapping_neg() % 8);
+        self.push(&[false], pixels);
+        self.push(&[false], self.count.wrapping_neg() % 8);
         let pending = (self.pending as u32) << ((Self::AT_ONCE - self.count) % Self::AT_ONCE);
         self.bytes.extend_from_slice(&pending.to_be_bytes()[..self.count as usize / 8]);
         self.count = 0;

@@ -1,6 +1,6 @@
 //! What all QR Codes of a version share: their function patterns, where each bit of the codewords goes (ISO/IEC 18004,
-//! 7.7.3), and what each mask inverts. Made by the first symbol of its version and kept: 3 kB for the smallest, 140 kB for
-//! the largest.
+//! 7.7.3), and what each mask adds. Made by the first symbol of its version, and of its level, and kept: 3 kB for the
+//! smallest, 140 kB for the largest.
 
 use std::sync::OnceLock;
 
@@ -8,8 +8,10 @@ use qrcode::canvas::{Canvas, Module};
 use qrcode::{EcLevel, Version};
 
 use super::lines::{Symbol, Word};
-use super::mask::{MASKS, inverts};
+use super::mask::{MASKS, format_modules, inverts};
 
+/// Levels of error correction.
+const LEVELS: usize = 4;
 /// The column of the vertical timing pattern, which holds no bit.
 const TIMING: usize = 6;
 
@@ -37,8 +39,8 @@ pub(super) fn of(version: Version) -> &'static Frame {
 pub(super) struct Layout<W, const WORDS: usize> {
     /// Finders, timing, alignment, version; the places of the format information are white.
     function: Symbol<W, WORDS>,
-    /// What each mask inverts: its pattern, where no function pattern is.
-    pub(super) inverted: [Symbol<W, WORDS>; MASKS],
+    /// What each mask adds, by the level.
+    masks: [OnceLock<[Symbol<W, WORDS>; MASKS]>; LEVELS],
     /// Column and row of each bit of the codewords, in their order, and of the few modules that no bit fills.
     places: Vec<(u8, u8)>,
 }
@@ -50,25 +52,30 @@ impl<W: Word, const WORDS: usize> Layout<W, WORDS> {
         let mut canvas = Canvas::new(version, EcLevel::L);
         canvas.draw_all_functional_patterns();
         let mut function = Symbol::white(side);
-        let mut inverted = std::array::from_fn(|_| Symbol::white(side));
-        let mut places = Vec::new();
-        for (x, y) in zigzag(side) {
-            if canvas.get(x as i16, y as i16) != Module::Empty {
-                continue;
-            }
-            places.push((x as u8, y as u8));
-            for (mask, inverted) in inverted.iter_mut().enumerate() {
-                if inverts(mask, x, y) {
-                    inverted.set(x, y);
-                }
-            }
-        }
+        let is_free = |&(x, y): &(usize, usize)| canvas.get(x as i16, y as i16) == Module::Empty;
+        let places = zigzag(side).filter(is_free).map(|(x, y)| (x as u8, y as u8)).collect();
         for (x, y) in (0..side).flat_map(|y| (0..side).map(move |x| (x, y))) {
             if canvas.get(x as i16, y as i16).is_dark() {
                 function.set(x, y);
             }
         }
-        Self { function, inverted, places }
+        Self { function, masks: [const { OnceLock::new() }; LEVELS], places }
+    }
+
+    /// What each mask adds to the symbol without one: it inverts its pattern where no function pattern is, and the format
+    /// information, which names it and `level`, stands where nothing stood.
+    pub(super) fn masks(&self, level: EcLevel) -> &[Symbol<W, WORDS>; MASKS] {
+        let side = self.function.side();
+        self.masks[level as usize].get_or_init(|| {
+            std::array::from_fn(|mask| {
+                let mut added = Symbol::white(side);
+                for (x, y) in self.places.iter().map(|&(x, y)| (usize::from(x), usize::from(y))) {
+                    added.put(x, y, inverts(mask, x, y));
+                }
+                format_modules(level, mask, side).for_each(|(x, y)| added.set(x, y));
+                added
+            })
+        })
     }
 
     /// The symbol with these codewords, before any mask.

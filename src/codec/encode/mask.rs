@@ -41,36 +41,19 @@ fn best_of<W: Word, const WORDS: usize>(
     codewords: impl Iterator<Item = u8>,
     level: EcLevel,
 ) -> Matrix {
-    let plain = layout.filled(codewords);
+    let (plain, masks) = (layout.filled(codewords), layout.masks(level));
     let mut masked = plain.clone();
     let (mut best, mut least) = (0, u32::MAX);
-    for mask in 0..MASKS {
-        apply(mask, level, layout, &plain, &mut masked);
+    for (mask, added) in masks.iter().enumerate() {
+        masked.become_difference(&plain, added);
         let points = penalty(&masked, least);
         // Of equals the first, as the crate has it.
         if points < least {
             (best, least) = (mask, points);
         }
     }
-    apply(best, level, layout, &plain, &mut masked);
+    masked.become_difference(&plain, &masks[best]);
     masked.into_matrix()
-}
-
-/// Makes `masked` the symbol `plain` under a mask, with the format information.
-fn apply<W: Word, const WORDS: usize>(
-    mask: usize,
-    level: EcLevel,
-    layout: &Layout<W, WORDS>,
-    plain: &Symbol<W, WORDS>,
-    masked: &mut Symbol<W, WORDS>,
-) {
-    masked.become_difference(plain, &layout.inverted[mask]);
-    let format = format_information(level, mask);
-    for (k, [(x, y), (other_x, other_y)]) in format_places(plain.side()).enumerate() {
-        let is_dark = format >> k & 1 == 1;
-        masked.put(x, y, is_dark);
-        masked.put(other_x, other_y, is_dark);
-    }
 }
 
 /// Penalty points of all four rules (standard, 7.8.3); any number from `enough` on where there are at least so many.
@@ -130,9 +113,11 @@ fn format_information(level: EcLevel, mask: usize) -> u32 {
     (data << 10 | rest) ^ 0x5412
 }
 
-/// Column and row of each bit of the format information, the lowest first; each stands at two places.
-fn format_places(side: usize) -> impl Iterator<Item = [(usize, usize); 2]> {
-    (0..15).map(move |k| {
+/// Column and row of each black module of the format information; each of its bits stands at two places.
+pub(super) fn format_modules(level: EcLevel, mask: usize, side: usize) -> impl Iterator<Item = (usize, usize)> {
+    let format = format_information(level, mask);
+    // The lowest bit first.
+    (0..15).filter(move |k| format >> k & 1 == 1).flat_map(move |k| {
         // Along the upper left finder, past the timing patterns; and split between the two others.
         let around = match k {
             0..6 => (8, k),

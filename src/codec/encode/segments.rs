@@ -62,6 +62,7 @@ pub(super) fn bits(segments: &[Segment<'_>], version: i16) -> usize {
 /// Goes through the text once, keeping for each mode the cheapest way to have come to the present byte in that mode.
 pub(super) fn shortest(bytes: &[u8], version: i16) -> Vec<Segment<'_>> {
     const UNREACHABLE: usize = usize::MAX / 2;
+    let headers = Mode::ALL.map(|mode| 6 * mode.header_bits(version));
     // In sixths of a bit; a segment that ends is rounded up to whole bits.
     let mut cost = [UNREACHABLE; 3];
     // came_from[i][mode]: the mode of byte i - 1 on the cheapest way that has byte i in `mode`.
@@ -69,13 +70,17 @@ pub(super) fn shortest(bytes: &[u8], version: i16) -> Vec<Segment<'_>> {
     for (i, &byte) in bytes.iter().enumerate() {
         let mut next = [UNREACHABLE; 3];
         let mut from = [0; 3];
+        let mut ended = cost;
+        for cost in &mut ended {
+            *cost = cost.next_multiple_of(6);
+        }
         for (m, mode) in Mode::ALL.into_iter().enumerate().filter(|(_, mode)| mode.carries(byte)) {
-            let header = 6 * mode.header_bits(version);
+            let header = headers[m];
             // Staying is the first candidate, so that a tie does not split a segment.
             (next[m], from[m]) = if i == 0 { (header, m) } else { (cost[m], m) };
             if i > 0 {
-                for (other, &before) in cost.iter().enumerate().filter(|&(other, _)| other != m) {
-                    let switched = before.next_multiple_of(6) + header;
+                for (other, &before) in ended.iter().enumerate().filter(|&(other, _)| other != m) {
+                    let switched = before + header;
                     if switched < next[m] {
                         (next[m], from[m]) = (switched, other);
                     }

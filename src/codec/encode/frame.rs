@@ -1,6 +1,6 @@
 //! What all QR Codes of a version share: their function patterns, where each bit of the codewords goes (ISO/IEC 18004,
-//! 7.7.3), and what each mask adds. Made by the first symbol of its version, and of its level, and kept: 3 kB for the
-//! smallest, 140 kB for the largest.
+//! 7.7.3), and what each mask adds. Made by the first symbol of its version, and of its level, and kept: 2 kB for the
+//! smallest, 140 kB for the largest, of which half is there again for each level.
 
 use std::sync::OnceLock;
 

@@ -1,10 +1,11 @@
 //! Codes that were made: temporary ones until they expire, permanent ones for ever and once a scene.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 use rusqlite::{CachedStatement, Connection, OptionalExtension, params};
 
-use super::rows::{Drawn, Gathering, Sweep, insert};
+use super::rows::{self, Drawn, Gathering, Sweep, insert};
 use crate::clock::{Fork, Ids};
 use crate::providers::wechat::error::Error;
 use crate::providers::wechat::ticket;
@@ -124,22 +125,6 @@ struct Permanent {
     scene: Scene,
 }
 
-/// What a permanent code is of: account, action, scene.
-type Place<'a> = (&'a str, &'a str, &'a str);
-
-impl Permanent {
-    fn place(&self) -> Place<'_> {
-        (&self.appid, self.scene.action.name(), &self.scene.value)
-    }
-}
-
-/// Where the permanent code of a change comes from.
-enum Source {
-    Store(Made),
-    Row(usize),
-    Nowhere,
-}
-
 impl store::Change for Permanent {
     type Done = Made;
     type Refusal = Error;
@@ -151,49 +136,38 @@ impl store::Change for Permanent {
         let most = i64::try_from(shared.config().wechat_permanent_limit).unwrap_or(i64::MAX);
         // Of each account: how many it has, and how many of them are new.
         let mut counts: HashMap<&str, (i64, i64)> = HashMap::new();
-        let mut added: HashMap<Place<'_>, usize> = HashMap::new();
-        let (mut rows, mut found) = (Vec::new(), Vec::new());
-        for change in changes {
-            let place = change.place();
-            found.push(if let Some(row) = added.get(&place) {
-                Source::Row(*row)
-            } else if let Some(made) = of_place(connection, place)? {
-                Source::Store(made)
+        let mut add = connection.prepare_cached(Row::INSERT)?;
+        let mut made = Vec::with_capacity(changes.len());
+        for Self { draws, appid, scene, now, .. } in changes {
+            let (all, new) = match counts.entry(appid) {
+                Entry::Occupied(counts) => counts.into_mut(),
+                Entry::Vacant(counts) => counts.insert((count(connection, appid)?, 0)),
+            };
+            let mut row = Row::draw(*draws, appid, scene, *now, 0, &kept.gathering);
+            // Most scenes are new: it takes less to find out by adding one.
+            made.push(if *all < most && rows::add(&mut add, &mut row)? {
+                (*all, *new) = (*all + 1, *new + 1);
+                Ok(row.made)
             } else {
-                if !counts.contains_key(place.0) {
-                    counts.insert(place.0, (count(connection, place.0)?, 0));
-                }
-                let (all, new) = counts.entry(place.0).or_default();
-                if *all >= most {
-                    Source::Nowhere
-                } else {
-                    (*all, *new) = (*all + 1, *new + 1);
-                    added.insert(place, rows.len());
-                    let Self { draws, appid, scene, now, .. } = change;
-                    rows.push(Row::draw(*draws, appid, scene, *now, 0, &kept.gathering));
-                    Source::Row(rows.len() - 1)
-                }
+                of_scene(connection, appid, scene)?.ok_or(Error::CodeCount)
             });
         }
-        insert(connection, &mut rows)?;
         for (appid, (_, new)) in counts {
             add_to_count(connection, appid, new)?;
         }
-        let outcome = |from| match from {
-            Source::Store(made) => Ok(made),
-            Source::Row(row) => Ok(rows[row].made.clone()),
-            Source::Nowhere => Err(Error::CodeCount),
-        };
-        Ok(found.into_iter().map(outcome).collect())
+        Ok(made)
     }
 }
 
 /// The permanent code that is there already.
-fn of_place(connection: &Connection, place: Place<'_>) -> Result<Option<Made>, rusqlite::Error> {
+fn of_scene(connection: &Connection, appid: &str, scene: &Scene) -> Result<Option<Made>, rusqlite::Error> {
     let mut query = connection.prepare_cached(
         "SELECT ticket, code FROM wechat_codes WHERE appid = ?1 AND action = ?2 AND scene = ?3 AND expires_at IS NULL",
     )?;
-    query.query_row(place, |row| Ok(Made { ticket: row.get(0)?, code: row.get(1)? })).optional()
+    let made = query.query_row((appid, scene.action.name(), &scene.value), |row| {
+        Ok(Made { ticket: row.get(0)?, code: row.get(1)? })
+    });
+    made.optional()
 }
 
 /// How many permanent codes an account has.
@@ -295,8 +269,10 @@ impl Made {
 }
 
 impl Drawn for Row<'_> {
+    /// None is added to a scene that has a permanent one.
     const INSERT: &'static str = "INSERT INTO wechat_codes (ticket, code, appid, action, scene, created_at, expires_at)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+         ON CONFLICT (appid, action, scene) WHERE expires_at IS NULL DO NOTHING";
 
     fn insert(&self, statement: &mut CachedStatement<'_>) -> Result<usize, rusqlite::Error> {
         let Self { made, appid, scene, created_at, seconds, .. } = self;

@@ -21,7 +21,7 @@ pub(super) trait Drawn {
     /// The statement that adds a row.
     const INSERT: &'static str;
 
-    /// Adds the row by that statement.
+    /// Adds the row by that statement; gives how many were added.
     fn insert(&self, statement: &mut CachedStatement<'_>) -> Result<usize, rusqlite::Error>;
 
     /// Draws another key, where this one is taken.
@@ -31,24 +31,33 @@ pub(super) trait Drawn {
 /// Adds `rows`. Where a key is taken, it is another afterwards.
 ///
 /// # Errors
-/// The store's; also where there seems to be no free key.
+/// As [`add`].
 pub(super) fn insert<R: Drawn>(connection: &Connection, rows: &mut [R]) -> Result<(), store::Error> {
     if rows.is_empty() {
         return Ok(());
     }
     let mut statement = connection.prepare_cached(R::INSERT)?;
-    for row in rows {
-        let mut draws = 1;
+    rows.iter_mut().try_for_each(|row| add(&mut statement, row).map(drop))
+}
+
+/// Adds `row` by its statement, or finds that this one adds no such row beside those that are there. Where its key is
+/// taken, it is another afterwards.
+///
+/// # Errors
+/// The store's; also where there seems to be no free key.
+pub(super) fn add<R: Drawn>(statement: &mut CachedStatement<'_>, row: &mut R) -> Result<bool, store::Error> {
+    let mut draws = 1;
+    loop {
         // Nothing stays of a statement that fails.
-        while let Err(error) = row.insert(&mut statement).map_err(store::Error::from) {
-            if !error.is_taken() || draws == DRAWS {
-                return Err(error);
+        match row.insert(statement).map_err(store::Error::from) {
+            Ok(rows) => return Ok(rows > 0),
+            Err(error) if !error.is_taken() || draws == DRAWS => return Err(error),
+            Err(_) => {
+                draws += 1;
+                row.draw_again();
             }
-            draws += 1;
-            row.draw_again();
         }
     }
-    Ok(())
 }
 
 /// What the keys begin with that are drawn one after the other.

@@ -4,7 +4,7 @@
 
 use std::hint::black_box;
 use std::io::{self, BufReader, Read};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use criterion::Criterion;
 use qrstack::providers::tencent_ocr::catalog::{self, Gtin};
@@ -45,7 +45,8 @@ impl Read for Products {
 fn main() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     let folder = tempfile::tempdir().expect("a folder");
-    let store = runtime.block_on(Store::open(folder.path(), catalog::MIGRATIONS, Access::Alone)).expect("a store");
+    let store = Store::open(folder.path(), catalog::MIGRATIONS, Access::Alone, Duration::ZERO);
+    let store = runtime.block_on(store).expect("a store");
     let header = "BarCode,ProductName,EnName,BrandName,Type,ImageLink,CheckResult\n";
     let products = Products { next: 0, line: io::Cursor::new(header.into()) };
     let started = Instant::now();

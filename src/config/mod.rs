@@ -104,6 +104,8 @@ settings! {
     tls_key: Option<PathBuf> = "",
     /// Folder of the store (tickets, tokens, products) and of the certificate authority; made if it is missing.
     data_dir: PathBuf = "./qrstack-data",
+    /// Time from the answer with a permanent ticket until that outlasts a power failure too; `0s` answers only then.
+    store_sync: Duration = "20ms",
     /// `verify` checks credentials as the vendors do; `accept` checks their shape alone; `open` asks for none.
     auth: Auth = "verify",
     /// Keys of COS and Tencent Cloud: `SecretId:SecretKey[:token],…`.
@@ -223,6 +225,7 @@ settings! {
 
 /// Bounds of the numbers that have any; times in milliseconds.
 const BOUNDS: &[Bounds] = &[
+    ("store_sync", 0..=60_000),
     ("read_threads", 0..=1024),
     ("read_queue", 0..=1_000_000),
     ("read_memory_mib", 16..=1 << 20),

@@ -146,7 +146,7 @@ pub fn migrations() -> Vec<Migration> {
 /// # Errors
 /// As [`Store::open`].
 pub async fn open_store(config: &Config, access: Access) -> Result<Store, OpenError> {
-    Store::open(&config.data_dir, &migrations(), access).await
+    Store::open(&config.data_dir, &migrations(), access, config.store_sync).await
 }
 
 /// Puts the server together on an open store. Pictures are read on threads of this process.

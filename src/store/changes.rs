@@ -4,9 +4,13 @@
 //! one transaction, commits, and only then answers: who is told of a change finds it after a sudden end. What comes
 //! meanwhile is the next group, which a task serves.
 //!
-//! A group that waits for the disk, or for the write lock of another process, is written on a thread that may wait. Any
-//! other is written where its first caller is: that takes tens of microseconds, about as long as drawing a code, and the
-//! way to another thread and back would cost each of the callers more.
+//! A group is written where its first caller is: that takes tens of microseconds, about as long as drawing a code, and the
+//! way to another thread and back would cost each of the callers more. Where the disk, or the write lock of another
+//! process, is waited for, a thread does it that may wait.
+//!
+//! What is committed outlasts a sudden end of the program, since the operating system has it. What is to outlast a power
+//! failure as well is brought to the disk a moment later, together with all that came meanwhile, or before anybody is
+//! answered, as the store was opened. A disk that failed to take it is waited for until it takes something again.
 
 use std::any::Any;
 use std::collections::VecDeque;
@@ -18,8 +22,8 @@ use rusqlite::{Connection, ErrorCode};
 use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, oneshot};
 
-use super::Error;
 use super::connections::Connections;
+use super::{Error, note_failure};
 use crate::locks::locked;
 
 /// Changes in a group, at most: bounds how long the first one waits for the others.
@@ -44,7 +48,8 @@ pub trait Change: Sized + Send + Sync + 'static {
     /// Why it was not made.
     type Refusal: From<Error> + Send + Sync + 'static;
 
-    /// Whether it outlasts a power failure, which has to be waited for. Every change outlasts a sudden end of the program.
+    /// Whether it outlasts a power failure, from the moment on that the store promises. Every change outlasts a sudden end
+    /// of the program.
     const OUTLASTS_POWER: bool;
 
     /// Makes `changes`, of which there is at least one, in their order, and gives what came of each. `connection` is
@@ -71,10 +76,14 @@ pub type Made<C> = Result<Vec<Outcome<C>>, Error>;
 pub(super) struct Changes(Arc<Desk>);
 
 struct Desk {
+    connections: Connections,
     /// One for each change that is under way; no more are given once the store is closed.
     permits: Semaphore,
     queue: Mutex<Queue>,
     writer: Mutex<Writer>,
+    /// When a commit is brought to the disk that is to outlast a power failure; `None` where there is no disk.
+    sync: Option<Duration>,
+    unsynced: Mutex<Unsynced>,
 }
 
 #[derive(Default)]
@@ -84,12 +93,32 @@ struct Queue {
     is_served: bool,
 }
 
+/// Commits that may not be on the disk.
+#[derive(Default)]
+struct Unsynced {
+    /// Whether there are any that no sync has begun for.
+    any: bool,
+    /// Whether a task brings them there.
+    is_served: bool,
+}
+
 impl Changes {
-    pub(super) fn new(connections: Connections) -> Self {
-        let writer =
-            Writer { connections, own: None, patient: None, was_late: false, distrusted_until: None, pages: 0 };
+    /// What outlasts a power failure is on the disk `sync` after it was committed, or before anybody is told of it where
+    /// that is zero; `None` where there is no disk.
+    pub(super) fn new(connections: Connections, sync: Option<Duration>) -> Self {
+        let writer = Writer {
+            connections: connections.clone(),
+            own: None,
+            waits_always: sync.is_some_and(|sync| sync.is_zero()),
+            failed_to_sync: false,
+            patient: None,
+            was_late: false,
+            distrusted_until: None,
+            pages: 0,
+        };
         let (permits, queue) = (Semaphore::new(MOST as usize), Mutex::default());
-        Self(Arc::new(Desk { permits, queue, writer: Mutex::new(writer) }))
+        let (writer, unsynced) = (Mutex::new(writer), Mutex::default());
+        Self(Arc::new(Desk { connections, permits, queue, writer, sync, unsynced }))
     }
 
     /// Makes `change` and gives what came of it, once it is in the store.
@@ -110,12 +139,21 @@ impl Changes {
         answered.await.unwrap_or(Err(Error::Crashed))?
     }
 
-    /// Waits for the changes that were asked for before, and takes no more.
+    /// Waits for the changes that were asked for before, brings them to the disk, and takes no more.
     pub(super) async fn close(&self) {
         // Nobody else closes it, so this is no error but once it is closed already.
         let _all = self.0.permits.acquire_many(MOST).await;
         self.0.permits.close();
-        locked(&self.0.writer).own = None;
+        let desk = Arc::clone(&self.0);
+        let closed = tokio::task::spawn_blocking(move || {
+            locked(&desk.writer).own = None;
+            // Where others have the store open, no closing brings it to the disk.
+            if locked(&desk.unsynced).any {
+                desk.sync();
+            }
+        });
+        // It does not panic, and where the runtime ends so does all this.
+        let _ = closed.await;
     }
 }
 
@@ -132,7 +170,7 @@ impl Duty {
         };
         let committed = locked(&desk.writer).write_at_once(&mut group);
         if let Some(committed) = committed {
-            group.settle(&committed);
+            desk.settle(group, &committed);
             if desk.is_idle() {
                 self.0 = None;
             }
@@ -214,7 +252,36 @@ impl Desk {
             group = written;
             committed
         };
-        group.settle(&committed);
+        self.settle(group, &committed);
+    }
+
+    /// Answers all callers of a group.
+    fn settle(self: &Arc<Self>, group: Group, committed: &Result<(), Error>) {
+        if committed.is_ok() && group.outlasts_power() {
+            self.sync_soon();
+        }
+        group.settle(committed);
+    }
+
+    /// Lets what was committed be on the disk in time, where nobody has waited for that.
+    fn sync_soon(self: &Arc<Self>) {
+        let Some(sync) = self.sync.filter(|sync| !sync.is_zero()) else { return };
+        let mut unsynced = locked(&self.unsynced);
+        unsynced.any = true;
+        if !std::mem::replace(&mut unsynced.is_served, true) {
+            tokio::spawn(Syncing(Some(Arc::clone(self))).serve(sync));
+        }
+    }
+
+    /// Brings all that was committed to the disk. What it does not take is written into the file itself, and until it
+    /// takes something it is waited for.
+    fn sync(&self) {
+        locked(&self.unsynced).any = false;
+        if let Err(error) = self.connections.sync() {
+            note_failure(&error);
+            let mut writer = locked(&self.writer);
+            (writer.failed_to_sync, writer.pages) = (true, CHECKPOINT);
+        }
     }
 
     /// Whether there is nothing to do for anybody; then nobody serves any more.
@@ -231,6 +298,34 @@ impl Desk {
             let desk = Arc::clone(self);
             // It does not panic, and where the runtime ends so does the log.
             let _ = tokio::task::spawn_blocking(move || locked(&desk.writer).write_back()).await;
+        }
+    }
+}
+
+/// Brings commits to the disk, until there are none that are not there.
+struct Syncing(Option<Arc<Desk>>);
+
+impl Syncing {
+    async fn serve(mut self, sync: Duration) {
+        while let Some(desk) = self.0.clone() {
+            tokio::time::sleep(sync).await;
+            let there = Arc::clone(&desk);
+            // It does not panic, and where the runtime ends so does this task.
+            let _ = tokio::task::spawn_blocking(move || there.sync()).await;
+            let mut unsynced = locked(&desk.unsynced);
+            if !unsynced.any {
+                unsynced.is_served = false;
+                self.0 = None;
+            }
+        }
+    }
+}
+
+impl Drop for Syncing {
+    /// Where it ends before its time, with its runtime, the next commit has another.
+    fn drop(&mut self) {
+        if let Some(desk) = &self.0 {
+            locked(&desk.unsynced).is_served = false;
         }
     }
 }
@@ -354,6 +449,10 @@ struct Writer {
     /// Its connection, from the first change on; where it failed, the next change opens another. It knows its statements,
     /// and how patient it is.
     own: Option<Connection>,
+    /// Whether the disk is waited for wherever a change is to outlast a power failure.
+    waits_always: bool,
+    /// Whether the disk failed to take what was committed, and has taken nothing since.
+    failed_to_sync: bool,
     /// Whether the connection waits for the disk at each commit; nobody knows after a failure, which may end it.
     patient: Option<bool>,
     /// Whether the last group that was written at once took long.
@@ -373,7 +472,7 @@ impl Writer {
         let started = Instant::now();
         let is_distrusted = self.distrusted_until.is_some_and(|until| started < until);
         // The first change opens the connection.
-        if group.outlasts_power() || is_distrusted || self.patient.is_none() {
+        if self.waits_for_disk(group) || is_distrusted || self.patient.is_none() {
             return None;
         }
         let committed = self.write(group, false);
@@ -392,12 +491,12 @@ impl Writer {
 
     /// Before anything is written, [`Error::Busy`] says that others write.
     fn commit(&mut self, group: &mut Group, waits: bool) -> Result<(), Error> {
-        let outlasts_power = group.outlasts_power();
+        let is_patient = self.waits_for_disk(group);
         let patient = self.patient.take();
         self.connections.run_as_writer(&mut self.own, waits, |connection| {
-            if patient != Some(outlasts_power) {
+            if patient != Some(is_patient) {
                 // In WAL mode, `NORMAL` leaves a commit with the operating system.
-                connection.pragma_update(None, "synchronous", if outlasts_power { "FULL" } else { "NORMAL" })?;
+                connection.pragma_update(None, "synchronous", if is_patient { "FULL" } else { "NORMAL" })?;
             }
             let transaction = Transaction::begin(connection)?;
             for kind in &mut group.0 {
@@ -405,9 +504,15 @@ impl Writer {
             }
             Ok(transaction.commit()?)
         })?;
-        self.patient = Some(outlasts_power);
+        self.patient = Some(is_patient);
+        self.failed_to_sync &= !is_patient;
         self.pages += PAGES + group.0.iter().map(|kind| kind.changes()).sum::<usize>();
         Ok(())
+    }
+
+    /// Whether the group is told of its commit when that is on the disk.
+    fn waits_for_disk(&self, group: &Group) -> bool {
+        (self.waits_always || self.failed_to_sync) && group.outlasts_power()
     }
 
     fn is_log_full(&self) -> bool {
@@ -592,7 +697,7 @@ mod tests {
     #[tokio::test]
     async fn the_disk_is_waited_for_where_a_change_of_the_group_outlasts_power() {
         let folder = tempfile::tempdir().expect("a folder");
-        let store = Store::open(folder.path(), &[TABLES], Access::Alone).await.expect("a store");
+        let store = Store::open(folder.path(), &[TABLES], Access::Alone, Duration::ZERO).await.expect("a store");
         assert!(matches!(store.change(Patience::<false>).await, Ok(1)));
         assert!(matches!(store.change(Patience::<true>).await, Ok(2)));
         let both = tokio::join!(store.change(Patience::<false>), store.change(Patience::<true>));
@@ -600,6 +705,20 @@ mod tests {
         assert!(matches!(store.change(Patience::<false>).await, Ok(1)));
         assert!(store.change(Orphan).await.is_err());
         assert!(matches!(store.change(Patience::<true>).await, Ok(2)), "after a failure");
+    }
+
+    #[tokio::test]
+    async fn the_disk_is_not_waited_for_where_there_is_time() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let open = Store::open(folder.path(), &[TABLES], Access::Alone, Duration::from_millis(1));
+        let store = open.await.expect("a store");
+        for _ in 0..3 {
+            assert!(matches!(store.change(Patience::<true>).await, Ok(1)));
+            while locked(&store.changes.0.unsynced).is_served {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+            assert!(!locked(&store.changes.0.unsynced).any);
+        }
     }
 
     /// Adds a number that nothing waits for.
@@ -636,7 +755,7 @@ mod tests {
     #[tokio::test]
     async fn a_disk_that_was_slow_twice_is_written_to_by_another_thread() {
         let folder = tempfile::tempdir().expect("a folder");
-        let store = Store::open(folder.path(), &[TABLES], Access::Alone).await.expect("a store");
+        let store = Store::open(folder.path(), &[TABLES], Access::Alone, Duration::ZERO).await.expect("a store");
         let is_here = async |time| store.change(Slowly(time)).await.expect("made") == thread::current().id();
         let (quick, slow) = (Duration::ZERO, SHORT * 2);
         assert!(!is_here(quick).await, "the connection has to be opened");
@@ -650,7 +769,10 @@ mod tests {
     #[tokio::test]
     async fn a_change_waits_for_who_writes_beside_it_and_holds_nobody_up() {
         let folder = tempfile::tempdir().expect("a folder");
-        for store in [Store::open(folder.path(), &[TABLES], Access::Alone).await, Store::in_memory(&[TABLES]).await] {
+        for store in [
+            Store::open(folder.path(), &[TABLES], Access::Alone, Duration::ZERO).await,
+            Store::in_memory(&[TABLES]).await,
+        ] {
             let store = store.expect("a store");
             store.change(Lightly(1)).await.expect("the connection is open from here on");
             let (locked, is_locked) = oneshot::channel();
@@ -708,19 +830,19 @@ mod tests {
     #[tokio::test]
     async fn a_closed_store_has_made_what_was_asked_for_and_takes_no_more() {
         let folder = tempfile::tempdir().expect("a folder");
-        let store = Store::open(folder.path(), &[TABLES], Access::Alone).await.expect("a store");
+        let store = Store::open(folder.path(), &[TABLES], Access::Alone, Duration::ZERO).await.expect("a store");
         let (changed, ()) = tokio::join!(store.change(Lightly(1)), store.close());
         changed.expect("made");
         assert!(matches!(store.change(Lightly(2)).await, Err(Refusal::Store)));
         drop(store);
-        let again = Store::open(folder.path(), &[TABLES], Access::Alone).await.expect("a store");
+        let again = Store::open(folder.path(), &[TABLES], Access::Alone, Duration::ZERO).await.expect("a store");
         assert_eq!(numbers(&again).await, [1]);
     }
 
     #[tokio::test]
     async fn the_log_does_not_grow_for_ever() {
         let folder = tempfile::tempdir().expect("a folder");
-        let store = Store::open(folder.path(), &[TABLES], Access::Alone).await.expect("a store");
+        let store = Store::open(folder.path(), &[TABLES], Access::Alone, Duration::ZERO).await.expect("a store");
         let log = folder.path().join("qrstack.sqlite-wal");
         let mut sizes = Vec::new();
         for round in 0..6 {

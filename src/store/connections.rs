@@ -1,6 +1,8 @@
 //! Connections to the database, each used by one thread at a time. SQLite waits for the disk where it is called: but for
 //! the writer's, which knows when it would, that is never a thread that serves clients.
 
+use std::fs::File;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -121,6 +123,24 @@ impl Connections {
                 Err(_) => Err(Error::Busy),
             },
         }
+    }
+
+    /// Brings what was committed so far to the disk, which takes as long as that takes.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub(super) fn sync(&self) -> Result<(), Error> {
+        let Source::File { path, .. } = &*self.0 else { return Ok(()) };
+        let mut log = path.clone().into_os_string();
+        log.push("-wal");
+        // SQLite has no lock on its log that were lost where this one is closed. What was written back from there, or was
+        // when the log was removed, is on the disk.
+        let synced = match File::options().write(true).open(log) {
+            Ok(log) => log.sync_data(),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            Err(error) => Err(error),
+        };
+        synced.map_err(|error| Error::Disk(Arc::new(error)))
     }
 
     /// Waits for those that are used, and closes all; the last one writes what is pending into the file.

@@ -11,6 +11,9 @@ pub enum Error {
     /// What SQLite says.
     #[error("{0}")]
     Database(Arc<rusqlite::Error>),
+    /// What was written did not reach the disk, says the system.
+    #[error("the disk did not take what was written: {0}")]
+    Disk(Arc<std::io::Error>),
     /// What is in the store is not what was put there.
     #[error("a row cannot be understood: {0}")]
     Row(String),

@@ -80,19 +80,27 @@ pub struct Store {
 }
 
 impl Store {
-    /// Opens the store in `folder`, which is made if it is missing, and brings the schema up to date.
+    /// Opens the store in `folder`, which is made if it is missing, and brings the schema up to date. A change that
+    /// [outlasts a power failure](Change::OUTLASTS_POWER) does so from `sync` on after it was told to be made; zero lets it
+    /// wait for the disk before.
     ///
     /// # Errors
     /// Where the folder or the file cannot be used, another server has it, or its schema is newer than `migrations`.
     /// Nothing is ever wiped.
-    pub async fn open(folder: &Path, migrations: &[Migration], access: Access) -> Result<Self, OpenError> {
+    pub async fn open(
+        folder: &Path,
+        migrations: &[Migration],
+        access: Access,
+        sync: Duration,
+    ) -> Result<Self, OpenError> {
         std::fs::create_dir_all(folder).map_err(|source| OpenError::Folder { path: folder.to_owned(), source })?;
         let lock = match access {
             Access::Alone => Some(Arc::new(lock(&folder.join(LOCK)).await?)),
             Access::Beside => None,
         };
         let path = folder.join(FILE);
-        Self::new(Connections::to_file(&path), &path, migrations, Some(folder.into()), lock).await
+        let store = Self::new(Connections::to_file(&path), &path, migrations, Some(sync)).await?;
+        Ok(Self { folder: Some(folder.into()), _lock: lock, ..store })
     }
 
     /// A store that lives as long as it is held and touches no disk.
@@ -103,15 +111,14 @@ impl Store {
         let path = Path::new(":memory:");
         let connections = Connections::to_memory();
         let connections = connections.map_err(|source| OpenError::Database { path: path.to_owned(), source })?;
-        Self::new(connections, path, migrations, None, None).await
+        Self::new(connections, path, migrations, None).await
     }
 
     async fn new(
         connections: Connections,
         path: &Path,
         migrations: &[Migration],
-        folder: Option<Arc<Path>>,
-        lock: Option<Arc<File>>,
+        sync: Option<Duration>,
     ) -> Result<Self, OpenError> {
         let steps = std::iter::once(&HEALTH).chain(migrations).copied().collect();
         let migrated = connections.run(|connection| schema::migrate(connection, steps)).await;
@@ -119,8 +126,8 @@ impl Store {
             SchemaError::Newer(version) => OpenError::Newer { path: path.to_owned(), version },
             SchemaError::Store(source) => OpenError::Database { path: path.to_owned(), source },
         })?;
-        let changes = Changes::new(connections.clone());
-        Ok(Self { connections, changes, memory: Memory::default(), folder, _lock: lock })
+        let changes = Changes::new(connections.clone(), sync);
+        Ok(Self { connections, changes, memory: Memory::default(), folder: None, _lock: None })
     }
 
     /// Makes a change, together with those of others that come at the same time, and gives what came of it once it is in
@@ -215,9 +222,12 @@ mod tests {
     #[tokio::test]
     async fn a_store_has_one_server_and_any_number_of_guests() {
         let folder = tempfile::tempdir().expect("a folder");
-        let server = Store::open(folder.path(), &[ONE], Access::Alone).await.expect("opened");
-        assert!(matches!(Store::open(folder.path(), &[ONE], Access::Alone).await, Err(OpenError::Taken { .. })));
-        let guest = Store::open(folder.path(), &[ONE], Access::Beside).await.expect("opened");
+        let server = Store::open(folder.path(), &[ONE], Access::Alone, Duration::ZERO).await.expect("opened");
+        assert!(matches!(
+            Store::open(folder.path(), &[ONE], Access::Alone, Duration::ZERO).await,
+            Err(OpenError::Taken { .. })
+        ));
+        let guest = Store::open(folder.path(), &[ONE], Access::Beside, Duration::ZERO).await.expect("opened");
         guest.run(|guest| Ok::<_, Error>(guest.execute("INSERT INTO one VALUES (7)", ())?)).await.expect("written");
         let seen = server.run(|server| Ok::<i64, Error>(server.query_one("SELECT a FROM one", (), |row| row.get(0))?));
         assert_eq!(seen.await.expect("read"), 7);
@@ -227,10 +237,10 @@ mod tests {
     #[tokio::test]
     async fn a_newer_schema_is_refused_and_kept() {
         let folder = tempfile::tempdir().expect("a folder");
-        Store::open(folder.path(), &[ONE, TWO], Access::Alone).await.expect("opened").close().await;
-        let refused = Store::open(folder.path(), &[ONE], Access::Alone).await.err().expect("refused");
+        Store::open(folder.path(), &[ONE, TWO], Access::Alone, Duration::ZERO).await.expect("opened").close().await;
+        let refused = Store::open(folder.path(), &[ONE], Access::Alone, Duration::ZERO).await.err().expect("refused");
         assert!(refused.to_string().contains("newer"), "{refused}");
-        Store::open(folder.path(), &[ONE, TWO], Access::Alone).await.expect("still there");
+        Store::open(folder.path(), &[ONE, TWO], Access::Alone, Duration::ZERO).await.expect("still there");
     }
 
     #[tokio::test]
@@ -238,7 +248,7 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join(FILE);
         std::fs::write(&path, vec![b'x'; 8192]).expect("written");
-        let refused = Store::open(folder.path(), &[ONE], Access::Alone).await.err().expect("refused");
+        let refused = Store::open(folder.path(), &[ONE], Access::Alone, Duration::ZERO).await.err().expect("refused");
         assert!(matches!(refused, OpenError::Database { .. }), "{refused}");
         assert_eq!(std::fs::read(&path).expect("kept"), vec![b'x'; 8192]);
     }

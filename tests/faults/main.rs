@@ -10,6 +10,7 @@ mod answers;
 mod bodies;
 mod callbacks;
 mod canary;
+mod disk;
 mod drawing;
 mod fetch;
 mod harness;

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
+use crate::disk::Disk;
 use crate::harness::{Check, check};
 use crate::program::{Program, qrstack};
 
@@ -22,9 +23,20 @@ pub fn checks() -> Vec<Check> {
             killed,
         ),
         check(
+            "F45",
+            "permanent tickets are there after the power was cut: a moment after the answer, or at once if asked for",
+            power_cut,
+        ),
+        check(
             "F46",
             "writes fail as the vendor's system error, readiness turns red, the rest is served, and it heals",
             full_disk,
+        ),
+        check(
+            "F46",
+            "while the disk fails to sync, permanent tickets are refused and readiness is red; then what was acknowledged is \
+             brought there",
+            failing_sync,
         ),
         check("F47", "a broken store is refused in a sentence or answered around; it is never wiped", broken_store),
         check("F47", "two servers on one store: the second is refused, the first is not disturbed", two_servers),
@@ -146,6 +158,93 @@ fn write_until_killed(
     told.tokens = asking.join().expect("it does not panic");
     told.permanent = std::mem::take(&mut *permanent.lock().expect("no holder panics"));
     told.temporary = std::mem::take(&mut *temporary.lock().expect("no holder panics"));
+}
+
+/// Rounds of cutting the power under a server that is being written to.
+fn power_cut() -> String {
+    const ROUNDS: u32 = 6;
+    let mut all = 0;
+    for sync in ["0s", "20ms"] {
+        let disk = Disk::new();
+        for round in 0..ROUNDS {
+            let program = disk.start(&["--auth", "verify", "--store-sync", sync]);
+            let mut told =
+                Acknowledged { token: field(&program.get(TOKEN).1, "access_token"), ..Acknowledged::default() };
+            let (address, id) = (program.address(), program.id());
+            let guest = rusqlite::Connection::open(program.data_dir().join("qrstack.sqlite")).expect("opened");
+            // At once there is no moment to wait for, and it may come in the middle of everything.
+            let cut = || {
+                if sync == "0s" {
+                    kill(id);
+                }
+            };
+            write_until_killed(&mut told, address, round, Duration::from_millis(u64::from(round) * 15), cut);
+            if sync != "0s" && round % 2 == 0 {
+                wait_for("what was acknowledged is on the disk", || on_disk(&disk, &told.permanent));
+                program.kill();
+            } else if sync != "0s" {
+                // Who has the store open beside it keeps its last connection from being the last.
+                assert!(guest.table_exists(None, "wechat_codes").expect("read"));
+                assert_eq!(program.terminate().code(), Some(0));
+            }
+            let again = Program::start_in(disk.after_power_cut(), &["--auth", "open"]);
+            let token = field(&again.get(TOKEN).1, "access_token");
+            for (scene, ticket) in &told.permanent {
+                assert_eq!(create(&again, &token, *scene), *ticket, "scene {scene} has another ticket");
+            }
+            all += told.permanent.len();
+        }
+    }
+    assert!(all > 2 * ROUNDS as usize, "too few tickets were acknowledged to show anything: {all}");
+    format!("{} cuts, none lost", 2 * ROUNDS)
+}
+
+/// Whether all these tickets would outlast a cut.
+fn on_disk(disk: &Disk, permanent: &[(u32, String)]) -> bool {
+    let left = disk.after_power_cut();
+    let database = rusqlite::Connection::open(left.path().join("data/qrstack.sqlite")).expect("opened");
+    let mut query = database.prepare("SELECT 1 FROM wechat_codes WHERE ticket = ?1").expect("a table");
+    permanent.iter().all(|(_, ticket)| query.exists([ticket]).expect("read"))
+}
+
+fn wait_for(what: &str, mut is_so: impl FnMut() -> bool) {
+    let began = Instant::now();
+    while !is_so() {
+        assert!(began.elapsed() < Duration::from_secs(30), "not so in time: {what}");
+        thread::sleep(Duration::from_millis(5));
+    }
+}
+
+fn failing_sync() -> String {
+    let disk = Disk::new();
+    let program = disk.start(&["--auth", "open"]);
+    let token = field(&program.get(TOKEN).1, "access_token");
+    let mut told = vec![(1, create(&program, &token, 1))];
+    disk.fail(true);
+    // It shows once what was answered is brought there.
+    let refused = loop {
+        let scene = told.len() as u32 + 1;
+        assert!(scene < 50_000, "nobody noticed");
+        match try_create(program.address(), &token, scene, true) {
+            Some(ticket) => told.push((scene, ticket)),
+            None => break post(&program, &token, &create_body(scene, true)),
+        }
+    };
+    assert!(refused.starts_with(r#"{"errcode":-1,"errmsg":"system error"#), "{refused}");
+    assert_eq!(program.get("/_qrstack/readyz").0, 503, "readiness is red");
+    show(&program, &told[0].1);
+    assert!(try_create(program.address(), &token, 1, false).is_some(), "what need not outlast a cut is given");
+
+    disk.fail(false);
+    wait_for("a permanent ticket is given", || {
+        try_create(program.address(), &token, 100_000, true).map(|ticket| told.push((100_000, ticket))).is_some()
+    });
+    assert_eq!(program.get("/_qrstack/readyz").0, 200, "it healed by itself");
+    wait_for("what was acknowledged is on the disk", || on_disk(&disk, &told));
+    for (scene, ticket) in &told {
+        assert_eq!(create(&program, &token, *scene), *ticket, "scene {scene} has another ticket");
+    }
+    "nothing acknowledged was lost".to_owned()
 }
 
 fn find_again(program: &Program, told: &Acknowledged) {

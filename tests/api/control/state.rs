@@ -1,5 +1,7 @@
 //! What requests have left behind: cleared, taken along, put back.
 
+use std::time::Duration;
+
 use axum::http::{Method, StatusCode};
 use qrstack::config::Config;
 use qrstack::server;
@@ -168,7 +170,8 @@ async fn snapshots_are_listed_shown_and_deleted() {
 async fn a_snapshot_outlives_the_server_in_the_stores_folder() {
     let folder = tempfile::tempdir().expect("a folder");
     let begun = {
-        let store = Store::open(folder.path(), &server::migrations(), Access::Alone).await.expect("a store");
+        let store =
+            Store::open(folder.path(), &server::migrations(), Access::Alone, Duration::ZERO).await.expect("a store");
         let server = Server::on(Config::defaults(), store);
         let begun = begun(&server).await;
         assert_eq!(status(&server, Method::PUT, "/snapshots/kept", &json!({})).await, 204);
@@ -180,7 +183,7 @@ async fn a_snapshot_outlives_the_server_in_the_stores_folder() {
     let other = tempfile::tempdir().expect("a folder");
     std::fs::create_dir(other.path().join("snapshots")).expect("made");
     std::fs::write(other.path().join("snapshots/kept.json"), text).expect("written");
-    let store = Store::open(other.path(), &server::migrations(), Access::Alone).await.expect("a store");
+    let store = Store::open(other.path(), &server::migrations(), Access::Alone, Duration::ZERO).await.expect("a store");
     let server = Server::on(Config::defaults(), store);
     assert_eq!(status(&server, Method::POST, "/snapshots/kept/restore", &json!({})).await, 204);
     assert_eq!(is_there(&server, &begun).await, (true, true));

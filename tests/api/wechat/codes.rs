@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::http::{Method, StatusCode};
 use base64::Engine;
@@ -135,7 +136,7 @@ async fn the_limit_of_permanent_codes_is_a_setting() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn calls_at_once_for_a_permanent_scene_give_one_ticket() {
     let folder = tempfile::tempdir().expect("a folder");
-    let store = Store::open(folder.path(), &migrations(), Access::Alone).await.expect("opened");
+    let store = Store::open(folder.path(), &migrations(), Access::Alone, Duration::ZERO).await.expect("opened");
     let server = Arc::new(Server::on(config(&[FIXED]), store));
     for scene in 1..=4 {
         let callers: Vec<_> = (0..12)
@@ -158,7 +159,7 @@ async fn calls_at_once_for_a_permanent_scene_give_one_ticket() {
 #[tokio::test]
 async fn codes_survive_a_restart_with_the_same_picture() {
     let folder = tempfile::tempdir().expect("a folder");
-    let open = async || Store::open(folder.path(), &migrations(), Access::Alone).await.expect("opened");
+    let open = async || Store::open(folder.path(), &migrations(), Access::Alone, Duration::ZERO).await.expect("opened");
     let (made, picture, other) = {
         let server = Server::on(config(&[FIXED]), open().await);
         let made = create(&server, &permanent(7)).await;

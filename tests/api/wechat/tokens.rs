@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
+use std::time::Duration;
 
 use axum::http::{Method, StatusCode};
 use qrstack::intake::Peer;
@@ -19,7 +20,7 @@ async fn standing(server: &Server, token: &str) -> i64 {
 
 /// The store in a folder.
 async fn open(folder: &Path) -> Store {
-    Store::open(folder, &migrations(), Access::Alone).await.expect("opened")
+    Store::open(folder, &migrations(), Access::Alone, Duration::ZERO).await.expect("opened")
 }
 
 fn token_of(answer: &Answer) -> String {

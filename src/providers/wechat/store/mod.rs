@@ -183,6 +183,8 @@ pub(super) const TABLES: &[Table] = {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::store::{Access, Error, Store};
 
@@ -193,14 +195,14 @@ mod tests {
             INSERT INTO wechat_codes VALUES ('T1', '02b', 'a', 'x', 's', 1, NULL), ('T2', '02a', 'a', 'y', 't', 2, 3)";
         let folder = tempfile::tempdir().expect("a folder");
         let old = [FIRST, CURRENT_TOKENS, FOLLOWERS];
-        let before = Store::open(folder.path(), &old, Access::Alone).await.expect("opened");
+        let before = Store::open(folder.path(), &old, Access::Alone, Duration::ZERO).await.expect("opened");
         before.run(|connection| Ok::<_, Error>(connection.execute_batch(ADD)?)).await.expect("added");
         let known: Vec<_> = TABLES.iter().filter(|table| table.name != "wechat_token_runs").copied().collect();
         let rows = before.rows(&known, None).await.expect("read");
         assert_eq!((rows["wechat_tokens"].len(), rows["wechat_codes"].len()), (2, 2));
         before.close().await;
         drop(before);
-        let store = Store::open(folder.path(), MIGRATIONS, Access::Alone).await.expect("opened");
+        let store = Store::open(folder.path(), MIGRATIONS, Access::Alone, Duration::ZERO).await.expect("opened");
         let mut now = store.rows(&known, None).await.expect("read");
         // Tokens are in the order of their keys.
         now.get_mut("wechat_tokens").expect("a table").reverse();

@@ -10,7 +10,7 @@
 //!
 //! What is committed outlasts a sudden end of the program, since the operating system has it. What is to outlast a power
 //! failure as well is brought to the disk a moment later, together with all that came meanwhile, or before anybody is
-//! answered, as the store was opened. A disk that failed to take it is waited for until it takes something again.
+//! answered, as the store was opened. While a disk does not take it, nobody is answered before it does.
 
 use std::any::Any;
 use std::collections::VecDeque;
@@ -35,7 +35,8 @@ const CHECKPOINT: usize = 8192;
 /// Pages that a group adds to the log, beside one a change: on the whole no more than these.
 const PAGES: usize = 4;
 /// What a group may take that is written where its first caller is. A disk that made two in a row take longer is not trusted
-/// for a while; one alone may have had to wait for a processor.
+/// for a while; one alone may have had to wait for a processor. So long is waited, too, before a disk that failed is asked
+/// again.
 const SHORT: Duration = Duration::from_millis(5);
 const DISTRUST: Duration = Duration::from_secs(1);
 /// Takes the write lock at once: a change may begin with a reading, and what it reads must not be old when it writes.
@@ -148,8 +149,10 @@ impl Changes {
         let closed = tokio::task::spawn_blocking(move || {
             locked(&desk.writer).own = None;
             // Where others have the store open, no closing brings it to the disk.
-            if locked(&desk.unsynced).any {
-                desk.sync();
+            if locked(&desk.unsynced).any
+                && let Err(error) = desk.connections.sync()
+            {
+                note_failure(&error);
             }
         });
         // It does not panic, and where the runtime ends so does all this.
@@ -273,15 +276,22 @@ impl Desk {
         }
     }
 
-    /// Brings all that was committed to the disk. What it does not take is written into the file itself, and until it
-    /// takes something it is waited for.
-    fn sync(&self) {
+    /// Brings all that was committed to the disk; `false` where it does not take it.
+    fn sync(self: &Arc<Self>) -> bool {
         locked(&self.unsynced).any = false;
-        if let Err(error) = self.connections.sync() {
-            note_failure(&error);
-            let mut writer = locked(&self.writer);
-            (writer.failed_to_sync, writer.pages) = (true, CHECKPOINT);
+        let is_synced = self.connections.sync().inspect_err(note_failure).is_ok();
+        let mut writer = locked(&self.writer);
+        let had_failed = std::mem::replace(&mut writer.failed_to_sync, !is_synced);
+        if had_failed || !is_synced {
+            // The system tells of a page once that it did not reach the disk, and takes it for written then. From the log,
+            // which it still knows, all goes into the file.
+            writer.pages = CHECKPOINT;
+            drop(writer);
+            if !std::mem::replace(&mut locked(&self.queue).is_served, true) {
+                tokio::spawn(Serving(Some(Arc::clone(self))).serve(None));
+            }
         }
+        is_synced
     }
 
     /// Whether there is nothing to do for anybody; then nobody serves any more.
@@ -307,13 +317,15 @@ struct Syncing(Option<Arc<Desk>>);
 
 impl Syncing {
     async fn serve(mut self, sync: Duration) {
+        let mut pause = sync;
         while let Some(desk) = self.0.clone() {
-            tokio::time::sleep(sync).await;
+            tokio::time::sleep(pause).await;
             let there = Arc::clone(&desk);
             // It does not panic, and where the runtime ends so does this task.
-            let _ = tokio::task::spawn_blocking(move || there.sync()).await;
+            let is_synced = tokio::task::spawn_blocking(move || there.sync()).await.unwrap_or(false);
+            pause = if is_synced { sync } else { DISTRUST };
             let mut unsynced = locked(&desk.unsynced);
-            if !unsynced.any {
+            if is_synced && !unsynced.any {
                 unsynced.is_served = false;
                 self.0 = None;
             }
@@ -451,7 +463,7 @@ struct Writer {
     own: Option<Connection>,
     /// Whether the disk is waited for wherever a change is to outlast a power failure.
     waits_always: bool,
-    /// Whether the disk failed to take what was committed, and has taken nothing since.
+    /// Whether the disk did not take what was committed, when it was last asked to.
     failed_to_sync: bool,
     /// Whether the connection waits for the disk at each commit; nobody knows after a failure, which may end it.
     patient: Option<bool>,
@@ -505,7 +517,6 @@ impl Writer {
             Ok(transaction.commit()?)
         })?;
         self.patient = Some(is_patient);
-        self.failed_to_sync &= !is_patient;
         self.pages += PAGES + group.0.iter().map(|kind| kind.changes()).sum::<usize>();
         Ok(())
     }

@@ -236,11 +236,11 @@ fn failing_sync() -> String {
     assert!(try_create(program.address(), &token, 1, false).is_some(), "what need not outlast a cut is given");
 
     disk.fail(false);
+    wait_for("what was acknowledged is on the disk", || on_disk(&disk, &told));
     wait_for("a permanent ticket is given", || {
         try_create(program.address(), &token, 100_000, true).map(|ticket| told.push((100_000, ticket))).is_some()
     });
     assert_eq!(program.get("/_qrstack/readyz").0, 200, "it healed by itself");
-    wait_for("what was acknowledged is on the disk", || on_disk(&disk, &told));
     for (scene, ticket) in &told {
         assert_eq!(create(&program, &token, *scene), *ticket, "scene {scene} has another ticket");
     }

@@ -21,13 +21,14 @@ pub fn percent_encode(text: &str) -> String {
 
 /// As [`percent_encode`]; what needs no encoding stays where it is.
 pub fn percent_encoded(text: &str) -> Cow<'_, str> {
-    let pieces = utf8_percent_encode(text, RESERVED);
-    // The library would let the text grow.
-    if pieces.clone().nth(1).is_none() {
-        return pieces.into();
-    }
-    let mut encoded = String::with_capacity(3 * text.len());
-    encoded.extend(pieces);
+    // Room that a text gets for its escapes beforehand: all that any of usual length needs; long ones may grow.
+    const SPARE: usize = 1 << 10;
+    let mut pieces = utf8_percent_encode(text, RESERVED);
+    let (first, second) = (pieces.next().unwrap_or_default(), pieces.next());
+    let Some(second) = second else { return first.into() };
+    // The library would let every text grow from its first piece.
+    let mut encoded = String::with_capacity(text.len() + (2 * text.len()).min(SPARE));
+    encoded.extend([first, second].into_iter().chain(pieces));
     encoded.into()
 }
 
@@ -88,5 +89,13 @@ mod tests {
     #[test]
     fn only_unreserved_characters_stay_bare() {
         assert_eq!(percent_encode("AZaz09-_.~!'()*/ 你+"), "AZaz09-_.~%21%27%28%29%2A%2F%20%E4%BD%A0%2B");
+    }
+
+    #[test]
+    fn a_text_of_one_piece_is_not_copied() {
+        for (text, encoded) in [("", ""), ("az", "az"), ("*", "%2A")] {
+            assert!(matches!(percent_encoded(text), Cow::Borrowed(found) if found == encoded), "{text}");
+        }
+        assert_eq!(percent_encoded(&"*".repeat(1000)), "%2A".repeat(1000));
     }
 }

@@ -59,7 +59,32 @@ pub fn lower_hex(bytes: &[u8]) -> String {
 
 /// SHA-1 in lower-case hexadecimal.
 pub fn sha1_hex(message: &[u8]) -> String {
-    lower_hex(&Sha1::digest(message))
+    Sha1Pieces::default().and(message).hex()
+}
+
+/// SHA-1 of a message that comes in pieces. Of messages that begin alike, what they share is hashed once: a clone goes on
+/// behind the pieces of the original.
+///
+/// ```
+/// use qrstack::signing::{Sha1Pieces, sha1_hex};
+/// let shared = Sha1Pieces::default().and(b"a");
+/// assert_eq!(shared.clone().and(b"b").hex(), sha1_hex(b"ab"));
+/// assert_eq!(shared.and(b"c").hex(), sha1_hex(b"ac"));
+/// ```
+#[derive(Clone, Default)]
+pub struct Sha1Pieces(Sha1);
+
+impl Sha1Pieces {
+    /// The same with one more piece.
+    #[must_use]
+    pub fn and(self, piece: impl AsRef<[u8]>) -> Self {
+        Self(self.0.chain_update(piece))
+    }
+
+    /// The digest in lower-case hexadecimal.
+    pub fn hex(self) -> String {
+        lower_hex(&self.0.finalize())
+    }
 }
 
 /// SHA-256 in lower-case hexadecimal.

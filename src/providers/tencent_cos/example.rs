@@ -25,7 +25,7 @@ fn qrcode_generate(context: &ExampleContext<'_>) -> String {
         [("ci-process", OPERATION), ("qrcode-content", "https://www.example.com"), ("mode", "0"), ("width", "200")];
     let now = context.clock.unix_seconds();
     let sign_time = format!("{};{}", now - 60, now + LIFETIME);
-    let authorization = auth::sign_get((id, key), &sign_time, &parameters, &[("host", &host)]);
+    let authorization = auth::sign_get((id, key), &sign_time, &parameters, &host);
 
     let query: Vec<_> = parameters.iter().map(|(key, value)| format!("{key}={}", percent_encode(value))).collect();
     let token = token.map_or_else(String::new, |token| {

@@ -7,10 +7,13 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 
 use crate::secret::is_secret_name;
-use crate::signing::{hmac_sha1, lower_hex, percent_encoded, sha1_hex};
+use crate::signing::{Sha1Pieces, hmac_sha1, lower_hex, percent_encoded};
 
 /// What stands for a value that is secret.
-const MASK: &str = "***";
+pub(super) const MASK: &str = "***";
+
+/// Room for the parameters and headers that most requests sign; more of them let the text grow.
+const USUAL: usize = 256;
 
 /// What a key that occurs more than once contributes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,8 +49,8 @@ impl<'a> Pair<'a> {
         Self { key, spelled, value: Some(value) }
     }
 
-    /// Percent-encoded.
-    fn value(&self) -> Cow<'_, str> {
+    /// The value percent-encoded; [`MASK`] as it is where it is masked.
+    fn encoded(&self) -> Cow<'_, str> {
         self.value.as_deref().map_or(MASK.into(), percent_encoded)
     }
 }
@@ -61,8 +64,8 @@ impl<'a> Pairs<'a> {
     }
 
     /// The keys, each once.
-    fn keys(&self) -> Vec<String> {
-        let mut keys: Vec<_> = self.0.iter().map(|pair| pair.key.to_string()).collect();
+    fn keys(&self) -> Vec<&str> {
+        let mut keys: Vec<_> = self.0.iter().map(|pair| &*pair.key).collect();
         keys.dedup();
         keys
     }
@@ -73,46 +76,41 @@ impl<'a> Pairs<'a> {
         start..start + self.0[start..].partition_point(|pair| pair.key == key)
     }
 
-    /// Gives `key`, which needs no encoding, one value alone.
-    pub(super) fn replace(&mut self, key: &'static str, value: &'a str) {
-        let pair = Pair { key: key.into(), spelled: key.into(), value: Some(value.into()) };
-        self.0.splice(self.places(key), [pair]);
-    }
-
     /// The same pairs for the log: the values of what is secret by its name are masked.
     pub(super) fn masked(mut self) -> Self {
-        // `sign` holds a whole signature.
-        for pair in self.0.iter_mut().filter(|pair| is_secret_name(&pair.key) || pair.key == "sign") {
+        for pair in self.0.iter_mut().filter(|pair| is_secret_name(&pair.key)) {
             (pair.spelled, pair.value) = (pair.key.clone(), None);
         }
         self.0.dedup_by(|later, earlier| later.value.is_none() && later.key == earlier.key);
         self
     }
 
-    /// `key=value&…` of the keys in `list`, sorted; a key that the request does not have counts as empty.
+    /// Whether a key in `list` occurs more than once.
+    pub(super) fn has_several(&self, list: &[&str]) -> bool {
+        list.iter().any(|key| self.places(&lower_case(key)).len() > 1)
+    }
+
+    /// Adds `key=value&…` of these keys to a text; a key that the request does not have counts as empty.
     ///
     /// Recorded: the `Action` form of Node.js lists a mangled key, captures/tencent_cos/nodejs-action-form.
-    pub(super) fn listed(&self, list: &[&str], repeated: Repeated) -> String {
-        let mut keys: Vec<_> = list.iter().map(|key| lower_case(key)).collect();
-        keys.sort_unstable();
-        keys.dedup();
-        let mut text = String::with_capacity(128);
-        for key in &keys {
+    fn add_to(&self, text: &mut String, keys: &[Cow<'_, str>], repeated: Repeated) {
+        let mut divider = "";
+        for key in keys {
             let mut add = |value: &str| {
-                let divider = if text.is_empty() { "" } else { "&" };
                 text.extend([divider, key, "=", value]);
+                divider = "&";
             };
             match &self.0[self.places(key)] {
                 [] => add(""),
-                [pair] => add(&pair.value()),
+                [pair] => add(&pair.encoded()),
                 several => {
                     let mut values: Vec<_> = match repeated {
-                        Repeated::All => several.iter().map(Pair::value).collect(),
+                        Repeated::All => several.iter().map(Pair::encoded).collect(),
                         // Per spelling: an operation reads its parameters by spelling, and what it reads must be what is
                         // signed.
                         Repeated::Last => {
-                            let last = several.iter().map(|pair| (&*pair.spelled, pair.value()));
-                            last.collect::<BTreeMap<_, _>>().into_values().collect()
+                            let last: BTreeMap<_, _> = several.iter().map(|pair| (&*pair.spelled, pair)).collect();
+                            last.into_values().map(Pair::encoded).collect()
                         }
                     };
                     values.sort_unstable();
@@ -122,8 +120,15 @@ impl<'a> Pairs<'a> {
                 }
             }
         }
-        text
     }
+}
+
+/// The keys of a list as they are signed: in small letters, sorted, each once.
+fn sorted<'a>(list: &[&'a str]) -> Vec<Cow<'a, str>> {
+    let mut keys: Vec<_> = list.iter().map(|key| lower_case(key)).collect();
+    keys.sort_unstable();
+    keys.dedup();
+    keys
 }
 
 /// `text` without capital letters of ASCII, as most keys are.
@@ -136,20 +141,72 @@ pub(super) fn sign_key(secret_key: &str, key_time: &str) -> String {
     lower_hex(&hmac_sha1(secret_key.as_bytes(), key_time.as_bytes()))
 }
 
-/// `FormatString`: the request. `path` is decoded.
-pub(super) fn format_string(method: &str, path: &str, parameters: &str, headers: &str) -> String {
-    let mut text = String::with_capacity(method.len() + path.len() + parameters.len() + headers.len() + 4);
-    text.extend(method.chars().map(|letter| letter.to_ascii_lowercase()));
-    for line in [path, parameters, headers] {
-        text.extend(["\n", line]);
-    }
-    text.push('\n');
-    text
+/// `FormatString`, the request, but for the value of `host`: which one the client signed has to be tried. The rest is put
+/// together once for all of them, and what stands before the value, which may be long, is hashed once.
+pub(super) struct Form {
+    /// What stands before the value of `host`; the whole where it is not signed.
+    before: String,
+    /// What stands behind it, where it is signed.
+    behind: Option<String>,
+    /// The digest of `before`.
+    digest: Sha1Pieces,
 }
 
-/// `StringToSign`.
-pub(super) fn string_to_sign(sign_time: &str, format_string: &str) -> String {
-    ["sha1\n", sign_time, "\n", &sha1_hex(format_string.as_bytes()), "\n"].concat()
+impl Form {
+    /// Takes parameters and headers, each with the list of those that are signed. `path` is decoded.
+    pub(super) fn new(
+        method: &str,
+        path: &str,
+        (parameters, parameter_list): (&Pairs<'_>, &[&str]),
+        (headers, header_list): (&Pairs<'_>, &[&str]),
+        repeated: Repeated,
+    ) -> Self {
+        let mut before = String::with_capacity(method.len() + path.len() + USUAL);
+        before.extend(method.chars().map(|letter| letter.to_ascii_lowercase()));
+        before.extend(["\n", path, "\n"]);
+        parameters.add_to(&mut before, &sorted(parameter_list), repeated);
+        before.push('\n');
+
+        let header_keys = sorted(header_list);
+        let mut sides = header_keys.split(|key| key == "host");
+        let ahead = sides.next().unwrap_or_default();
+        headers.add_to(&mut before, ahead, repeated);
+        let behind = sides.next().map(|rest| {
+            before.push_str(if ahead.is_empty() { "host=" } else { "&host=" });
+            let mut behind = if rest.is_empty() { String::new() } else { "&".to_owned() };
+            headers.add_to(&mut behind, rest, repeated);
+            behind.push('\n');
+            behind
+        });
+        if behind.is_none() {
+            before.push('\n');
+        }
+        Self { digest: Sha1Pieces::default().and(&before), before, behind }
+    }
+
+    /// `FormatString` with this host, where one is signed.
+    pub(super) fn text(&self, host: &str) -> String {
+        match &self.behind {
+            Some(behind) => [&self.before, &*percent_encoded(host), behind].concat(),
+            None => self.before.clone(),
+        }
+    }
+
+    /// `StringToSign` with each of these hosts; once, where none is signed.
+    pub(super) fn strings_to_sign(&self, sign_time: &str, hosts: &[&str]) -> impl Iterator<Item = String> {
+        let tried = if self.behind.is_some() { hosts.len() } else { 1 };
+        hosts.iter().take(tried).map(move |host| self.string_to_sign(sign_time, host))
+    }
+
+    /// `StringToSign` with this host, where one is signed.
+    pub(super) fn string_to_sign(&self, sign_time: &str, host: &str) -> String {
+        let digest = self.digest.clone();
+        let digest = match &self.behind {
+            Some(behind) => digest.and(&*percent_encoded(host)).and(behind),
+            None => digest,
+        };
+        ["sha1\n", sign_time, "\n", &digest.hex(), "\n"].concat()
+    }
 }
 
 /// `Signature`, in hexadecimal.
@@ -157,33 +214,35 @@ pub(super) fn signature(sign_key: &str, string_to_sign: &str) -> String {
     lower_hex(&hmac_sha1(sign_key.as_bytes(), string_to_sign.as_bytes()))
 }
 
-/// The `Authorization` of a `GET /` with these parameters and headers, all of them signed, as the SDKs write it.
+/// The `Authorization` of a `GET /` with these parameters, all of them and the host signed, as the SDKs write it.
 /// `sign_time` is `start;end` in seconds since 1970.
 pub(in super::super) fn sign_get(
     (key_id, secret_key): (&str, &str),
     sign_time: &str,
     parameters: &[(&str, &str)],
-    headers: &[(&str, &str)],
+    host: &str,
 ) -> String {
-    let (parameters, headers) = (Pairs::new(parameters.iter().copied()), Pairs::new(headers.iter().copied()));
-    let (parameter_list, header_list) = (parameters.keys(), headers.keys());
-    let listed = |pairs: &Pairs<'_>, list: &[String]| {
-        pairs.listed(&list.iter().map(String::as_str).collect::<Vec<_>>(), Repeated::Last)
-    };
-    let format_string =
-        format_string("get", "/", &listed(&parameters, &parameter_list), &listed(&headers, &header_list));
-    let signature = signature(&sign_key(secret_key, sign_time), &string_to_sign(sign_time, &format_string));
+    let parameters = Pairs::new(parameters.iter().copied());
+    let list = parameters.keys();
+    let form = Form::new("get", "/", (&parameters, &list), (&Pairs(Vec::new()), &["host"]), Repeated::Last);
+    let signature = signature(&sign_key(secret_key, sign_time), &form.string_to_sign(sign_time, host));
     format!(
-        "q-sign-algorithm=sha1&q-ak={key_id}&q-sign-time={sign_time}&q-key-time={sign_time}&q-header-list={}&\
+        "q-sign-algorithm=sha1&q-ak={key_id}&q-sign-time={sign_time}&q-key-time={sign_time}&q-header-list=host&\
          q-url-param-list={}&q-signature={signature}",
-        header_list.join(";"),
-        parameter_list.join(";"),
+        list.join(";"),
     )
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// What of `pairs` is signed by this list.
+    fn listed(pairs: &Pairs<'_>, list: &[&str], repeated: Repeated) -> String {
+        let mut text = String::new();
+        pairs.add_to(&mut text, &sorted(list), repeated);
+        text
+    }
 
     #[test]
     fn masked_pairs_show_no_value_of_a_secret_name() {
@@ -192,7 +251,7 @@ mod tests {
         let list = ["a", "sign", "x-ci-security-token"];
         for repeated in [Repeated::Last, Repeated::All] {
             let masked = pairs.clone().masked();
-            assert_eq!(masked.listed(&list, repeated), "a=1&sign=***&x-ci-security-token=***");
+            assert_eq!(listed(&masked, &list, repeated), "a=1&sign=***&x-ci-security-token=***");
         }
     }
 
@@ -201,8 +260,33 @@ mod tests {
         let pairs =
             Pairs::new([("b", "2"), ("A B", "x y"), ("b", "1"), ("unlisted", "u"), ("c", ""), ("d", "2"), ("D", "1")]);
         let list = ["c", "b", "absent", "a%20b", "B", "d"];
-        assert_eq!(pairs.listed(&list, Repeated::Last), "a%20b=x%20y&absent=&b=1&c=&d=1&d=2");
-        assert_eq!(pairs.listed(&list, Repeated::All), "a%20b=x%20y&absent=&b=1&b=2&c=&d=1&d=2");
-        assert_eq!(pairs.listed(&[], Repeated::Last), "");
+        assert_eq!(listed(&pairs, &list, Repeated::Last), "a%20b=x%20y&absent=&b=1&c=&d=1&d=2");
+        assert_eq!(listed(&pairs, &list, Repeated::All), "a%20b=x%20y&absent=&b=1&b=2&c=&d=1&d=2");
+        assert_eq!(listed(&pairs, &[], Repeated::Last), "");
+        assert_eq!(
+            [&["b"], &["B"], &["c"], &["absent"]].map(|list| pairs.has_several(list)),
+            [true, true, false, false]
+        );
+    }
+
+    #[test]
+    fn the_host_is_signed_where_it_is_listed_and_headers_stand_around_it() {
+        let parameters = Pairs::new([("a", "1")]);
+        let headers = Pairs::new([("range", "x y"), ("host", "another"), ("date", "d")]);
+        for (list, expected) in [
+            (&["Host"][..], "get\n/b\na=1\nhost=h%3A1\n"),
+            (&["host", "date"], "get\n/b\na=1\ndate=d&host=h%3A1\n"),
+            (&["range", "host"], "get\n/b\na=1\nhost=h%3A1&range=x%20y\n"),
+            (&["range", "host", "date"], "get\n/b\na=1\ndate=d&host=h%3A1&range=x%20y\n"),
+            (&["range", "date"], "get\n/b\na=1\ndate=d&range=x%20y\n"),
+            (&[], "get\n/b\na=1\n\n"),
+        ] {
+            let form = Form::new("GET", "/b", (&parameters, &["a"]), (&headers, list), Repeated::Last);
+            assert_eq!(form.text("h:1"), expected);
+            let expected = format!("sha1\n10;20\n{}\n", crate::signing::sha1_hex(expected.as_bytes()));
+            assert_eq!(form.string_to_sign("10;20", "h:1"), expected, "{list:?}");
+            let tried = form.strings_to_sign("10;20", &["h:1", "h"]).count();
+            assert_eq!(tried, if list.iter().any(|key| key.eq_ignore_ascii_case("host")) { 2 } else { 1 }, "{list:?}");
+        }
     }
 }

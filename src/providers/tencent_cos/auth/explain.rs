@@ -1,8 +1,6 @@
 //! Why a signature of COS was refused: the request is signed again with each mistake that clients make, until one gives the
 //! signature that was sent.
 
-use std::borrow::Cow;
-
 use axum::http::request::Parts;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
@@ -10,7 +8,7 @@ use base64::prelude::BASE64_STANDARD;
 use super::super::error::Error;
 use super::super::wire::Target;
 use super::authorization::{self, Authorization};
-use super::canonical::Pairs;
+use super::canonical::{MASK, Pairs};
 use super::{Signed, headers};
 use crate::config::TencentCredential;
 use crate::explain::{self, Canonical, Context, Explanation, Mistake};
@@ -40,15 +38,16 @@ pub(in super::super) fn explain(parts: &Parts, _: &[u8], context: &Context<'_>) 
     }
     let now = context.clock.of(authorization.key_id).unix_seconds();
     let time = check_time(&authorization, now);
-    let mut request = Signed {
+    let request = Signed {
         method: parts.method.as_str(),
         path: &target.path,
         parameters: Pairs::new(unsigned.iter().map(|(key, value)| (&**key, &**value))),
         headers: headers(&parts.headers),
     };
+    let is_right = |string: String| credentials.iter().any(|credential| authorization.is_by(credential, &string));
     let right = request
-        .forms(&authorization, &hosts)
-        .any(|form| credentials.iter().any(|credential| authorization.is_by(credential, &form)));
+        .forms(&authorization)
+        .any(|form| form.strings_to_sign(authorization.sign_time.text, &hosts).any(is_right));
 
     let case = Case { parameters: unsigned.into_owned(), headers: header_texts(parts) };
     let way = Way::right(parts, &target, &authorization, hosts[0]);
@@ -115,9 +114,10 @@ impl Case<'_> {
     /// The same with nothing that is secret by its name.
     fn masked(&self) -> Self {
         fn mask<'a>(texts: &query::Pairs<'a>) -> query::Pairs<'a> {
-            let hidden = |key: &str| is_secret_name(key) || key == "sign";
-            let show = |value: &Cow<'a, str>, hidden: bool| if hidden { "***".into() } else { value.clone() };
-            texts.iter().map(|(key, value)| (key.clone(), show(value, hidden(key)))).collect()
+            let shown = |(key, value): &query::Pair<'a>| {
+                (key.clone(), if is_secret_name(key) { MASK.into() } else { value.clone() })
+            };
+            texts.iter().map(shown).collect()
         }
         Self { parameters: mask(&self.parameters), headers: mask(&self.headers) }
     }
@@ -374,7 +374,7 @@ fn ways(right: &Way, case: &Case<'_>, authorization: &Authorization<'_>, parts: 
 mod tests {
     use axum::http::Uri;
 
-    use super::super::canonical::{self, Repeated};
+    use super::super::canonical::Repeated;
     use super::*;
 
     #[test]
@@ -394,14 +394,14 @@ mod tests {
         let parts = request.expect("a request").into_parts().0;
         let way = Way::right(&parts, &target, &authorization, "h:1");
         let ours = way.canonical(&Case { parameters: pairs.to_vec(), headers: header_texts(&parts) });
-        let mut signed = Signed {
+        let signed = Signed {
             method: "GET",
             path: "/",
             parameters: Pairs::new(pairs.iter().map(|(key, value)| (&**key, &**value))),
             headers: headers(&parts.headers),
         };
-        let expected = signed.format_string(&authorization, "h:1", Repeated::Last);
-        assert_eq!(ours.canonical_request, expected);
-        assert_eq!(ours.string_to_sign, canonical::string_to_sign("10;20", &expected));
+        let form = signed.form(&authorization, Repeated::Last);
+        assert_eq!(ours.canonical_request, form.text("h:1"));
+        assert_eq!(ours.string_to_sign, form.string_to_sign("10;20", "h:1"));
     }
 }

@@ -8,12 +8,12 @@ mod explain;
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use axum::http::header::AUTHORIZATION;
+use axum::http::header::{AUTHORIZATION, HOST};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue};
 
 use self::authorization::Authorization;
-use self::canonical::{Pairs, Repeated};
+use self::canonical::{Form, Pairs, Repeated};
 use super::error::{Error, Mismatch};
 use super::wire::Target;
 use crate::config::{Auth, TencentCredential};
@@ -39,8 +39,7 @@ pub(super) fn named(parts: &Parts) -> Option<Arc<str>> {
     if !header.trim().is_empty() {
         return last(header);
     }
-    let pairs = query::each_lossy(parts.uri.query().unwrap_or_default());
-    let (pairs, headers): (Vec<_>, _) = (pairs.collect(), HeaderMap::new());
+    let (headers, pairs) = (HeaderMap::new(), query::pairs_lossy(parts.uri.query().unwrap_or_default()));
     let (fields, _) = authorization::find(&headers, &pairs)?;
     query::last(&fields, "q-ak").map(Arc::from)
 }
@@ -59,7 +58,7 @@ pub(super) fn authenticate(shared: &Shared, parts: &Parts, target: &Target<'_>) 
     let known = known(shared.credentials(), authorization.key_id)?;
     authorization.check_time(shared.clock().of(authorization.key_id).unix_seconds())?;
 
-    let mut request = Signed {
+    let request = Signed {
         method: parts.method.as_str(),
         path: &target.path,
         parameters: Pairs::new(unsigned.iter().map(|(key, value)| (&**key, &**value))),
@@ -69,22 +68,25 @@ pub(super) fn authenticate(shared: &Shared, parts: &Parts, target: &Target<'_>) 
     if hosts.is_empty() {
         hosts.push("");
     }
+    let sign_time = authorization.sign_time.text;
     let mut first = None;
-    let by = request.forms(&authorization, &hosts).find_map(|form| {
-        let by: Vec<_> = known.iter().filter(|credential| authorization.is_by(credential, &form)).collect();
-        let found = !by.is_empty();
-        first.get_or_insert(form);
-        found.then_some(by)
-    });
-    let Some(by) = by else {
-        let first = first.expect("there is at least one host, if an empty one");
-        if tracing::enabled!(tracing::Level::DEBUG) {
-            let format_string = request.masked().format_string(&authorization, hosts[0], Repeated::Last);
-            tracing::debug!(format_string, string_to_sign = first.string_to_sign, "a signature does not match");
+    for form in request.forms(&authorization) {
+        for string_to_sign in form.strings_to_sign(sign_time, &hosts) {
+            let is_by = |credential: &&Arc<_>| authorization.is_by(credential, &string_to_sign);
+            let by: Vec<_> = known.iter().filter(is_by).collect();
+            if !by.is_empty() {
+                return check_token(&by, &tokens(&parts.headers, target));
+            }
         }
-        return Err(Error::SignatureDoesNotMatch(Some(Box::new(first))));
-    };
-    check_token(&by, &tokens(&parts.headers, target))
+        first.get_or_insert(form);
+    }
+    let first = first.expect("there is at least one form");
+    let (string_to_sign, format_string) = (first.string_to_sign(sign_time, hosts[0]), first.text(hosts[0]));
+    if tracing::enabled!(tracing::Level::DEBUG) {
+        let format_string = request.masked().form(&authorization, Repeated::Last).text(hosts[0]);
+        tracing::debug!(format_string, string_to_sign, "a signature does not match");
+    }
+    Err(Error::SignatureDoesNotMatch(Some(Box::new(Mismatch { string_to_sign, format_string }))))
 }
 
 /// The credentials with a key's id; the same id may stand there with several tokens.
@@ -117,9 +119,9 @@ fn text(value: &HeaderValue) -> Cow<'_, str> {
     std::str::from_utf8(bytes).map_or_else(|_| String::from_utf8_lossy(bytes), Cow::Borrowed)
 }
 
-/// All headers as they are signed: without white space around them.
+/// All headers as they are signed, without white space around them. Hosts are left out, since they are tried.
 fn headers(headers: &HeaderMap) -> Pairs<'_> {
-    Pairs::new(headers.iter().map(|(name, value)| {
+    Pairs::new(headers.iter().filter(|(name, _)| *name != HOST).map(|(name, value)| {
         let value: Cow<'_, str> = match text(value) {
             Cow::Borrowed(value) => value.trim().into(),
             Cow::Owned(value) => value.trim().to_owned().into(),
@@ -142,35 +144,30 @@ struct Signed<'a> {
     headers: Pairs<'a>,
 }
 
-impl<'a> Signed<'a> {
-    /// All forms that an SDK may have signed this request in, likeliest first: for each host that may be meant; then
-    /// again with all values of repeated keys.
+impl Signed<'_> {
+    /// All forms that an SDK may have signed this request in, likeliest first, each put together when it is its turn: of
+    /// a repeated key the last value; then, where there is such a key, all of them. Each is to be tried with every host
+    /// that may be meant.
     ///
     /// Recorded: Python signs the host without its port and the others with it; PHP signs a repeated key once and Go
     /// each of its values.
-    fn forms(&mut self, authorization: &Authorization<'_>, hosts: &[&'a str]) -> impl Iterator<Item = Mismatch> {
-        let forms = [Repeated::Last, Repeated::All]
+    fn forms(&self, authorization: &Authorization<'_>) -> impl Iterator<Item = Form> {
+        let repeats = || {
+            self.parameters.has_several(&authorization.parameters) || self.headers.has_several(&authorization.headers)
+        };
+        [Repeated::Last, Repeated::All]
             .into_iter()
-            .flat_map(|repeated| hosts.iter().map(move |host| (repeated, *host)));
-        let mut before: Vec<String> = Vec::new();
-        forms.filter_map(move |(repeated, host)| {
-            let format_string = self.format_string(authorization, host, repeated);
-            if before.contains(&format_string) {
-                return None;
-            }
-            before.push(format_string.clone());
-            let string_to_sign = canonical::string_to_sign(authorization.sign_time.text, &format_string);
-            Some(Mismatch { string_to_sign, format_string })
-        })
+            .filter(move |repeated| *repeated == Repeated::Last || repeats())
+            .map(|repeated| self.form(authorization, repeated))
     }
 
-    fn format_string(&mut self, authorization: &Authorization<'_>, host: &'a str, repeated: Repeated) -> String {
-        self.headers.replace("host", host);
-        canonical::format_string(
+    fn form(&self, authorization: &Authorization<'_>, repeated: Repeated) -> Form {
+        Form::new(
             self.method,
             self.path,
-            &self.parameters.listed(&authorization.parameters, repeated),
-            &self.headers.listed(&authorization.headers, repeated),
+            (&self.parameters, &authorization.parameters),
+            (&self.headers, &authorization.headers),
+            repeated,
         )
     }
 
@@ -181,10 +178,10 @@ impl<'a> Signed<'a> {
 }
 
 impl Authorization<'_> {
-    /// Whether the signature is the one that `credential` gives this form.
-    fn is_by(&self, credential: &TencentCredential, form: &Mismatch) -> bool {
+    /// Whether the signature is the one that `credential` gives this text.
+    fn is_by(&self, credential: &TencentCredential, string_to_sign: &str) -> bool {
         let sign_key = canonical::sign_key(credential.key.expose(), self.key_time.text);
-        let ours = canonical::signature(&sign_key, &form.string_to_sign);
+        let ours = canonical::signature(&sign_key, string_to_sign);
         secret::equal(ours.as_bytes(), self.signature.as_bytes())
     }
 }

@@ -47,34 +47,26 @@ fn every_step_of_every_vector_agrees() {
         let authorization = Authorization::parse(&fields).expect("whole");
         assert_eq!(authorization.key_id, vector.secret_id, "{name}");
 
-        let parameters = Pairs::new(unsigned.iter().map(|(key, value)| (&**key, &**value)));
-        let parameters = parameters.listed(&authorization.parameters, Repeated::Last);
-        let formats: Vec<_> = hosts(&parts, &config)
-            .iter()
-            .map(|host| {
-                let mut headers = headers(&parts.headers);
-                headers.replace("host", host);
-                let headers = headers.listed(&authorization.headers, Repeated::Last);
-                canonical::format_string(parts.method.as_str(), &target.path, &parameters, &headers)
-            })
-            .collect();
-        assert!(formats.contains(&vector.format_string), "{name}: {formats:?}");
+        let request = Signed {
+            method: parts.method.as_str(),
+            path: &target.path,
+            parameters: Pairs::new(unsigned.iter().map(|(key, value)| (&**key, &**value))),
+            headers: headers(&parts.headers),
+        };
+        let form = request.form(&authorization, Repeated::Last);
+        let hosts = hosts(&parts, &config);
+        let texts: Vec<_> = hosts.iter().map(|host| form.text(host)).collect();
+        let signed = texts.iter().position(|text| *text == vector.format_string);
+        let host = hosts[signed.unwrap_or_else(|| panic!("{name}: {texts:?}"))];
 
         let sign_time = authorization.sign_time.text;
-        assert_eq!(canonical::string_to_sign(sign_time, &vector.format_string), vector.string_to_sign, "{name}");
+        assert_eq!(form.string_to_sign(sign_time, host), vector.string_to_sign, "{name}");
         assert_eq!(canonical::sign_key(&vector.secret_key, authorization.key_time.text), vector.sign_key, "{name}");
         assert_eq!(canonical::signature(&vector.sign_key, &vector.string_to_sign), vector.signature, "{name}");
 
         let verify = |key: &str| {
             let credential = TencentCredential { id: vector.secret_id.clone(), key: Secret::new(key), token: None };
-            let mut request = Signed {
-                method: parts.method.as_str(),
-                path: &target.path,
-                parameters: Pairs::new(unsigned.iter().map(|(key, value)| (&**key, &**value))),
-                headers: headers(&parts.headers),
-            };
-            let hosts = hosts(&parts, &config);
-            request.forms(&authorization, &hosts).any(|form| authorization.is_by(&credential, &form))
+            form.strings_to_sign(sign_time, &hosts).any(|string| authorization.is_by(&credential, &string))
         };
         assert!(verify(&vector.secret_key), "{name}");
         assert!(!verify("another key"), "{name}");
@@ -91,9 +83,9 @@ fn our_own_signatures_are_the_sdks() {
         ("width", "200"),
         ("mode", "0"),
     ];
-    let headers = [("host", "examplebucket-1250000000.cos.ap-beijing.myqcloud.com")];
+    let host = "examplebucket-1250000000.cos.ap-beijing.myqcloud.com";
     let key = (vector.secret_id.as_str(), vector.secret_key.as_str());
-    assert_eq!(sign_get(key, "1700000000;1700003660", &parameters, &headers), vector.authorization);
+    assert_eq!(sign_get(key, "1700000000;1700003660", &parameters, host), vector.authorization);
 }
 
 #[test]

@@ -54,11 +54,11 @@ pub fn first_lossy<'a>(raw: &'a str, key: &str) -> Option<Cow<'a, str>> {
 
 /// Of [`pairs_lossy`] the value of the last pair with this key; no other value is decoded.
 pub fn last_lossy<'a>(raw: &'a str, key: &str) -> Option<Cow<'a, str>> {
-    pieces(raw).filter(|(name, _)| decode_lossy(name) == key).last().map(|(_, value)| decode_lossy(value))
+    pieces(raw).rev().find(|(name, _)| decode_lossy(name) == key).map(|(_, value)| decode_lossy(value))
 }
 
 /// Keys and values as they stand there.
-fn pieces(raw: &str) -> impl Iterator<Item = (&str, &str)> {
+fn pieces(raw: &str) -> impl DoubleEndedIterator<Item = (&str, &str)> {
     raw.split('&').filter(|piece| !piece.is_empty()).map(|piece| piece.split_once('=').unwrap_or((piece, "")))
 }
 
@@ -84,16 +84,24 @@ fn decode(text: &str) -> Result<Cow<'_, str>, QueryError> {
     if !text.contains('+') {
         return unescape(text);
     }
-    Ok(unescape(&text.replace('+', " "))?.into_owned().into())
+    let spaced = text.replace('+', " ");
+    let unescaped = match unescape(&spaced)? {
+        Cow::Borrowed(_) => spaced,
+        Cow::Owned(unescaped) => unescaped,
+    };
+    Ok(unescaped.into())
 }
 
 fn decode_lossy(text: &str) -> Cow<'_, str> {
-    // As most texts are.
-    if !text.contains(['%', '+']) {
-        return text.into();
+    if !text.contains('+') {
+        return unescape_lossy(text);
     }
     let spaced = text.replace('+', " ");
-    percent_decode(spaced.as_bytes()).decode_utf8_lossy().into_owned().into()
+    let unescaped = match unescape_lossy(&spaced) {
+        Cow::Borrowed(_) => spaced,
+        Cow::Owned(unescaped) => unescaped,
+    };
+    unescaped.into()
 }
 
 fn unescape(text: &str) -> Result<Cow<'_, str>, QueryError> {
@@ -112,6 +120,14 @@ fn unescape(text: &str) -> Result<Cow<'_, str>, QueryError> {
     let mut bytes = Vec::with_capacity(text.len());
     bytes.extend(percent_decode(text.as_bytes()));
     Ok(String::from_utf8(bytes).map_err(|_| QueryError::NotUtf8)?.into())
+}
+
+fn unescape_lossy(text: &str) -> Cow<'_, str> {
+    // As most texts are; the library would look twice at each byte.
+    if !text.contains('%') {
+        return text.into();
+    }
+    percent_decode(text.as_bytes()).decode_utf8_lossy()
 }
 
 #[cfg(test)]

@@ -36,12 +36,12 @@ pub fn fit(matrix: &Matrix, width_px: u32, quiet_modules: u32, least_quiet_modul
 }
 
 /// A black-and-white picture, as bands of rows that are all alike: modules are many pixels high.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone)]
 pub struct Bitmap {
     width: u32,
-    /// One row of each band: eight pixels a byte, the leftmost in the highest bit, 1 is white; the last byte of a row is
+    /// The row of each band: eight pixels a byte, the leftmost in the highest bit, 1 is white; the last byte of a row is
     /// filled with ones. This is what a PNG holds.
-    rows: Vec<u8>,
+    packed: Vec<u8>,
     /// The row behind the last of each band.
     ends: Vec<u32>,
 }
@@ -60,14 +60,14 @@ impl Bitmap {
     /// Whether the pixel in column `x` of row `y` is black.
     pub fn is_dark(&self, x: u32, y: u32) -> bool {
         let band = self.ends.partition_point(|end| *end <= y);
-        self.rows[stride(self.width) * band + x as usize / 8] & (0x80 >> (x % 8)) == 0
+        self.packed[stride(self.width) * band + x as usize / 8] & (0x80 >> (x % 8)) == 0
     }
 
     /// The row of each band, and how often it stands there.
     fn bands(&self) -> impl Iterator<Item = (&[u8], usize)> {
         let heights =
             std::iter::once(0).chain(self.ends.iter().copied()).zip(&self.ends).map(|(start, end)| end - start);
-        self.rows.chunks_exact(stride(self.width)).zip(heights.map(|height| height as usize))
+        self.packed.chunks_exact(stride(self.width)).zip(heights.map(|height| height as usize))
     }
 
     /// The same picture as grey pixels, 0 and 255.
@@ -113,27 +113,27 @@ pub fn place(matrix: &Matrix, module_px: u32, width_px: u32, height_px: u32) -> 
         module_px > 0 && symbol_width <= width_px && symbol_height <= height_px,
         "a symbol of {symbol_width} × {symbol_height} pixels in a picture of {width_px} × {height_px}"
     );
-    let left = (width_px - symbol_width) / 2;
-    let top = (height_px - symbol_height) / 2;
+    let margin_left = (width_px - symbol_width) / 2;
+    let margin_top = (height_px - symbol_height) / 2;
     let row_height = if bars { height_px } else { module_px };
 
     // White above, a band a row of modules, white below.
-    let edges = (0..=matrix.height() as u32).map(|row| top + row * row_height);
+    let edges = (0..=matrix.height() as u32).map(|row| margin_top + row * row_height);
     let ends: Vec<u32> = edges.chain([height_px]).collect();
     let mut rows = Rows::with_capacity(stride(width_px) * ends.len());
     rows.end(width_px);
     for module_y in 0..matrix.height() {
-        rows.push(&[false], left);
+        rows.white(margin_left);
         rows.push(matrix.row(module_y), module_px);
-        rows.end(width_px - left - symbol_width);
+        rows.end(width_px - margin_left - symbol_width);
     }
     rows.end(width_px);
-    Bitmap { width: width_px, rows: rows.bytes, ends }
+    Bitmap { width: width_px, packed: rows.packed, ends }
 }
 
 /// Rows of a [`Bitmap`] while they are drawn, from left to right.
 struct Rows {
-    bytes: Vec<u8>,
+    packed: Vec<u8>,
     /// The pixels behind those, the last in the lowest bit …
     pending: u64,
     /// … and how many of them there are, fewer than [`AT_ONCE`](Rows::AT_ONCE).
@@ -144,37 +144,42 @@ impl Rows {
     const AT_ONCE: u32 = u32::BITS;
 
     fn with_capacity(bytes: usize) -> Self {
-        Self { bytes: Vec::with_capacity(bytes), pending: 0, count: 0 }
+        Self { packed: Vec::with_capacity(bytes), pending: 0, count: 0 }
     }
 
-    /// Goes on with so many pixels of each module; true is black. Of those there is no telling beforehand, so that nothing
-    /// branches on them.
+    /// Goes on with so many pixels of each module; true is black. Nothing branches on the colour, which no processor could
+    /// foresee: guessing it wrong takes longer than drawing the module.
     fn push(&mut self, modules: &[bool], pixels: u32) {
         let (mut pending, mut count) = (self.pending, self.count);
         for is_dark in modules {
-            let mut left = pixels;
-            while left > 0 {
-                let now = left.min(Self::AT_ONCE);
+            let mut rest = pixels;
+            while rest > 0 {
+                let now = rest.min(Self::AT_ONCE);
                 let white = u64::from(!is_dark).wrapping_neg() >> (u64::BITS - now);
                 pending = pending << now | white;
                 count += now;
                 if count >= Self::AT_ONCE {
                     count -= Self::AT_ONCE;
-                    self.bytes.extend_from_slice(&((pending >> count) as u32).to_be_bytes());
+                    self.packed.extend_from_slice(&((pending >> count) as u32).to_be_bytes());
                 }
-                left -= now;
+                rest -= now;
             }
         }
         (self.pending, self.count) = (pending, count);
     }
 
+    /// Goes on with so many white pixels.
+    fn white(&mut self, pixels: u32) {
+        self.push(&[false], pixels);
+    }
+
     /// Ends a row, with so many white pixels.
     fn end(&mut self, pixels: u32) {
-        self.push(&[false], pixels);
-        self.push(&[false], self.count.wrapping_neg() % 8);
+        self.white(pixels);
+        self.white(self.count.wrapping_neg() % 8);
         let pending = (self.pending as u32) << ((Self::AT_ONCE - self.count) % Self::AT_ONCE);
-        self.bytes.extend_from_slice(&pending.to_be_bytes()[..self.count as usize / 8]);
-        self.count = 0;
+        self.packed.extend_from_slice(&pending.to_be_bytes()[..self.count as usize / 8]);
+        (self.pending, self.count) = (0, 0);
     }
 }
 

@@ -168,13 +168,13 @@ impl<W: Word, const WORDS: usize> Symbol<W, WORDS> {
 
     /// Becomes what is black in `one` and not in `other`, or the other way round. All three have the same side.
     pub(super) fn become_difference(&mut self, one: &Self, other: &Self) {
-        let lines = |lines: &mut [Line<W, WORDS>], one: &[Line<W, WORDS>], other: &[Line<W, WORDS>]| {
+        let differ = |lines: &mut [Line<W, WORDS>], one: &[Line<W, WORDS>], other: &[Line<W, WORDS>]| {
             for ((line, one), other) in lines.iter_mut().zip(one).zip(other) {
                 *line = one.xor(*other);
             }
         };
-        lines(&mut self.rows, &one.rows, &other.rows);
-        lines(&mut self.columns, &one.columns, &other.columns);
+        differ(&mut self.rows, &one.rows, &other.rows);
+        differ(&mut self.columns, &one.columns, &other.columns);
     }
 
     pub(super) fn into_matrix(self) -> Matrix {

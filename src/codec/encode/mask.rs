@@ -60,8 +60,8 @@ fn best_of<W: Word, const WORDS: usize>(
 fn penalty<W: Word, const WORDS: usize>(symbol: &Symbol<W, WORDS>, enough: u32) -> u32 {
     let (rows, side) = (&symbol.rows, symbol.side());
     let pairs = Line::ones(side - 1);
-    let line = |line: &Line<W, WORDS>| runs(line.alike(pairs)) + finders(*line);
-    let mut points: u32 = rows.iter().map(line).sum();
+    let along = |line: &Line<W, WORDS>| runs(line.alike(pairs)) + finders(*line);
+    let mut points: u32 = rows.iter().map(along).sum();
     // Rule 2: blocks of two by two.
     let blocks = |(row, below): (&Line<W, WORDS>, &Line<W, WORDS>)| {
         row.alike(pairs).and(below.alike(pairs)).and_not(row.xor(*below)).count()
@@ -73,7 +73,7 @@ fn penalty<W: Word, const WORDS: usize>(symbol: &Symbol<W, WORDS>, enough: u32) 
     if points >= enough {
         return points;
     }
-    points + symbol.columns.iter().map(line).sum::<u32>()
+    points + symbol.columns.iter().map(along).sum::<u32>()
 }
 
 /// Rule 1: a run of five modules and more costs two less than it is long; `alike` as of [`Line::alike`].
@@ -195,13 +195,15 @@ mod tests {
         assert_eq!(format_information(EcLevel::H, 7), 0x083b);
     }
 
+    /// Points by rules 1 and 3 of the modules in a text.
+    fn points<W: Word, const WORDS: usize>(text: &str) -> (u32, u32) {
+        let mut line = Line::<W, WORDS>::EMPTY;
+        text.bytes().enumerate().filter(|(_, byte)| *byte == b'#').for_each(|(place, _)| line.set(place));
+        (runs(line.alike(Line::ones(text.len() - 1))), finders(line))
+    }
+
     #[test]
     fn rules_count_on_lines_as_the_standard_words_them() {
-        let line = |text: &str| {
-            let mut line = Line::<u64, 2>::EMPTY;
-            text.bytes().enumerate().filter(|(_, byte)| *byte == b'#').for_each(|(place, _)| line.set(place));
-            line
-        };
         for (text, runs, finders) in [
             ("#####", 3, 0),
             ("....", 0, 0),
@@ -212,13 +214,20 @@ mod tests {
             ("#....#.###.##", 0, 40),
             ("#.###.#", 0, 40),
         ] {
-            let pairs = Line::ones(text.len() - 1);
-            assert_eq!(super::runs(line(text).alike(pairs)), runs, "{text}");
-            assert_eq!(super::finders(line(text)), finders, "{text}");
-            // Across the border of two words nothing changes.
-            let far = format!("{}{text}", if text.starts_with('#') { "#." } else { ".#" }.repeat(30));
-            let alike = line(&far).alike(Line::ones(far.len() - 1));
-            assert_eq!((super::runs(alike), super::finders(line(&far))), (runs, finders), "{far}");
+            // Behind modules that cost nothing, up to the end of a line of one word, and across the borders of more.
+            let far = |pairs| format!("{}{text}", if text.starts_with('#') { "#." } else { ".#" }.repeat(pairs));
+            for (name, found) in [
+                ("tiny", points::<u32, 1>(text)),
+                ("tiny, far", points::<u32, 1>(&far((32 - text.len()) / 2))),
+                ("small", points::<u64, 1>(text)),
+                ("small, far", points::<u64, 1>(&far((64 - text.len()) / 2))),
+                ("medium", points::<u64, 2>(text)),
+                ("medium, far", points::<u64, 2>(&far(30))),
+                ("large", points::<u64, 3>(text)),
+                ("large, far", points::<u64, 3>(&far(62))),
+            ] {
+                assert_eq!(found, (runs, finders), "{text} {name}");
+            }
         }
     }
 }

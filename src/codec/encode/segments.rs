@@ -70,10 +70,7 @@ pub(super) fn shortest(bytes: &[u8], version: i16) -> Vec<Segment<'_>> {
     for (i, &byte) in bytes.iter().enumerate() {
         let mut next = [UNREACHABLE; 3];
         let mut from = [0; 3];
-        let mut ended = cost;
-        for cost in &mut ended {
-            *cost = cost.next_multiple_of(6);
-        }
+        let ended = cost.map(|sixths| sixths.next_multiple_of(6));
         for (m, mode) in Mode::ALL.into_iter().enumerate().filter(|(_, mode)| mode.carries(byte)) {
             let header = headers[m];
             // Staying is the first candidate, so that a tie does not split a segment.

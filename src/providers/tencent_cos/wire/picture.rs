@@ -78,9 +78,10 @@ impl QrcodeGenerate {
         self.content.len() <= SMALL.0 && self.width <= SMALL.1
     }
 
-    /// Bytes that drawing takes at most, about: a bit a pixel, twice, and what the compressor keeps.
+    /// Bytes that drawing takes at most, about: a bit a pixel, since the compressor is given all rows at once, and a
+    /// mebibyte for modules, the row of each band, and the file.
     pub(in super::super) fn memory(&self) -> u64 {
-        u64::from(self.width) * u64::from(self.width) / 4 + (1 << 20)
+        u64::from(self.width) * u64::from(self.width) / 8 + (1 << 20)
     }
 
     /// Everything that the picture depends on, in one text.

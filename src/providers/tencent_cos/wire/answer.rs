@@ -3,6 +3,7 @@
 //! Documented: the page's sample of a success, with its status, `Server` and `x-cos-request-id`. Recorded, in public
 //! reports of users: the shape of a failure to the letter, single quotes, tabs and order included.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::sync::Arc;
 
@@ -62,16 +63,16 @@ impl Success {
 /// Headers of an answer, with the one that failures have besides.
 const HEADERS: usize = 8;
 
-/// Bytes of a trace.
-const TRACE: usize = 48;
+/// Bytes that the id of a trace is made of.
+const TRACE_BYTES: usize = 48;
 
 /// What an answer says beside its outcome.
 pub(in super::super) struct Frame {
-    /// Host and path, without scheme.
-    resource: String,
+    /// Host and path, without scheme; `/` where they are not known.
+    resource: Cow<'static, str>,
     request_id: String,
-    /// Random bytes that the id of a trace is made of.
-    trace: [u8; TRACE],
+    /// Random; the id of a trace is made of them.
+    trace_bytes: [u8; TRACE_BYTES],
     /// When it is answered.
     now: Timestamp,
     /// Whether no further answer comes on this connection.
@@ -90,7 +91,7 @@ impl Frame {
         // Recorded: the root of a bucket is its host alone. Python needs a resource that is not empty.
         let resource = if path == "/" && !host.is_empty() { host.to_owned() } else { format!("{host}{path}") };
         let head = parts.method == Method::HEAD;
-        Self { resource, closes: closes(parts), head, ..Self::to(shared, credential) }
+        Self { resource: resource.into(), closes: closes(parts), head, ..Self::to(shared, credential) }
     }
 
     /// The frame of an answer to nobody knows what.
@@ -104,16 +105,16 @@ impl Frame {
         // Recorded: ids in public reports are base64 of seconds, address, process and counter in hexadecimal, and of a
         // long hexadecimal text.
         // Drawn at once, since each draw asks the system.
-        let drawn = ids.bytes::<{ 12 + TRACE }>();
+        let drawn = ids.bytes::<{ 12 + TRACE_BYTES }>();
         let number = |at: usize| drawn[at..].first_chunk().map_or(0, |four| u32::from_le_bytes(*four));
         let (address, process, counter) = (number(0), number(4) & 0xFFFF, number(8) & 0x00FF_FFFF);
         let mut request_id = String::with_capacity(32);
         write!(request_id, "{:x}_{address:08x}_{process:x}_{counter:x}", now.as_second())
             .expect("memory takes every text");
         Self {
-            resource: String::new(),
+            resource: "/".into(),
             request_id: BASE64_STANDARD.encode(request_id),
-            trace: *drawn.last_chunk().expect("so many were drawn"),
+            trace_bytes: *drawn.last_chunk().expect("so many were drawn"),
             now,
             closes: false,
             head: false,
@@ -146,12 +147,12 @@ impl Frame {
         if error.tells_time() {
             element("ServerTime", &self.now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string());
         }
-        let trace_id = BASE64_STANDARD.encode(lower_hex(&self.trace));
-        element("Resource", if self.resource.is_empty() { "/" } else { &self.resource });
+        let trace_id = BASE64_STANDARD.encode(lower_hex(&self.trace_bytes));
+        element("Resource", &self.resource);
         element("RequestId", &self.request_id);
         element("TraceId", &trace_id);
         body.push_str("</Error>\n");
-        let trace_id = value(trace_id);
+        let trace_id = header_value(trace_id);
         let mut response = self.respond(status, code, server, body.into());
         response.headers_mut().insert(TRACE_ID, trace_id);
         response
@@ -163,13 +164,13 @@ impl Frame {
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/xml"));
         headers.insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
         headers.insert(CONNECTION, HeaderValue::from_static(if self.closes { "close" } else { "keep-alive" }));
-        headers.insert(DATE, value(http_date(self.now)));
+        headers.insert(DATE, header_value(http_date(self.now)));
         let server = match server {
             Server::Ci => "tencent-ci",
             Server::Cos => "tencent-cos",
         };
         headers.insert(SERVER, HeaderValue::from_static(server));
-        let request_id = value(self.request_id);
+        let request_id = header_value(self.request_id);
         headers.insert(COS_REQUEST_ID, request_id.clone());
         headers.insert(CI_REQUEST_ID, request_id);
 
@@ -181,8 +182,8 @@ impl Frame {
     }
 }
 
-fn value(visible: String) -> HeaderValue {
-    HeaderValue::try_from(visible).expect("base64 and dates are visible ASCII")
+fn header_value(text: String) -> HeaderValue {
+    HeaderValue::try_from(text).expect("base64 and dates are visible ASCII")
 }
 
 /// Whether the connection ends with this answer, so that `Connection` tells the truth.

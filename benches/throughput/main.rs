@@ -4,11 +4,11 @@
 //!
 //! The whole server runs on a loopback port, its store on the disk, its log formatted and thrown away; the bare handler
 //! runs beside it. Both are driven by turns in short slices by the same connections, kept alive, each sending its next
-//! request when it has the whole answer. The client shares the machine's cores with both, so a ratio says less than the
-//! server alone would show. By default there are 64 of them: with few, whoever waits for a commit leaves the server idle.
-//! `cpu` is the processor time of the whole process a request, client included, and its ratio
-//! bears a machine that is busy with something else. What a client could have cached is another request each time: codes
-//! have new scenes, and COS is asked for 64 texts in turn, which the server remembers, and for so many that it cannot.
+//! request when it has the whole answer. By default there are 64 connections: with few, whoever waits for a commit leaves
+//! the server idle. The client shares the machine's cores with both, so a ratio says less than the server alone would
+//! show. `cpu` is the processor time of the whole process a request, client included, and its ratio bears a machine that
+//! is busy with something else. What a client could have cached is another request each time: codes have new scenes, and
+//! COS is asked for 64 texts in turn, which the server remembers, and for so many that it cannot.
 
 mod client;
 mod operations;

@@ -169,6 +169,7 @@ impl Rows {
     }
 
     /// Goes on with so many white pixels.
+    #[inline]
     fn white(&mut self, pixels: u32) {
         self.push(&[false], pixels);
     }

@@ -29,6 +29,7 @@ mod raw;
 mod reading;
 mod rows;
 mod secrets;
+mod signatures;
 mod state;
 mod supply;
 #[allow(dead_code, reason = "each area needs a part")]
@@ -56,6 +57,7 @@ fn main() -> ExitCode {
             overload::checks(),
             reading::checks(),
             secrets::checks(),
+            signatures::checks(),
             state::checks(),
             supply::checks(),
             time::checks(),

@@ -11,7 +11,7 @@ use super::authorization::{self, Authorization};
 use super::canonical::{MASK, Pairs};
 use super::{Signed, headers};
 use crate::config::TencentCredential;
-use crate::explain::{self, Canonical, Context, Explanation, Mistake};
+use crate::explain::{self, Canonical, Context, Effort, Explanation, Mistake};
 use crate::intake::{hosts, query};
 use crate::secret::{self, is_secret_name};
 use crate::signing::{hmac_sha1, hmac_sha256, percent_encode, sha1_hex, sha256_hex};
@@ -50,17 +50,20 @@ pub(in super::super) fn explain(parts: &Parts, _: &[u8], context: &Context<'_>) 
         .any(|form| form.strings_to_sign(authorization.sign_time.text, &hosts).any(is_right));
 
     let case = Case { parameters: unsigned.into_owned(), headers: header_texts(parts) };
+    let tries = Tries { case: &case, authorization: &authorization, hosts: &hosts, parts, context };
+    let (cost, mut effort) = (tries.cost(), Effort::new());
+    if !effort.takes(2 * cost) {
+        return Some(Explanation::of_mistakes(SCHEME, effort.told().into_iter().chain(time).collect()));
+    }
     let way = Way::right(parts, &target, &authorization, hosts[0]);
     let ours = way.shown(&case);
-    let found = if right {
-        None
-    } else {
-        credentials.iter().find_map(|credential| find(&case, &way, &authorization, credential, &hosts, parts, context))
+    let mut may_try = || effort.takes(cost);
+    let found =
+        if right { None } else { credentials.iter().find_map(|credential| tries.find(&way, credential, &mut may_try)) };
+    let (mistake, theirs) = match found {
+        Some((mistake, way)) => (Some(mistake), Some(way.shown(&case))),
+        None => (effort.told(), None),
     };
-    let (mistake, theirs) = found.map_or((None, None), |(mistake, way)| {
-        let theirs = way.shown(&case);
-        (Some(mistake), Some(theirs))
-    });
     let mistakes: Vec<_> = mistake.into_iter().chain(time).collect();
     Some(Explanation::of_texts(SCHEME, ours, theirs, right && mistakes.is_empty(), mistakes))
 }
@@ -234,49 +237,78 @@ impl Way {
     }
 }
 
-/// The mistake that gives the signature that was sent, and the way with that mistake.
-fn find(
-    case: &Case<'_>,
-    right: &Way,
-    authorization: &Authorization<'_>,
-    credential: &TencentCredential,
-    hosts: &[&str],
-    parts: &Parts,
-    context: &Context<'_>,
-) -> Option<(Mistake, Way)> {
-    let sent = authorization.signature.as_bytes();
-    let gives = |way: &Way, key: &str| secret::equal(way.signature(case, key).as_bytes(), sent);
-    let key = credential.key.expose();
-    // Whichever host it was that the client signed.
-    let at = |host: &&str| Way { host: (*host).to_owned(), ..right.clone() };
-    for (mistake, way) in hosts.iter().flat_map(|host| ways(&at(host), case, authorization, parts)) {
-        if gives(&way, key) {
-            return Some((mistake, way));
-        }
-    }
-    let bucket = format!("{}.cos.ap-guangzhou.myqcloud.com", context.config.cos_default_bucket);
-    let names: Vec<_> = std::iter::once(bucket.as_str())
-        .chain(["localhost", "127.0.0.1"])
-        .chain(context.config.public_hosts.iter().map(String::as_str))
-        .collect();
-    for (host, mistake) in explain::other_hosts(&right.host, names) {
-        let way = Way { host, ..right.clone() };
-        if gives(&way, key) {
-            return Some((mistake, way));
-        }
-    }
-    for (other, mistake) in context.other_keys(credential) {
-        if hosts.iter().any(|host| gives(&at(host), &other)) {
-            return Some((mistake, right.clone()));
-        }
-    }
-    None
+/// What mistakes are looked for in.
+struct Tries<'a> {
+    case: &'a Case<'a>,
+    authorization: &'a Authorization<'a>,
+    hosts: &'a [&'a str],
+    parts: &'a Parts,
+    context: &'a Context<'a>,
 }
 
-/// Every mistake with the way that has it.
-fn ways(right: &Way, case: &Case<'_>, authorization: &Authorization<'_>, parts: &Parts) -> Vec<(Mistake, Way)> {
+impl Tries<'_> {
+    /// What one way costs: its text, and each name that is listed is looked for among all names.
+    fn cost(&self) -> usize {
+        let of = |pairs: &query::Pairs<'_>, list: &[&str]| {
+            let texts = Effort::of(pairs.iter().map(|(name, value)| (&**name, &**value)));
+            texts + Effort::of(list.iter().map(|name| (*name, ""))) + 8 * list.len() * (list.len() + pairs.len())
+        };
+        of(&self.case.parameters, &self.authorization.parameters) + of(&self.case.headers, &self.authorization.headers)
+    }
+
+    /// The mistake that gives the signature that was sent, and the way with that mistake. Before each one it is asked whether
+    /// it may be tried.
+    fn find(
+        &self,
+        right: &Way,
+        credential: &TencentCredential,
+        may_try: &mut dyn FnMut() -> bool,
+    ) -> Option<(Mistake, Way)> {
+        let Self { case, authorization, hosts, parts, context } = self;
+        let sent = authorization.signature.as_bytes();
+        let gives = |way: &Way, key: &str| secret::equal(way.signature(case, key).as_bytes(), sent);
+        let key = credential.key.expose();
+        // Whichever host it was that the client signed.
+        let at = |host: &&str| Way { host: (*host).to_owned(), ..right.clone() };
+        for host in *hosts {
+            let mut ways = ways(&at(host), case, authorization, parts, may_try).into_iter();
+            if let Some(found) = ways.find(|(_, way)| gives(way, key)) {
+                return Some(found);
+            }
+        }
+        let bucket = format!("{}.cos.ap-guangzhou.myqcloud.com", context.config.cos_default_bucket);
+        let names: Vec<_> = std::iter::once(bucket.as_str())
+            .chain(["localhost", "127.0.0.1"])
+            .chain(context.config.public_hosts.iter().map(String::as_str))
+            .collect();
+        for (host, mistake) in explain::other_hosts(&right.host, names) {
+            let way = Way { host, ..right.clone() };
+            if may_try() && gives(&way, key) {
+                return Some((mistake, way));
+            }
+        }
+        for (other, mistake) in context.other_keys(credential) {
+            if hosts.iter().any(|host| may_try() && gives(&at(host), &other)) {
+                return Some((mistake, right.clone()));
+            }
+        }
+        None
+    }
+}
+
+/// Every mistake with the way that has it, as long as one more may be tried.
+fn ways(
+    right: &Way,
+    case: &Case<'_>,
+    authorization: &Authorization<'_>,
+    parts: &Parts,
+    may_try: &mut dyn FnMut() -> bool,
+) -> Vec<(Mistake, Way)> {
     let mut ways = Vec::new();
     let mut add = |name: &'static str, about: &str, change: &dyn Fn(&mut Way)| {
+        if !may_try() {
+            return;
+        }
         let mut way = right.clone();
         change(&mut way);
         ways.push((Mistake::new(name, about), way));

@@ -10,14 +10,14 @@ use super::super::shown;
 use super::super::tc3::{ALGORITHM, Authorization, TERMINATOR, UNSIGNED, canonical_request, is_utc_date};
 use super::{check_time, other_hosts, shown_query};
 use crate::config::TencentCredential;
-use crate::explain::{self, Canonical, Context, Explanation, Mistake};
+use crate::explain::{self, Canonical, Context, Effort, Explanation, Mistake};
 use crate::intake;
 use crate::providers::tencent_ocr::received::header;
 use crate::secret;
 use crate::signing::{hmac_sha256, sha256_hex};
 
 /// Bytes of a body whose other spellings are tried.
-const MAX_RESPELLED: usize = 256 << 10;
+const MAX_RESPELLED: usize = 64 << 10;
 /// Seconds of a day.
 const DAY: i64 = 86_400;
 
@@ -43,7 +43,12 @@ pub(super) fn explain(parts: &Parts, body: &[u8], context: &Context<'_>) -> Opti
     if hosts.is_empty() {
         hosts.push("");
     }
-    let right: Vec<_> = hosts.iter().flat_map(|host| Way::right(&case, host)).collect();
+    let (cost, mut effort) = (case.cost(), Effort::new());
+    if !effort.takes(4 * hosts.len() * cost) {
+        return Some(Explanation::of_mistakes(ALGORITHM, effort.told().into_iter().chain(date).chain(time).collect()));
+    }
+    let payload_hash = case.payload_hash();
+    let right: Vec<_> = hosts.iter().flat_map(|host| Way::right(&case, host, &payload_hash)).collect();
     let ours = right[0].shown();
     let is_by = |credential: &TencentCredential| {
         right.iter().any(|way| secret::equal(way.signature(credential.key.expose()).as_bytes(), case.sent()))
@@ -52,9 +57,13 @@ pub(super) fn explain(parts: &Parts, body: &[u8], context: &Context<'_>) -> Opti
     let found = if is_right {
         None
     } else {
-        credentials.iter().find_map(|credential| find(&case, &right, credential, context))
+        let mut may_try = || effort.takes(cost);
+        credentials.iter().find_map(|credential| find(&case, &right, credential, context, &mut may_try))
     };
-    let (mistake, theirs) = found.map_or((None, None), |(mistake, way)| (Some(mistake), Some(way.shown())));
+    let (mistake, theirs) = match found {
+        Some((mistake, way)) => (Some(mistake), Some(way.shown())),
+        None => (effort.told(), None),
+    };
     let mistakes: Vec<_> = mistake.into_iter().chain(date).chain(time).collect();
     Some(Explanation::of_texts(ALGORITHM, ours, theirs, is_right && mistakes.is_empty(), mistakes))
 }
@@ -130,6 +139,27 @@ impl Case<'_> {
     fn sent(&self) -> &[u8] {
         self.authorization.signature.as_bytes()
     }
+
+    /// What one way costs.
+    fn cost(&self) -> usize {
+        let Self { parts, authorization, .. } = self;
+        let value = |name| header(&parts.headers, name).unwrap_or_default();
+        let headers = authorization.signed_headers.split(';').map(|name| (name, value(name)));
+        Effort::of(headers.chain([(parts.uri.path(), parts.uri.query().unwrap_or_default())]))
+    }
+
+    /// What stands for the body in the right ways.
+    fn payload_hash(&self) -> String {
+        let Self { parts, body, .. } = self;
+        let payload = if header(&parts.headers, "x-tc-content-sha256") == Some(UNSIGNED) {
+            UNSIGNED.as_bytes()
+        } else if parts.method == Method::GET {
+            b""
+        } else {
+            *body
+        };
+        sha256_hex(payload)
+    }
 }
 
 /// A way to sign a request: the right one, or one with a mistake.
@@ -159,18 +189,11 @@ struct Way {
 
 impl Way {
     /// The right ones for a host: values as sent, and in small letters as the page has them; the path as sent, and `/`.
-    fn right(case: &Case<'_>, host: &str) -> Vec<Self> {
-        let Case { parts, body, authorization, timestamp } = case;
+    fn right(case: &Case<'_>, host: &str, payload_hash: &str) -> Vec<Self> {
+        let Case { parts, authorization, timestamp, .. } = case;
         let value = |name: &str| {
             let value = if name == "host" { host } else { header(&parts.headers, name).unwrap_or_default() };
             value.trim().to_owned()
-        };
-        let payload: &[u8] = if header(&parts.headers, "x-tc-content-sha256") == Some(UNSIGNED) {
-            UNSIGNED.as_bytes()
-        } else if parts.method == Method::GET {
-            b""
-        } else {
-            body
         };
         let as_sent = Self {
             method: parts.method.as_str().to_owned(),
@@ -179,7 +202,7 @@ impl Way {
             headers: authorization.signed_headers.split(';').map(|name| (name.to_owned(), value(name))).collect(),
             signed_headers: authorization.signed_headers.to_owned(),
             headers_end: "\n",
-            payload_hash: sha256_hex(payload),
+            payload_hash: payload_hash.to_owned(),
             request_end: "",
             string_end: "",
             timestamp: (*timestamp).to_owned(),
@@ -236,18 +259,37 @@ impl Way {
     }
 }
 
-/// The mistake that gives the signature that was sent, and the way with that mistake.
+/// What a client may have hashed for the body: the same whichever host it signed.
+struct Hashes {
+    /// Of the body that was sent.
+    body: String,
+    /// Of its other spellings, each with what that is.
+    spellings: Vec<(String, &'static str)>,
+}
+
+impl Hashes {
+    fn new(body: &[u8]) -> Self {
+        let text = std::str::from_utf8(body).ok().filter(|text| text.len() <= MAX_RESPELLED);
+        let spellings = text.map(explain::json_spellings).unwrap_or_default().into_iter();
+        let spellings = spellings.map(|(spelling, about)| (sha256_hex(spelling.as_bytes()), about)).collect();
+        Self { body: sha256_hex(body), spellings }
+    }
+}
+
+/// The mistake that gives the signature that was sent, and the way with that mistake. Before each one it is asked whether it
+/// may be tried.
 fn find(
     case: &Case<'_>,
     right: &[Way],
     credential: &TencentCredential,
     context: &Context<'_>,
+    may_try: &mut dyn FnMut() -> bool,
 ) -> Option<(Mistake, Way)> {
-    let key = credential.key.expose();
+    let (key, hashes) = (credential.key.expose(), Hashes::new(case.body));
     let gives = |way: &Way, key: &str| secret::equal(way.signature(key).as_bytes(), case.sent());
     // Of the four right ways of a host the first is what SDKs do.
     for way in right.iter().step_by(4) {
-        if let Some(found) = ways(case, way).into_iter().find(|(_, way)| gives(way, key)) {
+        if let Some(found) = ways(case, &hashes, way, may_try).into_iter().find(|(_, way)| gives(way, key)) {
             return Some(found);
         }
     }
@@ -258,25 +300,28 @@ fn find(
         for (_, value) in way.headers.iter_mut().filter(|(name, _)| name == "host") {
             value.clone_from(&host);
         }
-        if gives(&way, key) {
+        if may_try() && gives(&way, key) {
             return Some((mistake, way));
         }
     }
     let other = |(other, mistake): (String, Mistake)| {
-        right.iter().find(|way| gives(way, &other)).map(|way| (mistake, way.clone()))
+        right.iter().find(|way| may_try() && gives(way, &other)).map(|way| (mistake, way.clone()))
     };
     context.other_keys(credential).into_iter().find_map(other)
 }
 
-/// Every mistake with the way that has it.
-fn ways(case: &Case<'_>, right: &Way) -> Vec<(Mistake, Way)> {
+/// Every mistake with the way that has it, as long as one more may be tried.
+fn ways(case: &Case<'_>, hashes: &Hashes, right: &Way, may_try: &mut dyn FnMut() -> bool) -> Vec<(Mistake, Way)> {
     let mut ways = Vec::new();
     let mut add = |name: &'static str, about: &str, change: &dyn Fn(&mut Way)| {
+        if !may_try() {
+            return;
+        }
         let mut way = right.clone();
         change(&mut way);
         ways.push((Mistake::new(name, about), way));
     };
-    bodies(case, &mut add);
+    bodies(case, hashes, &mut add);
     queries(right, &mut add);
     headers(right, &mut add);
     for method in ["GET", "POST", "get", "post"] {
@@ -314,7 +359,7 @@ fn ways(case: &Case<'_>, right: &Way) -> Vec<(Mistake, Way)> {
 /// What a list of mistakes is added to.
 type Add<'a> = dyn FnMut(&'static str, &str, &dyn Fn(&mut Way)) + 'a;
 
-fn bodies(case: &Case<'_>, add: &mut Add<'_>) {
+fn bodies(case: &Case<'_>, hashes: &Hashes, add: &mut Add<'_>) {
     let hash = |way: &mut Way, payload: &[u8]| way.payload_hash = sha256_hex(payload);
     if !case.body.is_empty() {
         add("empty_body_hash", "the hash of an empty body was signed; sign that of the body that is sent", &|way| {
@@ -325,7 +370,7 @@ fn bodies(case: &Case<'_>, add: &mut Add<'_>) {
         case.parts.method == Method::GET || header(&case.parts.headers, "x-tc-content-sha256") == Some(UNSIGNED);
     if is_unsigned {
         let about = "the body was signed, and the request says that it is not (UNSIGNED-PAYLOAD, or GET)";
-        add("signed_payload", about, &|way| hash(way, case.body));
+        add("signed_payload", about, &|way| way.payload_hash.clone_from(&hashes.body));
     } else {
         let about = "UNSIGNED-PAYLOAD was signed, and the header X-TC-Content-SHA256 does not say so";
         add("unsigned_payload", about, &|way| hash(way, UNSIGNED.as_bytes()));
@@ -338,12 +383,11 @@ fn bodies(case: &Case<'_>, add: &mut Add<'_>) {
         add("unhashed_body", "the body was signed itself; sign its SHA-256 in hexadecimal", &|way| {
             text.clone_into(&mut way.payload_hash);
         });
-        for (spelling, about) in explain::json_spellings(text) {
-            let about = format!(
-                "the body was signed {about}, and encoded again before it was sent; sign the bytes that are sent"
-            );
-            add("body_reencoded", &about, &|way| hash(way, spelling.as_bytes()));
-        }
+    }
+    for (spelling, about) in &hashes.spellings {
+        let about =
+            format!("the body was signed {about}, and encoded again before it was sent; sign the bytes that are sent");
+        add("body_reencoded", &about, &|way| way.payload_hash.clone_from(spelling));
     }
 }
 

@@ -8,15 +8,12 @@ use super::super::shown;
 use super::super::v1::{Method1, check_shape};
 use super::{check_time, other_hosts};
 use crate::config::TencentCredential;
-use crate::explain::{self, Canonical, Context, Explanation, Mistake};
+use crate::explain::{self, Canonical, Context, Effort, Explanation, Mistake};
 use crate::intake::{self, query};
 use crate::secret;
 use crate::signing::percent_encode;
 
 type Pairs = Vec<(String, String)>;
-
-/// Bytes of a request that is signed again with every mistake; pictures can be larger.
-const MAX_TRIED: usize = 2 << 20;
 
 pub(super) fn explain(parts: &Parts, pairs: &Pairs, context: &Context<'_>) -> Explanation {
     let scheme = match query::first(pairs, "SignatureMethod") {
@@ -42,15 +39,26 @@ pub(super) fn explain(parts: &Parts, pairs: &Pairs, context: &Context<'_>) -> Ex
     if hosts.is_empty() {
         hosts.push("");
     }
+    let (cost, mut effort) = (Effort::of(pairs.iter().map(|(name, value)| (&**name, &**value))), Effort::new());
+    if !effort.takes(hosts.len() * cost) {
+        return Explanation::of_mistakes(scheme, effort.told().into_iter().chain(time).collect());
+    }
     let right: Vec<_> = hosts.iter().flat_map(|host| Way::right(parts, pairs, host, shape.method)).collect();
     let sent = shape.signature;
     let is_right = credentials.iter().any(|credential| {
         let gives = |way: &Way| secret::equal(way.signature(credential.key.expose()).as_bytes(), sent.as_bytes());
         right.iter().any(gives)
     });
-    let found =
-        if is_right { None } else { credentials.iter().find_map(|credential| find(sent, &right, credential, context)) };
-    let (mistake, theirs) = found.map_or((None, None), |(mistake, way)| (Some(mistake), Some(way.shown())));
+    let mut may_try = || effort.takes(cost);
+    let found = if is_right {
+        None
+    } else {
+        credentials.iter().find_map(|credential| find(sent, &right, credential, context, &mut may_try))
+    };
+    let (mistake, theirs) = match found {
+        Some((mistake, way)) => (Some(mistake), Some(way.shown())),
+        None => (effort.told(), None),
+    };
     let mistakes: Vec<_> = mistake.into_iter().chain(time).collect();
     Explanation::of_texts(scheme, right[0].shown(), theirs, is_right && mistakes.is_empty(), mistakes)
 }
@@ -115,12 +123,22 @@ impl Way {
     }
 }
 
-/// The mistake that gives the signature that was sent, and the way with that mistake.
-fn find(sent: &str, right: &[Way], credential: &TencentCredential, context: &Context<'_>) -> Option<(Mistake, Way)> {
+/// The mistake that gives the signature that was sent, and the way with that mistake. Before each one it is asked whether it
+/// may be tried.
+fn find(
+    sent: &str,
+    right: &[Way],
+    credential: &TencentCredential,
+    context: &Context<'_>,
+    may_try: &mut dyn FnMut() -> bool,
+) -> Option<(Mistake, Way)> {
     let key = credential.key.expose();
     let is = |made: &str, sent: &str| secret::equal(made.as_bytes(), sent.as_bytes());
     let decoded = percent_encoding::percent_decode_str(sent).decode_utf8_lossy().into_owned();
     for way in right {
+        if !may_try() {
+            return None;
+        }
         let made = way.signature(key);
         if is(&made, &sent.replace(' ', "+")) {
             let about = "a + of the signature arrived as a space; percent-encode the signature in query and form";
@@ -131,28 +149,30 @@ fn find(sent: &str, right: &[Way], credential: &TencentCredential, context: &Con
             return Some((Mistake::new("double_encoding", about), way.clone()));
         }
     }
-    let is_small = right[0].pairs.iter().map(|(_, value)| value.len()).sum::<usize>() <= MAX_TRIED;
-    for way in right.iter().step_by(4).filter(|_| is_small) {
-        if let Some(found) = ways(way).into_iter().find(|(_, way)| is(&way.signature(key), sent)) {
+    for way in right.iter().step_by(4) {
+        if let Some(found) = ways(way, may_try).into_iter().find(|(_, way)| is(&way.signature(key), sent)) {
             return Some(found);
         }
     }
     for (host, mistake) in other_hosts(&right[0].host, context) {
         let way = Way { host, ..right[0].clone() };
-        if is(&way.signature(key), sent) {
+        if may_try() && is(&way.signature(key), sent) {
             return Some((mistake, way));
         }
     }
     let other = |(other, mistake): (String, Mistake)| {
-        right.iter().find(|way| is(&way.signature(&other), sent)).map(|way| (mistake, way.clone()))
+        right.iter().find(|way| may_try() && is(&way.signature(&other), sent)).map(|way| (mistake, way.clone()))
     };
     context.other_keys(credential).into_iter().find_map(other)
 }
 
-/// Every mistake with the way that has it.
-fn ways(right: &Way) -> Vec<(Mistake, Way)> {
+/// Every mistake with the way that has it, as long as one more may be tried.
+fn ways(right: &Way, may_try: &mut dyn FnMut() -> bool) -> Vec<(Mistake, Way)> {
     let mut ways = Vec::new();
     let mut add = |name: &'static str, about: &str, change: &dyn Fn(&mut Way)| {
+        if !may_try() {
+            return;
+        }
         let mut way = right.clone();
         change(&mut way);
         ways.push((Mistake::new(name, about), way));

@@ -14,7 +14,7 @@ use super::{Error, Store};
 pub struct Table {
     /// Its name.
     pub name: &'static str,
-    /// All its columns; the first one holds the row's owner, the id of a credential.
+    /// All its columns; the first one holds the row's owner, the id of a credential. None in a table that is no more.
     pub columns: &'static [Column],
 }
 
@@ -47,8 +47,20 @@ impl Kind {
 pub type Rows = BTreeMap<String, Vec<Vec<Value>>>;
 
 impl Table {
+    /// A table of former steps of the schema: rows that were kept of it are taken for nothing.
+    pub const fn gone(name: &'static str) -> Self {
+        Self { name, columns: &[] }
+    }
+
+    fn is_gone(&self) -> bool {
+        self.columns.is_empty()
+    }
+
     /// Whether these can be rows of this table: a value of its kind for each column, and an owner among `owners`.
     pub fn takes(&self, rows: &[Vec<Value>], owners: Option<&[Arc<str>]>) -> bool {
+        if self.is_gone() {
+            return true;
+        }
         rows.iter().all(|row| {
             let owner = row.first().and_then(Value::as_str).unwrap_or_default();
             row.len() == self.columns.len()
@@ -108,7 +120,7 @@ impl Store {
         let rows = self.run(move |connection| {
             let moment = connection.transaction()?;
             let rows = |table: &Table| Ok((table.name.to_owned(), table.read(&moment, owners.as_deref())?));
-            tables.iter().map(rows).collect()
+            tables.iter().filter(|table| !table.is_gone()).map(rows).collect()
         });
         let rows = rows.await;
         // What was settled is kept no more.
@@ -126,7 +138,7 @@ impl Store {
         let replaced = self.run(move |connection| {
             let change = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
             memory.settle(&change)?;
-            for table in tables {
+            for table in tables.iter().filter(|table| !table.is_gone()) {
                 table.clear(&change, owners.as_deref())?;
                 if let Some(rows) = rows.get(table.name).filter(|rows| !rows.is_empty()) {
                     table.write(&change, rows)?;
@@ -166,7 +178,12 @@ mod tests {
     async fn rows_are_taken_and_put_back_owner_by_owner() {
         let store = Store::in_memory(&[TABLES]).await.expect("a store");
         let all = rows(json!([["a", 1, null], ["b\"'", 2, 9_007_199_254_740_993_i64]]));
-        store.replace_rows(&[THINGS], None, all.clone()).await.expect("written");
+        let mut more = all.clone();
+        more.insert("former".to_owned(), vec![vec!["a".into(), 1.into()]]);
+        let former = Table::gone("former");
+        assert!(former.takes(&more["former"], None));
+        store.replace_rows(&[THINGS, former], None, more).await.expect("written");
+        assert_eq!(store.rows(&[THINGS, former], None).await.expect("read"), all);
         assert_eq!(store.rows(&[THINGS], None).await.expect("read"), all);
         let b: [Arc<str>; 1] = ["b\"'".into()];
         let of_b = store.rows(&[THINGS], Some(&b)).await.expect("read");

@@ -113,10 +113,11 @@ async fn a_temporary_code_is_another_each_time() {
 #[tokio::test]
 async fn an_account_has_a_hundred_thousand_permanent_codes() {
     let server = started().await;
-    let first = ticket_of(&create(&server, &permanent(1)).await);
-    let fill = "UPDATE wechat_accounts SET permanent_codes = 99999 WHERE appid = ?1";
+    let fill = "WITH RECURSIVE numbers (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < 99998)
+        INSERT INTO wechat_codes SELECT 'T' || n, n, ?1, 'QR_LIMIT_STR_SCENE', 'scene ' || n, 0, NULL FROM numbers";
     let filled = server.shared().store().run(|store| Ok::<_, Error>(store.execute(fill, [super::APPID])?)).await;
-    assert_eq!(filled.expect("written"), 1);
+    assert_eq!(filled.expect("written"), 99_998);
+    let first = ticket_of(&create(&server, &permanent(1)).await);
     assert_eq!(errcode(&create(&server, &permanent(2)).await), 0);
     let answer = create(&server, &permanent(3)).await;
     assert_eq!(failure(&answer), (45029, "qrcode count out of limit".to_owned()));
@@ -130,6 +131,18 @@ async fn the_limit_of_permanent_codes_is_a_setting() {
     let server = Server::with(&[FIXED, ("wechat_permanent_limit", "2")]).await;
     for (scene, expected) in [(1, 0), (2, 0), (3, 45029), (2, 0), (4, 45029)] {
         assert_eq!(errcode(&create(&server, &permanent(scene)).await), expected, "{scene}");
+    }
+}
+
+#[tokio::test]
+async fn calls_at_once_do_not_go_past_the_limit() {
+    let server = Server::with(&[FIXED, ("wechat_permanent_limit", "3")]).await;
+    for (first, expected) in [(1, 3), (11, 0)] {
+        let scenes: Vec<_> = (first..first + 8).map(permanent).collect();
+        let answers = futures_util::future::join_all(scenes.iter().map(|scene| create(&server, scene))).await;
+        let codes: Vec<_> = answers.iter().map(errcode).collect();
+        assert_eq!(codes.iter().filter(|code| **code == 0).count(), expected, "{codes:?}");
+        assert!(codes.iter().all(|code| [0, 45029].contains(code)), "{codes:?}");
     }
 }
 
@@ -151,7 +164,7 @@ async fn calls_at_once_for_a_permanent_scene_give_one_ticket() {
         }
         assert_eq!(tickets.len(), 1, "{tickets:?}");
     }
-    let count = "SELECT permanent_codes FROM wechat_accounts";
+    let count = "SELECT count(*) FROM wechat_codes WHERE expires_at IS NULL";
     let counted = server.shared().store().run(|store| Ok::<i64, Error>(store.query_one(count, (), |row| row.get(0))?));
     assert_eq!(counted.await.expect("read"), 4);
 }
@@ -176,6 +189,11 @@ async fn codes_survive_a_restart_with_the_same_picture() {
     assert!(next != ticket_of(&made) && next != other);
     server.clock.set(NOW + 2_500_000_000);
     assert_eq!(show(&server, &ticket_of(&made)).await.body, picture, "it never expires");
+    drop(server);
+    let server = Server::on(config(&[FIXED, ("wechat_permanent_limit", "3")]), open().await);
+    for (scene, expected) in [(9, 0), (10, 45029), (7, 0)] {
+        assert_eq!(errcode(&create(&server, &permanent(scene)).await), expected, "{scene}: all are counted");
+    }
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::sync::Arc;
 
 use rusqlite::{CachedStatement, Connection, OptionalExtension, params};
 
@@ -10,6 +11,7 @@ use crate::clock::{Fork, Ids};
 use crate::providers::wechat::error::Error;
 use crate::providers::wechat::ticket;
 use crate::providers::wechat::wire::Scene;
+use crate::recent::Recent;
 use crate::shared::Shared;
 use crate::store;
 
@@ -58,17 +60,24 @@ pub(in super::super) async fn temporary(
 /// [`Error::CodeCount`] where the account has all it may have.
 pub(in super::super) async fn permanent(shared: &Shared, appid: String, scene: Scene) -> Result<Made, Error> {
     let (now, draws) = (shared.clock().of(&appid).unix_seconds(), shared.ids().of(&appid).fork());
-    shared.store().change(Permanent { shared: shared.clone(), now, draws, appid, scene }).await
+    let given = shared.store().change(Permanent { shared: shared.clone(), now, draws, appid, scene }).await?;
+    Ok(given.made)
 }
 
 /// Characters with which neighbours begin: `02` and three more.
 const PREFIX: usize = 5;
 
-/// When expired codes were last forgotten, and how new ones begin.
-#[derive(Default)]
+/// When expired codes were last forgotten, how new ones begin, and how many permanent ones accounts have.
 struct Kept {
     sweep: Sweep,
     gathering: Gathering,
+    counts: Recent<i64>,
+}
+
+impl Default for Kept {
+    fn default() -> Self {
+        Self { sweep: Sweep::default(), gathering: Gathering::default(), counts: Recent::new(1024) }
+    }
 }
 
 impl store::Kept for Kept {}
@@ -116,6 +125,14 @@ fn forget_part(connection: &Connection, part: usize, now: i64) -> Result<(), rus
     Ok(())
 }
 
+/// A permanent code, and how many its account has by then.
+struct Given {
+    made: Made,
+    all: i64,
+    /// Where they were counted.
+    kept: Arc<Kept>,
+}
+
 /// Adds the permanent code of a scene.
 struct Permanent {
     shared: Shared,
@@ -126,7 +143,7 @@ struct Permanent {
 }
 
 impl store::Change for Permanent {
-    type Done = Made;
+    type Done = Given;
     type Refusal = Error;
     /// A printed code that nobody knows any more cannot be mended.
     const OUTLASTS_POWER: bool = true;
@@ -134,28 +151,39 @@ impl store::Change for Permanent {
     fn make(changes: &[Self], connection: &Connection) -> store::Made<Self> {
         let (shared, kept) = (&changes[0].shared, changes[0].shared.store().memory::<Kept>());
         let most = i64::try_from(shared.config().wechat_permanent_limit).unwrap_or(i64::MAX);
-        // Of each account: how many it has, and how many of them are new.
-        let mut counts: HashMap<&str, (i64, i64)> = HashMap::new();
+        // How many each account has.
+        let mut counts: HashMap<&str, i64> = HashMap::new();
         let mut add = connection.prepare_cached(Row::INSERT)?;
-        let mut made = Vec::with_capacity(changes.len());
+        let mut given = Vec::with_capacity(changes.len());
         for Self { draws, appid, scene, now, .. } in changes {
-            let (all, new) = match counts.entry(appid) {
-                Entry::Occupied(counts) => counts.into_mut(),
-                Entry::Vacant(counts) => counts.insert((count(connection, appid)?, 0)),
+            let all = match counts.entry(appid) {
+                Entry::Occupied(all) => all.into_mut(),
+                Entry::Vacant(all) => all.insert(count(connection, &kept, appid)?),
             };
             let mut row = Row::draw(*draws, appid, scene, *now, 0, &kept.gathering);
             // Most scenes are new: it takes less to find out by adding one.
-            made.push(if *all < most && rows::add(&mut add, &mut row)? {
-                (*all, *new) = (*all + 1, *new + 1);
-                Ok(row.made)
+            let made = if *all < most && rows::add(&mut add, &mut row)? {
+                *all += 1;
+                Some(row.made)
             } else {
-                of_scene(connection, appid, scene)?.ok_or(Error::CodeCount)
-            });
+                of_scene(connection, appid, scene)?
+            };
+            let given_one = made.map(|made| Given { made, all: *all, kept: Arc::clone(&kept) });
+            given.push(given_one.ok_or(Error::CodeCount));
         }
-        for (appid, (_, new)) in counts {
-            add_to_count(connection, appid, new)?;
+        Ok(given)
+    }
+
+    fn made(changes: &[Self], outcomes: &[store::Outcome<Self>]) {
+        let mut given = changes.iter().zip(outcomes).filter_map(|(change, given)| Some((change, given.as_ref().ok()?)));
+        let mut next = given.next();
+        while let Some((Self { appid, .. }, Given { all, kept, .. })) = next {
+            next = given.next();
+            // Of those that follow each other, the last knows of all.
+            if next.as_ref().is_none_or(|(change, _)| change.appid != *appid) {
+                kept.counts.change(appid, *all);
+            }
         }
-        Ok(made)
     }
 }
 
@@ -170,22 +198,17 @@ fn of_scene(connection: &Connection, appid: &str, scene: &Scene) -> Result<Optio
     made.optional()
 }
 
-/// How many permanent codes an account has.
-fn count(connection: &Connection, appid: &str) -> Result<i64, rusqlite::Error> {
-    let mut query = connection.prepare_cached("SELECT permanent_codes FROM wechat_accounts WHERE appid = ?1")?;
-    Ok(query.query_row([appid], |row| row.get(0)).optional()?.unwrap_or_default())
-}
-
-fn add_to_count(connection: &Connection, appid: &str, new: i64) -> Result<(), rusqlite::Error> {
-    if new == 0 {
-        return Ok(());
+/// How many permanent codes an account has. Nothing of it was added in this transaction yet.
+fn count(connection: &Connection, kept: &Kept, appid: &str) -> Result<i64, rusqlite::Error> {
+    if let Some(all) = kept.counts.get(appid) {
+        return Ok(all);
     }
-    let mut add = connection.prepare_cached(
-        "INSERT INTO wechat_accounts (appid, permanent_codes) VALUES (?1, ?2)
-         ON CONFLICT (appid) DO UPDATE SET permanent_codes = permanent_codes + excluded.permanent_codes",
-    )?;
-    add.execute((appid, new))?;
-    Ok(())
+    let moment = kept.counts.moment();
+    let mut count =
+        connection.prepare_cached("SELECT count(*) FROM wechat_codes WHERE appid = ?1 AND expires_at IS NULL")?;
+    let all = count.query_row([appid], |row| row.get(0))?;
+    kept.counts.keep(moment, appid, all);
+    Ok(all)
 }
 
 /// What a code is looked for by.

@@ -11,7 +11,7 @@ pub(super) mod tokens;
 
 use crate::store::{Column, Kind, Migration, Table};
 
-pub(super) const MIGRATIONS: &[Migration] = &[FIRST, CURRENT_TOKENS, FOLLOWERS, GATHERED, RUNS];
+pub(super) const MIGRATIONS: &[Migration] = &[FIRST, CURRENT_TOKENS, FOLLOWERS, GATHERED, RUNS, COUNTED];
 
 const FIRST: Migration = Migration {
     version: 2_026_112_131,
@@ -127,11 +127,18 @@ const RUNS: Migration = Migration {
     ",
 };
 
+/// How many permanent codes an account has is counted once and kept in memory, instead of written with each of them.
+const COUNTED: Migration = Migration {
+    version: 2_026_112_737,
+    about: "no WeChat accounts with a count of codes",
+    sql: "DROP TABLE wechat_accounts",
+};
+
 /// What requests have left. An account owns its rows by its AppID.
 pub(super) const TABLES: &[Table] = {
     use Kind::{Integer, OptionalInteger, Text};
     &[
-        Table { name: "wechat_accounts", columns: &[Column("appid", Text), Column("permanent_codes", Integer)] },
+        Table::gone("wechat_accounts"),
         Table {
             name: "wechat_tokens",
             columns: &[

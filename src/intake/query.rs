@@ -85,11 +85,8 @@ fn decode(text: &str) -> Result<Cow<'_, str>, QueryError> {
         return unescape(text);
     }
     let spaced = text.replace('+', " ");
-    let unescaped = match unescape(&spaced)? {
-        Cow::Borrowed(_) => spaced,
-        Cow::Owned(unescaped) => unescaped,
-    };
-    Ok(unescaped.into())
+    let changed = changed(unescape(&spaced)?);
+    Ok(changed.unwrap_or(spaced).into())
 }
 
 fn decode_lossy(text: &str) -> Cow<'_, str> {
@@ -97,11 +94,15 @@ fn decode_lossy(text: &str) -> Cow<'_, str> {
         return unescape_lossy(text);
     }
     let spaced = text.replace('+', " ");
-    let unescaped = match unescape_lossy(&spaced) {
-        Cow::Borrowed(_) => spaced,
-        Cow::Owned(unescaped) => unescaped,
-    };
-    unescaped.into()
+    changed(unescape_lossy(&spaced)).unwrap_or(spaced).into()
+}
+
+/// What became of a text, if anything did.
+fn changed(text: Cow<'_, str>) -> Option<String> {
+    match text {
+        Cow::Borrowed(_) => None,
+        Cow::Owned(text) => Some(text),
+    }
 }
 
 fn unescape(text: &str) -> Result<Cow<'_, str>, QueryError> {

@@ -190,6 +190,19 @@ async fn a_snapshot_outlives_the_server_in_the_stores_folder() {
 }
 
 #[tokio::test]
+async fn a_document_may_have_tables_that_are_no_more() {
+    let server = Server::start().await;
+    let begun = begun(&server).await;
+    let mut document = get(&server, "/state").await.json();
+    assert_eq!(document["tables"]["wechat_accounts"], Value::Null);
+    document["tables"]["wechat_accounts"] = json!([["wx0123456789abcdef", 1]]);
+    assert_eq!(status(&server, Method::PUT, "/state", &document).await, 204);
+    assert_eq!(is_there(&server, &begun).await, (true, true));
+    document["tables"]["wechat_friends"] = json!([]);
+    assert_eq!(failure(&send(&server, Method::PUT, "/state", &document).await), is(422, "invalid"));
+}
+
+#[tokio::test]
 async fn a_document_that_is_none_changes_nothing() {
     let server = Server::start().await;
     let begun = begun(&server).await;

@@ -70,47 +70,37 @@ pub struct Mistake {
     pub about: String,
 }
 
-/// How much is signed again for one explanation. Whoever sent a request need not be anybody, and may have made it long so
-/// that each of a hundred mistakes takes its time.
+/// How often a request may be signed again for one explanation. Whoever sent it need not be anybody, and may have made it
+/// long so that each of a hundred mistakes takes its time.
 pub struct Effort {
-    bytes_left: usize,
-    is_spent: bool,
+    tries_left: usize,
+    was_enough: bool,
 }
 
 impl Effort {
-    /// Bytes to sign: a hundred mistakes of a request with a long address, a few milliseconds.
-    const BYTES: usize = 2 << 20;
-    /// What a name costs beside its text.
-    const NAME: usize = 64;
+    /// Bytes to sign where only the head of a request is signed: all mistakes of the longest heads that clients send, or
+    /// some milliseconds.
+    pub const OF_HEADS: usize = 4 << 20;
+    /// What a name takes beside its text, in bytes to sign.
+    const NAME: usize = 256;
 
-    /// Nothing is signed yet.
-    pub fn new() -> Self {
-        Self { bytes_left: Self::BYTES, is_spent: false }
+    /// As many tries as sign so many bytes, where each signs these names and values.
+    pub fn new<'a>(bytes: usize, signed: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
+        let each: usize = signed.into_iter().map(|(name, value)| Self::NAME + name.len() + value.len()).sum();
+        Self { tries_left: bytes / each.max(1), was_enough: true }
     }
 
-    /// Whether a text of so many bytes may still be signed; once not, nothing may any more.
-    pub fn takes(&mut self, bytes: usize) -> bool {
-        let left = self.bytes_left.checked_sub(bytes).filter(|_| !self.is_spent);
-        self.is_spent = left.is_none();
-        self.bytes_left = left.unwrap_or(0);
-        left.is_some()
-    }
-
-    /// What it takes to sign names and values once.
-    pub fn of<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> usize {
-        pairs.into_iter().map(|(name, value)| Self::NAME + name.len() + value.len()).sum()
+    /// Whether one mistake more may be tried; asked before each one.
+    pub fn may_try(&mut self) -> bool {
+        self.was_enough = self.tries_left > 0;
+        self.tries_left = self.tries_left.saturating_sub(1);
+        self.was_enough
     }
 
     /// What there is to say where no mistake was found, and not all of them were tried.
     pub fn told(&self) -> Option<Mistake> {
         let about = "the request is so long that not every usual mistake was tried; sign a shorter one to find out";
-        self.is_spent.then(|| Mistake::new("too_long", about))
-    }
-}
-
-impl Default for Effort {
-    fn default() -> Self {
-        Self::new()
+        (!self.was_enough).then(|| Mistake::new("too_long", about))
     }
 }
 

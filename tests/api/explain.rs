@@ -517,6 +517,42 @@ proptest! {
 }
 
 #[tokio::test]
+async fn long_requests_are_explained_as_short_ones_are() {
+    let server = server().await;
+    // As long as what COS draws, and as a picture in base64.
+    let (long, picture) = (format!("{} 你/", "x".repeat(2900)), format!("{} 你/", "x".repeat(200_000)));
+    let in_body = ["body_reencoded", "local_date", "key_with_quotes", "swapped_id_and_key"];
+    let in_form: Vec<_> = V1.iter().copied().filter(|mistake| *mistake != "incomplete").collect();
+    for (scheme, content, mistakes, sign) in
+        [("cos", &long, COS, cos as Signer), ("tc3", &picture, &in_body, tc3), ("v1", &picture, &in_form, v1)]
+    {
+        for mistake in mistakes {
+            let answer = server.send(sign(content, mistake)).await;
+            let (name, explanation) = named(&answer);
+            let told = explanation.map(|explanation| &explanation.mistakes);
+            assert_eq!(name, Some(*mistake), "{scheme}: {told:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_right_signature_is_right_however_much_it_covers() {
+    let server = server().await;
+    let sent = v1(&"x".repeat(5 << 20), "");
+    let (parts, body) = sent.into_parts();
+    let body = axum::body::to_bytes(body, usize::MAX).await.expect("in memory");
+    let mut raw = format!("POST {} HTTP/1.1\r\n", parts.uri).into_bytes();
+    for (name, value) in &parts.headers {
+        raw.extend([name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"].concat());
+    }
+    raw.extend([b"\r\n", &*body].concat());
+    let headers = [("Content-Type", "application/json")];
+    let asked = json!({ "request_base64": BASE64_STANDARD.encode(raw) }).to_string();
+    let told = server.send(request(Method::POST, "/_qrstack/v1/explain", &headers, asked)).await.json();
+    assert_eq!((&told["right"], &told["mistakes"]), (&json!(true), &json!([])));
+}
+
+#[tokio::test]
 async fn both_texts_and_their_first_difference_are_told_and_the_answer_is_the_vendors() {
     let server = server().await;
     let answer = server.send(cos("a b", "plus_for_space")).await;

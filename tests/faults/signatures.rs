@@ -39,6 +39,9 @@ fn many_names() -> String {
             let text = answer.text();
             let is_refused = text.contains("SignatureDoesNotMatch") || text.contains("AuthFailure.SignatureFailure");
             assert!(is_refused, "{kind}: {text}");
+            let explanation = answer.explanation.as_ref().expect("it is explained");
+            let is_cut_short = explanation.mistakes.iter().any(|mistake| mistake.name == "too_long");
+            assert_eq!(is_cut_short, names > 10, "{kind}, {names} names: {:?}", explanation.mistakes);
             assert!(most <= MOST + TIMES * length, "{kind}, {names} names: {most} bytes for {length}");
             refused += 1;
         }

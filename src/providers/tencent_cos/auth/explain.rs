@@ -1,6 +1,8 @@
 //! Why a signature of COS was refused: the request is signed again with each mistake that clients make, until one gives the
 //! signature that was sent.
 
+use std::collections::{HashMap, HashSet};
+
 use axum::http::request::Parts;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
@@ -50,16 +52,12 @@ pub(in super::super) fn explain(parts: &Parts, _: &[u8], context: &Context<'_>) 
         .any(|form| form.strings_to_sign(authorization.sign_time.text, &hosts).any(is_right));
 
     let case = Case { parameters: unsigned.into_owned(), headers: header_texts(parts) };
-    let tries = Tries { case: &case, authorization: &authorization, hosts: &hosts, parts, context };
-    let (cost, mut effort) = (tries.cost(), Effort::new());
-    if !effort.takes(2 * cost) {
-        return Some(Explanation::of_mistakes(SCHEME, effort.told().into_iter().chain(time).collect()));
-    }
     let way = Way::right(parts, &target, &authorization, hosts[0]);
     let ours = way.shown(&case);
-    let mut may_try = || effort.takes(cost);
+    let tries = Tries { case: &case, authorization: &authorization, hosts: &hosts, parts, context };
+    let mut effort = tries.effort();
     let found =
-        if right { None } else { credentials.iter().find_map(|credential| tries.find(&way, credential, &mut may_try)) };
+        if right { None } else { credentials.iter().find_map(|credential| tries.find(&way, credential, &mut effort)) };
     let (mistake, theirs) = match found {
         Some((mistake, way)) => (Some(mistake), Some(way.shown(&case))),
         None => (effort.told(), None),
@@ -208,20 +206,18 @@ impl Way {
     }
 
     fn listed(&self, texts: &query::Pairs<'_>, list: &[String]) -> String {
-        let mut keys: Vec<String> = Vec::new();
-        for key in list {
-            let key = if self.lower_case { key.to_ascii_lowercase() } else { key.clone() };
-            if !keys.contains(&key) {
-                keys.push(key);
-            }
-        }
+        let spell = |key: &String| if self.lower_case { key.to_ascii_lowercase() } else { key.clone() };
+        let mut keys: Vec<_> = list.iter().map(spell).collect();
+        let mut seen = HashSet::new();
+        keys.retain(|key| seen.insert(key.clone()));
         if self.sorted {
             keys.sort_unstable();
         }
-        let value = |key: &String| {
-            let is_key = |name: &str| percent_encode(name).eq_ignore_ascii_case(key);
-            texts.iter().rev().find(|(name, _)| is_key(name)).map_or(String::new(), |(_, value)| (self.encode)(value))
-        };
+        // Of several values the last.
+        let values: HashMap<_, _> =
+            texts.iter().map(|(name, value)| (percent_encode(name).to_ascii_lowercase(), value)).collect();
+        let value =
+            |key: &str| values.get(&key.to_ascii_lowercase()).map_or(String::new(), |value| (self.encode)(value));
         keys.iter().map(|key| format!("{key}={}", value(key))).collect::<Vec<_>>().join("&")
     }
 
@@ -247,34 +243,27 @@ struct Tries<'a> {
 }
 
 impl Tries<'_> {
-    /// What one way costs: its text, and each name that is listed is looked for among all names.
-    fn cost(&self) -> usize {
-        let of = |pairs: &query::Pairs<'_>, list: &[&str]| {
-            let texts = Effort::of(pairs.iter().map(|(name, value)| (&**name, &**value)));
-            texts + Effort::of(list.iter().map(|name| (*name, ""))) + 8 * list.len() * (list.len() + pairs.len())
-        };
-        of(&self.case.parameters, &self.authorization.parameters) + of(&self.case.headers, &self.authorization.headers)
+    /// What a request with these names and values may take; the lists are gone through with each try, too.
+    fn effort(&self) -> Effort {
+        let Self { case, authorization, .. } = self;
+        let texts = case.parameters.iter().chain(&case.headers).map(|(name, value)| (&**name, &**value));
+        let lists = authorization.parameters.iter().chain(&authorization.headers).map(|name| (*name, ""));
+        Effort::new(Effort::OF_HEADS, texts.chain(lists))
     }
 
-    /// The mistake that gives the signature that was sent, and the way with that mistake. Before each one it is asked whether
-    /// it may be tried.
-    fn find(
-        &self,
-        right: &Way,
-        credential: &TencentCredential,
-        may_try: &mut dyn FnMut() -> bool,
-    ) -> Option<(Mistake, Way)> {
-        let Self { case, authorization, hosts, parts, context } = self;
-        let sent = authorization.signature.as_bytes();
-        let gives = |way: &Way, key: &str| secret::equal(way.signature(case, key).as_bytes(), sent);
+    /// Whether this way and key give the signature that was sent.
+    fn gives(&self, way: &Way, key: &str) -> bool {
+        secret::equal(way.signature(self.case, key).as_bytes(), self.authorization.signature.as_bytes())
+    }
+
+    /// The mistake that gives the signature that was sent, and the way with that mistake.
+    fn find(&self, right: &Way, credential: &TencentCredential, effort: &mut Effort) -> Option<(Mistake, Way)> {
+        let Self { hosts, context, .. } = self;
         let key = credential.key.expose();
         // Whichever host it was that the client signed.
         let at = |host: &&str| Way { host: (*host).to_owned(), ..right.clone() };
-        for host in *hosts {
-            let mut ways = ways(&at(host), case, authorization, parts, may_try).into_iter();
-            if let Some(found) = ways.find(|(_, way)| gives(way, key)) {
-                return Some(found);
-            }
+        if let Some(found) = hosts.iter().find_map(|host| self.find_way(&at(host), key, effort)) {
+            return Some(found);
         }
         let bucket = format!("{}.cos.ap-guangzhou.myqcloud.com", context.config.cos_default_bucket);
         let names: Vec<_> = std::iter::once(bucket.as_str())
@@ -283,124 +272,139 @@ impl Tries<'_> {
             .collect();
         for (host, mistake) in explain::other_hosts(&right.host, names) {
             let way = Way { host, ..right.clone() };
-            if may_try() && gives(&way, key) {
+            if effort.may_try() && self.gives(&way, key) {
                 return Some((mistake, way));
             }
         }
         for (other, mistake) in context.other_keys(credential) {
-            if hosts.iter().any(|host| may_try() && gives(&at(host), &other)) {
+            if hosts.iter().any(|host| effort.may_try() && self.gives(&at(host), &other)) {
                 return Some((mistake, right.clone()));
             }
         }
         None
     }
+
+    /// The mistake in the way of signing that gives the signature that was sent, and the way with it.
+    fn find_way(&self, right: &Way, key: &str, effort: &mut Effort) -> Option<(Mistake, Way)> {
+        let mut found = None;
+        let mut add = |name: &'static str, about: &str, change: &dyn Fn(&mut Way)| {
+            if found.is_some() || !effort.may_try() {
+                return false;
+            }
+            let mut way = right.clone();
+            change(&mut way);
+            if self.gives(&way, key) {
+                found = Some((Mistake::new(name, about), way));
+            }
+            found.is_none()
+        };
+        add("plus_for_space", "spaces were signed as +; sign %20, whatever the address has", &|way| {
+            way.encode = explain::plus_encode;
+        });
+        add("unencoded_values", "values were signed as they are; sign them percent-encoded", &|way| {
+            way.encode = str::to_owned;
+        });
+        add(
+            "lower_case_escapes",
+            "percent escapes were signed with small letters (%2f); sign capitals (%2F)",
+            &|way| {
+                way.encode = explain::lower_encode;
+            },
+        );
+        add("double_encoding", "values were percent-encoded twice before they were signed; encode them once", &|way| {
+            way.encode = |text| percent_encode(&percent_encode(text));
+        });
+        add("upper_case_method", "the method was signed in capitals; sign it in small letters", &|way| {
+            way.method = way.method.to_ascii_uppercase();
+        });
+        for method in ["get", "head", "put", "post", "delete"] {
+            let about = format!("the method was signed as {method}, and sent as {}", right.method);
+            add("other_method", &about, &|way| method.clone_into(&mut way.method));
+        }
+        add("encoded_path", "the path was signed percent-encoded; sign it decoded", &|way| {
+            self.parts.uri.path().clone_into(&mut way.path);
+        });
+        for path in ["/", ""] {
+            let about = format!("the path was signed as {path:?}, and sent as {:?}", right.path);
+            add("other_path", &about, &|way| path.clone_into(&mut way.path));
+        }
+        self.lists(&mut add);
+        add("no_trailing_newline", "the text of the request lacks the line break at its end", &|way| {
+            way.format_end = "";
+        });
+        add("no_trailing_newline", "the string to sign lacks the line break at its end", &|way| way.string_end = "");
+        add("no_trailing_newline", "both texts lack the line break at their ends", &|way| {
+            way.format_end = "";
+            way.string_end = "";
+        });
+        add("trailing_newline", "the text of the request has a line break too many", &|way| way.format_end = "\n\n");
+        add("raw_sign_key", "the signing key was used as bytes; use its hexadecimal text", &|way| {
+            way.key_use = KeyUse::Raw;
+        });
+        add(
+            "no_sign_key",
+            "the request was signed with SecretKey itself; sign with the key made from it and q-key-time",
+            &|way| {
+                way.key_use = KeyUse::Direct;
+            },
+        );
+        add("other_hash", "SHA-256 was used; this signature is made with SHA-1", &|way| way.sha256 = true);
+        add("swapped_times", "q-sign-time was used for the key, or q-key-time for the string to sign", &|way| {
+            way.key_time.clone_from(&way.sign_time);
+        });
+        add("swapped_times", "q-sign-time was used for the key, or q-key-time for the string to sign", &|way| {
+            way.sign_time.clone_from(&way.key_time);
+        });
+        add("upper_case_signature", "the signature is in capitals; write it in small letters", &|way| {
+            way.write = |bytes| hex::encode_upper(bytes);
+        });
+        add("base64_signature", "the signature is base64; write it in hexadecimal", &|way| {
+            way.write = |bytes| BASE64_STANDARD.encode(bytes);
+        });
+        found
+    }
+
+    /// Mistakes in what is listed, and in its order.
+    fn lists(&self, add: &mut Add<'_>) {
+        let Self { case, authorization, .. } = self;
+        add("unsorted_keys", "keys were signed in the order of the list; sort them", &|way| way.sorted = false);
+        add("header_list_case", "keys were signed with capitals; sign them in small letters", &|way| {
+            way.lower_case = false;
+        });
+        add(
+            "header_list_case",
+            "keys were signed with capitals and unsorted; sign them in small letters, sorted",
+            &|way| {
+                way.lower_case = false;
+                way.sorted = false;
+            },
+        );
+        add("unlisted_host", "the host was signed, and q-header-list does not name it", &|way| {
+            way.header_list.push("host".to_owned());
+        });
+        add("unsigned_host", "q-header-list names the host, and it was not signed", &|way| {
+            way.header_list.retain(|name| !name.eq_ignore_ascii_case("host"));
+        });
+        add("unsigned_headers", "q-header-list names headers, and none was signed", &|way| way.header_list.clear());
+        let all: Vec<_> = case.parameters.iter().map(|(name, _)| percent_encode(name).to_ascii_lowercase()).collect();
+        add("unlisted_parameters", "all parameters were signed, and q-url-param-list does not name them", &|way| {
+            way.parameter_list.clone_from(&all);
+        });
+        add("unsigned_parameters", "q-url-param-list names parameters, and none was signed", &|way| {
+            way.parameter_list.clear();
+        });
+        for name in &authorization.parameters {
+            let about = format!("q-url-param-list names {name}, and it was not signed");
+            if !add("unsigned_parameter", &about, &|way| way.parameter_list.retain(|listed| listed != name)) {
+                break;
+            }
+        }
+    }
 }
 
-/// Every mistake with the way that has it, as long as one more may be tried.
-fn ways(
-    right: &Way,
-    case: &Case<'_>,
-    authorization: &Authorization<'_>,
-    parts: &Parts,
-    may_try: &mut dyn FnMut() -> bool,
-) -> Vec<(Mistake, Way)> {
-    let mut ways = Vec::new();
-    let mut add = |name: &'static str, about: &str, change: &dyn Fn(&mut Way)| {
-        if !may_try() {
-            return;
-        }
-        let mut way = right.clone();
-        change(&mut way);
-        ways.push((Mistake::new(name, about), way));
-    };
-    add("plus_for_space", "spaces were signed as +; sign %20, whatever the address has", &|way| {
-        way.encode = explain::plus_encode;
-    });
-    add("unencoded_values", "values were signed as they are; sign them percent-encoded", &|way| {
-        way.encode = str::to_owned;
-    });
-    add("lower_case_escapes", "percent escapes were signed with small letters (%2f); sign capitals (%2F)", &|way| {
-        way.encode = explain::lower_encode;
-    });
-    add("double_encoding", "values were percent-encoded twice before they were signed; encode them once", &|way| {
-        way.encode = |text| percent_encode(&percent_encode(text));
-    });
-    add("upper_case_method", "the method was signed in capitals; sign it in small letters", &|way| {
-        way.method = way.method.to_ascii_uppercase();
-    });
-    for method in ["get", "head", "put", "post", "delete"] {
-        let about = format!("the method was signed as {method}, and sent as {}", right.method);
-        add("other_method", &about, &|way| method.clone_into(&mut way.method));
-    }
-    add("encoded_path", "the path was signed percent-encoded; sign it decoded", &|way| {
-        parts.uri.path().clone_into(&mut way.path);
-    });
-    for path in ["/", ""] {
-        let about = format!("the path was signed as {path:?}, and sent as {:?}", right.path);
-        add("other_path", &about, &|way| path.clone_into(&mut way.path));
-    }
-    add("unsorted_keys", "keys were signed in the order of the list; sort them", &|way| way.sorted = false);
-    add("header_list_case", "keys were signed with capitals; sign them in small letters", &|way| {
-        way.lower_case = false;
-    });
-    add(
-        "header_list_case",
-        "keys were signed with capitals and unsorted; sign them in small letters, sorted",
-        &|way| {
-            way.lower_case = false;
-            way.sorted = false;
-        },
-    );
-    add("unlisted_host", "the host was signed, and q-header-list does not name it", &|way| {
-        way.header_list.push("host".to_owned());
-    });
-    add("unsigned_host", "q-header-list names the host, and it was not signed", &|way| {
-        way.header_list.retain(|name| !name.eq_ignore_ascii_case("host"));
-    });
-    add("unsigned_headers", "q-header-list names headers, and none was signed", &|way| way.header_list.clear());
-    let all: Vec<_> = case.parameters.iter().map(|(name, _)| percent_encode(name).to_ascii_lowercase()).collect();
-    add("unlisted_parameters", "all parameters were signed, and q-url-param-list does not name them", &|way| {
-        way.parameter_list.clone_from(&all);
-    });
-    add("unsigned_parameters", "q-url-param-list names parameters, and none was signed", &|way| {
-        way.parameter_list.clear();
-    });
-    for name in &authorization.parameters {
-        let about = format!("q-url-param-list names {name}, and it was not signed");
-        add("unsigned_parameter", &about, &|way| way.parameter_list.retain(|listed| listed != name));
-    }
-    add("no_trailing_newline", "the text of the request lacks the line break at its end", &|way| way.format_end = "");
-    add("no_trailing_newline", "the string to sign lacks the line break at its end", &|way| way.string_end = "");
-    add("no_trailing_newline", "both texts lack the line break at their ends", &|way| {
-        way.format_end = "";
-        way.string_end = "";
-    });
-    add("trailing_newline", "the text of the request has a line break too many", &|way| way.format_end = "\n\n");
-    add("raw_sign_key", "the signing key was used as bytes; use its hexadecimal text", &|way| {
-        way.key_use = KeyUse::Raw;
-    });
-    add(
-        "no_sign_key",
-        "the request was signed with SecretKey itself; sign with the key made from it and q-key-time",
-        &|way| {
-            way.key_use = KeyUse::Direct;
-        },
-    );
-    add("other_hash", "SHA-256 was used; this signature is made with SHA-1", &|way| way.sha256 = true);
-    add("swapped_times", "q-sign-time was used for the key, or q-key-time for the string to sign", &|way| {
-        way.key_time.clone_from(&way.sign_time);
-    });
-    add("swapped_times", "q-sign-time was used for the key, or q-key-time for the string to sign", &|way| {
-        way.sign_time.clone_from(&way.key_time);
-    });
-    add("upper_case_signature", "the signature is in capitals; write it in small letters", &|way| {
-        way.write = |bytes| hex::encode_upper(bytes);
-    });
-    add("base64_signature", "the signature is base64; write it in hexadecimal", &|way| {
-        way.write = |bytes| BASE64_STANDARD.encode(bytes);
-    });
-    ways
-}
+/// What tries a mistake, by its name and sentence and by what it changes in the right way; `false` where there is nothing
+/// more to try.
+type Add<'a> = dyn FnMut(&'static str, &str, &dyn Fn(&mut Way)) -> bool + 'a;
 
 #[cfg(test)]
 mod tests {

@@ -17,7 +17,7 @@ use crate::secret;
 use crate::signing::{hmac_sha256, sha256_hex};
 
 /// Bytes of a body whose other spellings are tried.
-const MAX_RESPELLED: usize = 64 << 10;
+const MAX_RESPELLED: usize = 256 << 10;
 /// Seconds of a day.
 const DAY: i64 = 86_400;
 
@@ -43,10 +43,6 @@ pub(super) fn explain(parts: &Parts, body: &[u8], context: &Context<'_>) -> Opti
     if hosts.is_empty() {
         hosts.push("");
     }
-    let (cost, mut effort) = (case.cost(), Effort::new());
-    if !effort.takes(4 * hosts.len() * cost) {
-        return Some(Explanation::of_mistakes(ALGORITHM, effort.told().into_iter().chain(date).chain(time).collect()));
-    }
     let payload_hash = case.payload_hash();
     let right: Vec<_> = hosts.iter().flat_map(|host| Way::right(&case, host, &payload_hash)).collect();
     let ours = right[0].shown();
@@ -54,11 +50,12 @@ pub(super) fn explain(parts: &Parts, body: &[u8], context: &Context<'_>) -> Opti
         right.iter().any(|way| secret::equal(way.signature(credential.key.expose()).as_bytes(), case.sent()))
     };
     let is_right = credentials.iter().any(|credential| is_by(credential));
+    let mut effort = case.effort();
     let found = if is_right {
         None
     } else {
-        let mut may_try = || effort.takes(cost);
-        credentials.iter().find_map(|credential| find(&case, &right, credential, context, &mut may_try))
+        let hashes = Hashes::new(body);
+        credentials.iter().find_map(|credential| find(&case, &hashes, &right, credential, context, &mut effort))
     };
     let (mistake, theirs) = match found {
         Some((mistake, way)) => (Some(mistake), Some(way.shown())),
@@ -140,12 +137,12 @@ impl Case<'_> {
         self.authorization.signature.as_bytes()
     }
 
-    /// What one way costs.
-    fn cost(&self) -> usize {
+    /// What a request with these headers and this query may take; the body is signed by its hash.
+    fn effort(&self) -> Effort {
         let Self { parts, authorization, .. } = self;
         let value = |name| header(&parts.headers, name).unwrap_or_default();
         let headers = authorization.signed_headers.split(';').map(|name| (name, value(name)));
-        Effort::of(headers.chain([(parts.uri.path(), parts.uri.query().unwrap_or_default())]))
+        Effort::new(Effort::OF_HEADS, headers.chain([(parts.uri.path(), parts.uri.query().unwrap_or_default())]))
     }
 
     /// What stands for the body in the right ways.
@@ -276,21 +273,22 @@ impl Hashes {
     }
 }
 
-/// The mistake that gives the signature that was sent, and the way with that mistake. Before each one it is asked whether it
-/// may be tried.
+/// The mistake that gives the signature that was sent, and the way with that mistake.
 fn find(
     case: &Case<'_>,
+    hashes: &Hashes,
     right: &[Way],
     credential: &TencentCredential,
     context: &Context<'_>,
-    may_try: &mut dyn FnMut() -> bool,
+    effort: &mut Effort,
 ) -> Option<(Mistake, Way)> {
-    let (key, hashes) = (credential.key.expose(), Hashes::new(case.body));
+    let key = credential.key.expose();
     let gives = |way: &Way, key: &str| secret::equal(way.signature(key).as_bytes(), case.sent());
     // Of the four right ways of a host the first is what SDKs do.
     for way in right.iter().step_by(4) {
-        if let Some(found) = ways(case, &hashes, way, may_try).into_iter().find(|(_, way)| gives(way, key)) {
-            return Some(found);
+        let found = find_way(case, hashes, way, |way| gives(way, key), effort);
+        if found.is_some() {
+            return found;
         }
     }
     let first = &right[0];
@@ -300,26 +298,35 @@ fn find(
         for (_, value) in way.headers.iter_mut().filter(|(name, _)| name == "host") {
             value.clone_from(&host);
         }
-        if may_try() && gives(&way, key) {
+        if effort.may_try() && gives(&way, key) {
             return Some((mistake, way));
         }
     }
     let other = |(other, mistake): (String, Mistake)| {
-        right.iter().find(|way| may_try() && gives(way, &other)).map(|way| (mistake, way.clone()))
+        right.iter().find(|way| effort.may_try() && gives(way, &other)).map(|way| (mistake, way.clone()))
     };
     context.other_keys(credential).into_iter().find_map(other)
 }
 
-/// Every mistake with the way that has it, as long as one more may be tried.
-fn ways(case: &Case<'_>, hashes: &Hashes, right: &Way, may_try: &mut dyn FnMut() -> bool) -> Vec<(Mistake, Way)> {
-    let mut ways = Vec::new();
+/// The mistake in the way of signing that gives the signature that was sent, and the way with it.
+fn find_way(
+    case: &Case<'_>,
+    hashes: &Hashes,
+    right: &Way,
+    gives: impl Fn(&Way) -> bool,
+    effort: &mut Effort,
+) -> Option<(Mistake, Way)> {
+    let mut found = None;
     let mut add = |name: &'static str, about: &str, change: &dyn Fn(&mut Way)| {
-        if !may_try() {
-            return;
+        if found.is_some() || !effort.may_try() {
+            return false;
         }
         let mut way = right.clone();
         change(&mut way);
-        ways.push((Mistake::new(name, about), way));
+        if gives(&way) {
+            found = Some((Mistake::new(name, about), way));
+        }
+        found.is_none()
     };
     bodies(case, hashes, &mut add);
     queries(right, &mut add);
@@ -353,11 +360,12 @@ fn ways(case: &Case<'_>, hashes: &Hashes, right: &Way, may_try: &mut dyn FnMut()
     add("base64_signature", "the signature is base64; write it in hexadecimal", &|way| {
         way.write = |bytes| BASE64_STANDARD.encode(bytes);
     });
-    ways
+    found
 }
 
-/// What a list of mistakes is added to.
-type Add<'a> = dyn FnMut(&'static str, &str, &dyn Fn(&mut Way)) + 'a;
+/// What tries a mistake, by its name and sentence and by what it changes in the right way; `false` where there is nothing
+/// more to try.
+type Add<'a> = dyn FnMut(&'static str, &str, &dyn Fn(&mut Way)) -> bool + 'a;
 
 fn bodies(case: &Case<'_>, hashes: &Hashes, add: &mut Add<'_>) {
     let hash = |way: &mut Way, payload: &[u8]| way.payload_hash = sha256_hex(payload);
@@ -466,7 +474,9 @@ fn headers(right: &Way, add: &mut Add<'_>) {
     for (name, _) in &right.headers {
         let about = format!("SignedHeaders names {name}, and it was not signed");
         let mistake = if name == "host" { "unsigned_host" } else { "unsigned_header" };
-        add(mistake, &about, &|way| way.headers.retain(|(signed, _)| signed != name));
+        if !add(mistake, &about, &|way| way.headers.retain(|(signed, _)| signed != name)) {
+            break;
+        }
     }
 }
 

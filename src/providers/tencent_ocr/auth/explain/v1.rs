@@ -1,5 +1,7 @@
 //! Mistakes with HmacSHA1 and HmacSHA256.
 
+use std::rc::Rc;
+
 use axum::http::request::Parts;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
@@ -14,6 +16,9 @@ use crate::secret;
 use crate::signing::percent_encode;
 
 type Pairs = Vec<(String, String)>;
+
+/// Bytes that are signed again: the picture is among the parameters. Long requests are read aside, and so explained there.
+const BYTES: usize = 64 << 20;
 
 pub(super) fn explain(parts: &Parts, pairs: &Pairs, context: &Context<'_>) -> Explanation {
     let scheme = match query::first(pairs, "SignatureMethod") {
@@ -39,21 +44,17 @@ pub(super) fn explain(parts: &Parts, pairs: &Pairs, context: &Context<'_>) -> Ex
     if hosts.is_empty() {
         hosts.push("");
     }
-    let (cost, mut effort) = (Effort::of(pairs.iter().map(|(name, value)| (&**name, &**value))), Effort::new());
-    if !effort.takes(hosts.len() * cost) {
-        return Explanation::of_mistakes(scheme, effort.told().into_iter().chain(time).collect());
-    }
-    let right: Vec<_> = hosts.iter().flat_map(|host| Way::right(parts, pairs, host, shape.method)).collect();
+    let right = Way::right(parts, pairs, &hosts, shape.method);
     let sent = shape.signature;
     let is_right = credentials.iter().any(|credential| {
         let gives = |way: &Way| secret::equal(way.signature(credential.key.expose()).as_bytes(), sent.as_bytes());
         right.iter().any(gives)
     });
-    let mut may_try = || effort.takes(cost);
+    let mut effort = Effort::new(BYTES, pairs.iter().map(|(name, value)| (&**name, &**value)));
     let found = if is_right {
         None
     } else {
-        credentials.iter().find_map(|credential| find(sent, &right, credential, context, &mut may_try))
+        credentials.iter().find_map(|credential| find(sent, &right, credential, context, &mut effort))
     };
     let (mistake, theirs) = match found {
         Some((mistake, way)) => (Some(mistake), Some(way.shown())),
@@ -70,8 +71,8 @@ struct Way {
     host: String,
     path: String,
     question: &'static str,
-    pairs: Pairs,
-    sort: fn(&mut Pairs),
+    pairs: Rc<Pairs>,
+    sort: fn(&mut Vec<&(String, String)>),
     encode: fn(&str) -> String,
     end: &'static str,
     hash: Method1,
@@ -79,34 +80,45 @@ struct Way {
 }
 
 impl Way {
-    /// The right ones for a host: the path as sent, and `/`; names as sent, and with dots for underscores.
-    fn right(parts: &Parts, pairs: &Pairs, host: &str, hash: Method1) -> Vec<Self> {
+    /// The right ones, four a host: the path as sent, and `/`; names as sent, and with dots for underscores.
+    fn right(parts: &Parts, pairs: &Pairs, hosts: &[&str], hash: Method1) -> Vec<Self> {
         let as_sent = Self {
             method: parts.method.as_str().to_owned(),
-            host: host.to_owned(),
+            host: String::new(),
             path: parts.uri.path().to_owned(),
             question: "?",
-            pairs: pairs.iter().filter(|(name, _)| name != "Signature").cloned().collect(),
-            sort: |pairs| pairs.sort_by(|(left, _), (right, _)| left.cmp(right)),
+            pairs: Rc::new(pairs.iter().filter(|(name, _)| name != "Signature").cloned().collect()),
+            sort: |pairs| pairs.sort_by(|left, right| left.0.cmp(&right.0)),
             encode: str::to_owned,
             end: "",
             hash,
             write: |bytes| BASE64_STANDARD.encode(bytes),
         };
         let mut dotted = as_sent.clone();
-        // Sorted before the names are changed.
-        (dotted.sort)(&mut dotted.pairs);
-        dotted.sort = |_| {};
-        dotted.pairs.iter_mut().for_each(|(name, _)| *name = name.replace('_', "."));
-        let rooted = |way: &Self| Self { path: "/".to_owned(), ..way.clone() };
-        let (rooted_sent, rooted_dotted) = (rooted(&as_sent), rooted(&dotted));
-        vec![as_sent, dotted, rooted_sent, rooted_dotted]
+        if pairs.iter().any(|(name, _)| name.contains('_')) {
+            // Sorted before the names are changed.
+            let pairs = as_sent.sorted().map(|(name, value)| (name.replace('_', "."), value.clone()));
+            dotted = Self { pairs: Rc::new(pairs.collect()), sort: |_| {}, ..dotted };
+        }
+        let mut right = Vec::new();
+        for host in hosts {
+            for path in [parts.uri.path(), "/"] {
+                let there = |way: &Self| Self { host: (*host).to_owned(), path: path.to_owned(), ..way.clone() };
+                right.extend([there(&as_sent), there(&dotted)]);
+            }
+        }
+        right
+    }
+
+    /// What is signed, in its order.
+    fn sorted(&self) -> impl Iterator<Item = &(String, String)> {
+        let mut pairs = self.pairs.iter().collect();
+        (self.sort)(&mut pairs);
+        pairs.into_iter()
     }
 
     fn source_text(&self) -> String {
-        let mut pairs = self.pairs.clone();
-        (self.sort)(&mut pairs);
-        let joined: Vec<_> = pairs.iter().map(|(name, value)| format!("{name}={}", (self.encode)(value))).collect();
+        let joined: Vec<_> = self.sorted().map(|(name, value)| format!("{name}={}", (self.encode)(value))).collect();
         format!("{}{}{}{}{}{}", self.method, self.host, self.path, self.question, joined.join("&"), self.end)
     }
 
@@ -116,27 +128,25 @@ impl Way {
 
     /// For people: nothing secret is in it, and no picture. This kind of signature has one text alone.
     fn shown(&self) -> Canonical {
-        let mut way = self.clone();
-        way.pairs.iter_mut().for_each(|(name, value)| *value = shown(name, value));
-        let text = way.source_text();
+        let shown = self.pairs.iter().map(|(name, value)| (name.clone(), shown(name, value))).collect();
+        let text = Self { pairs: Rc::new(shown), ..self.clone() }.source_text();
         Canonical { canonical_request: text.clone(), string_to_sign: text }
     }
 }
 
-/// The mistake that gives the signature that was sent, and the way with that mistake. Before each one it is asked whether it
-/// may be tried.
+/// The mistake that gives the signature that was sent, and the way with that mistake.
 fn find(
     sent: &str,
     right: &[Way],
     credential: &TencentCredential,
     context: &Context<'_>,
-    may_try: &mut dyn FnMut() -> bool,
+    effort: &mut Effort,
 ) -> Option<(Mistake, Way)> {
     let key = credential.key.expose();
     let is = |made: &str, sent: &str| secret::equal(made.as_bytes(), sent.as_bytes());
     let decoded = percent_encoding::percent_decode_str(sent).decode_utf8_lossy().into_owned();
     for way in right {
-        if !may_try() {
+        if !effort.may_try() {
             return None;
         }
         let made = way.signature(key);
@@ -150,32 +160,36 @@ fn find(
         }
     }
     for way in right.iter().step_by(4) {
-        if let Some(found) = ways(way, may_try).into_iter().find(|(_, way)| is(&way.signature(key), sent)) {
-            return Some(found);
+        let found = find_way(way, |way| is(&way.signature(key), sent), effort);
+        if found.is_some() {
+            return found;
         }
     }
     for (host, mistake) in other_hosts(&right[0].host, context) {
         let way = Way { host, ..right[0].clone() };
-        if may_try() && is(&way.signature(key), sent) {
+        if effort.may_try() && is(&way.signature(key), sent) {
             return Some((mistake, way));
         }
     }
     let other = |(other, mistake): (String, Mistake)| {
-        right.iter().find(|way| may_try() && is(&way.signature(&other), sent)).map(|way| (mistake, way.clone()))
+        right.iter().find(|way| effort.may_try() && is(&way.signature(&other), sent)).map(|way| (mistake, way.clone()))
     };
     context.other_keys(credential).into_iter().find_map(other)
 }
 
-/// Every mistake with the way that has it, as long as one more may be tried.
-fn ways(right: &Way, may_try: &mut dyn FnMut() -> bool) -> Vec<(Mistake, Way)> {
-    let mut ways = Vec::new();
+/// The mistake in the way of signing that gives the signature that was sent, and the way with it.
+fn find_way(right: &Way, gives: impl Fn(&Way) -> bool, effort: &mut Effort) -> Option<(Mistake, Way)> {
+    let mut found = None;
     let mut add = |name: &'static str, about: &str, change: &dyn Fn(&mut Way)| {
-        if !may_try() {
-            return;
+        if found.is_some() || !effort.may_try() {
+            return false;
         }
         let mut way = right.clone();
         change(&mut way);
-        ways.push((Mistake::new(name, about), way));
+        if gives(&way) {
+            found = Some((Mistake::new(name, about), way));
+        }
+        found.is_none()
     };
     add("encoded_values", "values were signed percent-encoded; sign them as they are", &|way| {
         way.encode = percent_encode;
@@ -190,7 +204,7 @@ fn ways(right: &Way, may_try: &mut dyn FnMut() -> bool) -> Vec<(Mistake, Way)> {
         way.sort = |_| {};
     });
     add("unsorted_keys", "parameters were sorted without regard to capitals; sort them by their bytes", &|way| {
-        way.sort = |pairs| pairs.sort_by_key(|(name, _)| name.to_ascii_lowercase());
+        way.sort = |pairs| pairs.sort_by_key(|pair| pair.0.to_ascii_lowercase());
     });
     for method in ["GET", "POST", "get", "post"] {
         let about = format!("the method was signed as {method}, and sent as {}", right.method);
@@ -213,10 +227,15 @@ fn ways(right: &Way, may_try: &mut dyn FnMut() -> bool) -> Vec<(Mistake, Way)> {
         way.write = |bytes| BASE64_STANDARD.encode(hex::encode(bytes));
     });
     add("trailing_newline", "the text has a line break at its end", &|way| way.end = "\n");
-    for (name, _) in &right.pairs {
+    for (name, _) in right.pairs.iter() {
         let about = format!("the parameter {} was added after the request was signed", shown("", name));
-        add("unsigned_parameter", &about, &|way| way.pairs.retain(|(signed, _)| signed != name));
+        let goes_on = add("unsigned_parameter", &about, &|way| {
+            Rc::make_mut(&mut way.pairs).retain(|(signed, _)| signed != name);
+        });
+        if !goes_on {
+            break;
+        }
     }
     add("unsigned_host", "the host was not signed", &|way| way.host.clear());
-    ways
+    found
 }

@@ -129,7 +129,7 @@ fn forget_part(connection: &Connection, part: usize, now: i64) -> Result<(), rus
 struct Given {
     made: Made,
     all: i64,
-    /// Where they were counted.
+    /// Where they were counted, which may be forgotten by now.
     kept: Arc<Kept>,
 }
 
@@ -168,19 +168,15 @@ impl store::Change for Permanent {
             } else {
                 of_scene(connection, appid, scene)?
             };
-            let given_one = made.map(|made| Given { made, all: *all, kept: Arc::clone(&kept) });
-            given.push(given_one.ok_or(Error::CodeCount));
+            let made = made.ok_or(Error::CodeCount);
+            given.push(made.map(|made| Given { made, all: *all, kept: Arc::clone(&kept) }));
         }
         Ok(given)
     }
 
     fn made(changes: &[Self], outcomes: &[store::Outcome<Self>]) {
-        let mut given = changes.iter().zip(outcomes).filter_map(|(change, given)| Some((change, given.as_ref().ok()?)));
-        let mut next = given.next();
-        while let Some((Self { appid, .. }, Given { all, kept, .. })) = next {
-            next = given.next();
-            // Of those that follow each other, the last knows of all.
-            if next.as_ref().is_none_or(|(change, _)| change.appid != *appid) {
+        for (Self { appid, .. }, outcome) in changes.iter().zip(outcomes) {
+            if let Ok(Given { all, kept, .. }) = outcome {
                 kept.counts.change(appid, *all);
             }
         }

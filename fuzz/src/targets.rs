@@ -6,16 +6,14 @@
 use std::path::Path;
 use std::time::Duration;
 
-use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::http::{HeaderValue, Request, Response, StatusCode};
 use http_body_util::BodyExt;
 use qrstack::clock::{Clock, Ids};
 use qrstack::codec::{self, Budget, Kinds, Limits, Luma};
 use qrstack::config::{Config, Raw};
-use qrstack::server;
+use qrstack::server::{self, Front};
 use qrstack::store::Store;
-use tower::ServiceExt;
 
 /// Takes what a stranger sends.
 pub type Target = fn(&[u8]);
@@ -39,7 +37,7 @@ const KEYS: &str = "AKIDTESTTESTTESTTESTTESTTESTTEST1234:testSecretKeyForEmulato
 /// A server with nothing outside of it.
 struct House {
     runtime: tokio::runtime::Runtime,
-    router: Router,
+    front: Front,
     store: Store,
 }
 
@@ -50,19 +48,19 @@ impl House {
         let config =
             Config::from_raw(Raw { flags, ..Raw::default() }).unwrap_or_else(|mistakes| panic!("{mistakes:?}"));
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
-        let (router, store) = runtime.block_on(async {
+        let (front, store) = runtime.block_on(async {
             let store = Store::in_memory(&server::migrations()).await.expect("a store in memory");
             let app = server::open(config, store.clone(), Clock::fixed(NOW), Ids::seeded(1)).expect("opened");
-            (app.router, store)
+            (app.front, store)
         });
-        Self { runtime, router, store }
+        Self { runtime, front, store }
     }
 
     /// The answer to a request; `None` where it cannot be one at all.
     fn send(&self, request: axum::http::request::Builder, body: &[u8]) -> Option<(Response<()>, Bytes)> {
         let request = request.header("Host", "127.0.0.1:8080").body(Body::from(body.to_vec())).ok()?;
         Some(self.runtime.block_on(async {
-            let answer = self.router.clone().oneshot(request).await.expect("infallible");
+            let answer = self.front.answer(request).await;
             let (parts, body) = answer.into_parts();
             let body = body.collect().await.expect("a whole body").to_bytes();
             assert_ne!(parts.status, StatusCode::INTERNAL_SERVER_ERROR, "{}", String::from_utf8_lossy(&body));

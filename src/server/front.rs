@@ -1,22 +1,21 @@
 //! The front of the house: a request to a vendor's own name goes to that vendor's door and no other; all others go by path
 //! and content, as [`super::root`] has it. Our own pages are there under every name.
 
-use std::convert::Infallible;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 
 use axum::Router;
 use axum::extract::Request;
 use axum::http::request::Parts;
-use tower::util::Oneshot;
-use tower::{Service, ServiceExt};
+use axum::response::Response;
+use futures_util::FutureExt;
+use tower::Service;
 
 use super::vendor_of;
 use crate::intake::{named_host, without_port};
 
 /// Decides by the name that a request was sent to.
 #[derive(Clone)]
-pub(super) struct Front {
+pub struct Front {
     /// For each vendor, in their order, what answers under its names.
     doors: Arc<[Router]>,
     house: Router,
@@ -27,6 +26,26 @@ impl Front {
     pub(super) fn new(doors: Vec<Router>, house: Router) -> Self {
         Self { doors: doors.into(), house }
     }
+
+    /// The same, where `routes` are in the house as well.
+    pub(super) fn with(self, routes: Router) -> Self {
+        Self { house: self.house.merge(routes), ..self }
+    }
+
+    /// The answer to a request.
+    pub fn answer(&self, request: Request) -> impl Future<Output = Response> + use<> {
+        let (parts, body) = request.into_parts();
+        let door = addressee(&parts).and_then(|vendor| self.doors.get(vendor)).unwrap_or(&self.house);
+        // A router is always ready.
+        door.clone().call(Request::from_parts(parts, body)).map(|Ok(answer)| answer)
+    }
+}
+
+impl From<Router> for Front {
+    /// `house` answers under every name.
+    fn from(house: Router) -> Self {
+        Self::new(Vec::new(), house)
+    }
 }
 
 /// The vendor whose name a request was sent to.
@@ -36,22 +55,6 @@ fn addressee(parts: &Parts) -> Option<usize> {
         return None;
     }
     vendor_of(without_port(named_host(parts)))
-}
-
-impl Service<Request> for Front {
-    type Response = axum::response::Response;
-    type Error = Infallible;
-    type Future = Oneshot<Router, Request>;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, request: Request) -> Self::Future {
-        let (parts, body) = request.into_parts();
-        let door = addressee(&parts).and_then(|vendor| self.doors.get(vendor)).unwrap_or(&self.house);
-        door.clone().oneshot(Request::from_parts(parts, body))
-    }
 }
 
 #[cfg(test)]

@@ -9,7 +9,6 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
 use axum::body::Body;
 use axum::extract::Request;
 use axum::http::header::{CONNECTION, CONTENT_TYPE};
@@ -23,15 +22,13 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use tower::ServiceExt;
-use tower::util::Oneshot;
 
 use super::attend::NOBODYS;
 use super::connection::{self, Connection, Deadlines, Link, Transport};
 use super::damage::Reset;
 use super::proxy::{self, Route, Speech};
 use super::spelling::Spelling;
-use super::{App, Gate, handshake};
+use super::{App, Front, Gate, handshake};
 use crate::config::Config;
 use crate::intake::{Bound, Peer};
 use crate::metrics::Metrics;
@@ -120,7 +117,7 @@ impl Listener {
 
 /// What all connections share.
 struct House {
-    router: Router,
+    front: Front,
     metrics: Metrics,
     gate: Gate,
     deadlines: Deadlines,
@@ -140,7 +137,7 @@ struct House {
 impl House {
     async fn new(app: App, config: &Config) -> Self {
         Self {
-            router: app.router,
+            front: app.front,
             metrics: app.shared.metrics().clone(),
             gate: app.gate,
             deadlines: Deadlines {
@@ -230,14 +227,14 @@ impl House {
         let service = hyper::service::service_fn(|mut request: Request<Incoming>| {
             let (house, link, outer) = (Arc::clone(&self), Arc::clone(&link), visitor.outer.clone());
             let answer = match link.refusal() {
-                Some(refusal) => Either::Left(ready(Ok(refuse(refusal.answer(), visitor.peer, &self.metrics)))),
+                Some(refusal) => Either::Left(ready(refuse(refusal.answer(), visitor.peer, &self.metrics))),
                 None => match self.divert(&mut request, &visitor, &link) {
-                    Some(answer) => Either::Left(ready(Ok(answer))),
-                    None => Either::Right(ask(self.router.clone(), request, &visitor)),
+                    Some(answer) => Either::Left(ready(answer)),
+                    None => Either::Right(ask(&self.front, request, &visitor)),
                 },
             };
             async move {
-                let mut response = answer.await?;
+                let mut response = answer.await;
                 if response.extensions().get::<Reset>().is_some() {
                     link.reset();
                     if let Some(outer) = outer {
@@ -336,11 +333,11 @@ struct Visitor {
     _place: Arc<OwnedSemaphorePermit>,
 }
 
-fn ask(router: Router, request: Request<Incoming>, visitor: &Visitor) -> Oneshot<Router, Request> {
+fn ask(front: &Front, request: Request<Incoming>, visitor: &Visitor) -> impl Future<Output = Response> + use<> {
     let mut request = request.map(Body::new);
     request.extensions_mut().insert(Peer(visitor.peer));
     request.extensions_mut().insert(visitor.bound);
-    router.oneshot(request)
+    front.answer(request)
 }
 
 /// The answer to what is no request, or none for us: nobody's, since it is not known whose it would have been.

@@ -18,15 +18,14 @@ use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use axum::Router;
 use thiserror::Error;
 
+pub use front::Front;
 pub use gate::Gate;
 pub use listener::{Listener, bind};
 pub use providers::tencent_ocr::catalog as products;
 
 use attend::{Attendant, attend};
-use front::Front;
 use root::{Elsewhere, Root};
 
 use crate::clock::{Clock, Ids};
@@ -86,7 +85,7 @@ pub struct App {
     /// What requests have left behind.
     pub state: State,
     /// What it answers.
-    pub router: Router,
+    pub front: Front,
     /// Whether it takes requests.
     pub gate: Gate,
     /// Certificates for the vendors' names, once it has any.
@@ -99,8 +98,8 @@ impl App {
     /// The same, with certificates: for a listener that speaks TLS, for tunnels, and for clients that fetch the authority.
     #[must_use]
     pub fn with_tls(self, tls: Tls) -> Self {
-        let router = self.router.merge(certificates::routes(self.shared.clone(), tls.clone()));
-        Self { router, tls: Some(tls), ..self }
+        let front = self.front.with(certificates::routes(self.shared.clone(), tls.clone()));
+        Self { front, tls: Some(tls), ..self }
     }
 }
 
@@ -216,8 +215,8 @@ pub fn open_with(work: Work, config: Config, store: Store, clock: Clock, ids: Id
     router = router.merge(attend(control::routes(&shared, &state, VENDORS, &simulators), control));
     let root = Arc::new(Root::new(elsewhere, shared.clone()));
     let house = router.fallback(move |request| Arc::clone(&root).answer(request));
-    let router = Router::new().fallback_service(Front::new(doors, house));
-    Ok(App { shared, state, router, gate, tls: None, simulators })
+    let front = Front::new(doors, house);
+    Ok(App { shared, state, front, gate, tls: None, simulators })
 }
 
 /// Every code that the answers of each vendor can carry, and those of our own pages.

@@ -4,7 +4,6 @@ use axum::http::{Method, StatusCode};
 use futures_util::StreamExt;
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
-use tower::ServiceExt;
 
 use crate::support::{Answer, Server, qr_png, request};
 
@@ -195,7 +194,7 @@ async fn a_live_view_gets_entries_as_they_come() {
     create(&server, "TOKEN-ONE", "before").await;
     let live = async |headers: &[(&str, &str)]| {
         let request = request(Method::GET, "/_qrstack/v1/journal/live?operation=qrcode/create", headers, "");
-        let answer = server.app().router.oneshot(request).await.expect("infallible");
+        let answer = server.app().front.answer(request).await;
         assert_eq!(answer.headers()["content-type"], "text/event-stream");
         answer.into_body().into_data_stream()
     };
@@ -271,7 +270,7 @@ async fn an_answer_leaves_as_if_nobody_kept_it() {
         assert_eq!(answers[0].body, answers[1].body, "{target}");
     }
     let head = request(Method::HEAD, "/cgi-bin/showqrcode?ticket=x", &[], "");
-    let answer = kept.app().router.oneshot(head).await.expect("infallible");
+    let answer = kept.app().front.answer(head).await;
     assert!(answer.into_body().collect().await.expect("a body").to_bytes().is_empty());
 }
 

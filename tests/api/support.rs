@@ -15,7 +15,6 @@ use qrstack::explain::Explanation;
 use qrstack::server::{self, App};
 use qrstack::shared::{Outcome, Shared};
 use qrstack::store::Store;
-use tower::ServiceExt;
 use tracing::subscriber::DefaultGuard;
 use tracing_subscriber::fmt::MakeWriter;
 
@@ -99,7 +98,7 @@ impl Server {
     }
 
     pub async fn send(&self, request: Request<Body>) -> Answer {
-        Answer::of(self.app.router.clone().oneshot(request).await.expect("infallible")).await
+        Answer::of(self.app.front.answer(request).await).await
     }
 
     pub async fn get(&self, target: &str) -> Answer {

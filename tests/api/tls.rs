@@ -195,9 +195,8 @@ async fn a_fault_on_the_wire_reaches_through_a_tunnel() {
 
 /// An answer to a request that is sent to `host`.
 async fn send(app: &App, path: &str, host: &str) -> crate::support::Answer {
-    use tower::ServiceExt;
     let request = request(Method::GET, path, &[("Host", host)], "");
-    crate::support::Answer::of(app.router.clone().oneshot(request).await.expect("infallible")).await
+    crate::support::Answer::of(app.front.answer(request).await).await
 }
 
 #[tokio::test]

@@ -269,14 +269,14 @@ async fn read_slowly(with_tls: bool) {
         });
         std::future::ready(Body::from_stream(pieces))
     };
-    let router = Router::new().route("/", get(answer));
+    let front = Router::new().route("/", get(answer)).into();
     let any = "127.0.0.1:0".parse().expect("an address");
     let listener = server::bind(any).await.expect("bound").and_tls(any).await.expect("bound");
     let (plain, secure) = (listener.address(), listener.tls_address().expect("TLS"));
     let tls = server::passing_tls().expect("certificates");
     let trusted = tls.authority().expect("an authority").certificate().clone();
     let stop = CancellationToken::new();
-    let serving = tokio::spawn(listener.serve(App { router, ..app }.with_tls(tls), stop.clone()));
+    let serving = tokio::spawn(listener.serve(App { front, ..app }.with_tls(tls), stop.clone()));
     let connect = async |address| tokio::net::TcpStream::connect(address).await.expect("connected");
     if with_tls {
         let connector = tokio_rustls::TlsConnector::from(crate::tls::client(&trusted, &[]));

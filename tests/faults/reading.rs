@@ -14,7 +14,6 @@ use qrstack::config::{Config, Raw};
 use qrstack::server::{self, App};
 use qrstack::store::Store;
 use qrstack::work::{self, Done, Launch, Stats, Task, Work, WorkError, Workers};
-use tower::ServiceExt;
 
 use crate::harness::{Check, block_on, check};
 use crate::support::{Answer, NOW, qr_png, request};
@@ -199,7 +198,7 @@ fn words() -> String {
         let config = Config::from_raw(Raw { flags, ..Raw::default() }).unwrap_or_else(|wrong| panic!("{wrong:?}"));
         let work = server::configured_work(&config, None).await.expect("this test is a worker, too");
         let store = Store::in_memory(&server::migrations()).await.expect("a store in memory");
-        let App { router, shared, .. } =
+        let App { front, shared, .. } =
             server::open_with(work, config, store, Clock::fixed(NOW), Ids::seeded(1)).expect("opened");
 
         let json = ("Content-Type", "application/json");
@@ -211,8 +210,7 @@ fn words() -> String {
             (wechat, &[][..], "", 200, r#""errcode":-1"#),
             ("/api/v1/qrcode/scan_url", &[json][..], r#"{"url":"http://pictures.test/x"}"#, 500, r#""code":500"#),
         ] {
-            let response = router.clone().oneshot(request(Method::POST, target, headers, body)).await;
-            let answer = Answer::of(response.expect("infallible")).await;
+            let answer = Answer::of(front.answer(request(Method::POST, target, headers, body)).await).await;
             assert_eq!(answer.status, StatusCode::from_u16(status).expect("a status"), "{}", answer.text());
             assert!(answer.text().contains(expected), "{}", answer.text());
             codes.push(answer.code);

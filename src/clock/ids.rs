@@ -218,18 +218,20 @@ impl Ids {
 
     /// `length` characters drawn evenly from `alphabet`, which has at most 256 of them, all ASCII.
     pub fn text(&self, length: usize, alphabet: &[u8]) -> String {
+        let mut text = String::with_capacity(length);
+        self.add_text(&mut text, length, alphabet);
+        text
+    }
+
+    /// Adds to `text` what [`Self::text`] gives.
+    pub fn add_text(&self, text: &mut String, length: usize, alphabet: &[u8]) {
         // Bytes past the last whole multiple are drawn again, so that every character is equally likely.
         let bound = 256 - 256 % alphabet.len();
-        let mut text = String::with_capacity(length);
-        while text.len() < length {
-            for byte in self.bytes::<64>() {
-                let byte = usize::from(byte);
-                if byte < bound && text.len() < length {
-                    text.push(char::from(alphabet[byte % alphabet.len()]));
-                }
-            }
+        let end = text.len() + length;
+        while text.len() < end {
+            let even = self.bytes::<64>().into_iter().map(usize::from).filter(|byte| *byte < bound);
+            text.extend(even.take(end - text.len()).map(|byte| char::from(alphabet[byte % alphabet.len()])));
         }
-        text
     }
 }
 

@@ -79,19 +79,28 @@ fn checksum(payload: &[u8]) -> u16 {
     !payload.iter().fold(0_u16, |sum, byte| sum.wrapping_add_signed(i16::from(byte.cast_signed())))
 }
 
+/// Characters of a code.
+const CODE: usize = 22;
+
 /// A code of 22 characters that nobody can guess: `02`, eleven, `1`, eight.
 ///
 /// Recorded: the pattern of the published sample; the last eight of permanent codes are `0000`, one of `w M g`, `0`, `3`
 /// or `7`, and one more.
 pub(super) fn draw_code(ids: &Ids, permanent: bool) -> String {
-    let middle = ids.text(11, URL_SAFE);
-    let end = if permanent {
-        let (letter, digit, last) = (ids.text(1, b"wMg"), ids.text(1, b"37"), ids.text(1, URL_SAFE));
-        ["0000", &letter, "0", &digit, &last].concat()
+    let mut code = String::with_capacity(CODE);
+    code.push_str("02");
+    ids.add_text(&mut code, 11, URL_SAFE);
+    code.push('1');
+    if permanent {
+        code.push_str("0000");
+        ids.add_text(&mut code, 1, b"wMg");
+        code.push('0');
+        ids.add_text(&mut code, 1, b"37");
+        ids.add_text(&mut code, 1, URL_SAFE);
     } else {
-        ids.text(8, URL_SAFE)
-    };
-    ["02", &middle, "1", &end].concat()
+        ids.add_text(&mut code, 8, URL_SAFE);
+    }
+    code
 }
 
 #[cfg(test)]

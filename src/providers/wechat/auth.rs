@@ -27,7 +27,7 @@ pub(super) struct Caller(Arc<OnceLock<Arc<str>>>);
 
 impl Caller {
     /// Notes the account. The first one counts.
-    pub(super) fn is(&self, appid: &str) {
+    pub(super) fn is(&self, appid: impl Into<Arc<str>>) {
         self.0.get_or_init(|| appid.into());
     }
 
@@ -46,7 +46,7 @@ pub(super) fn identify(
     operation: Operation,
     credentials: &Credentials,
     peer: Option<Peer>,
-) -> Result<String, Error> {
+) -> Result<Arc<str>, Error> {
     let config = shared.config();
     let address = peer.map(|peer| peer.0.ip().to_canonical());
     let strike = |appid: Option<&str>, phase| {
@@ -80,12 +80,12 @@ pub(super) fn identify(
         return Err(Error::IpNotAllowed(address));
     }
     strike(Some(appid), Phase::Admitted)?;
-    Ok(appid.to_owned())
+    Ok(appid.into())
 }
 
 /// The account of a request, by the token in its query.
 pub(super) struct Account {
-    pub(super) appid: String,
+    pub(super) appid: Arc<str>,
 }
 
 impl FromRequestParts<Shared> for Account {
@@ -96,7 +96,7 @@ impl FromRequestParts<Shared> for Account {
         Error::strike(shared, operation, None, Phase::Arrived)?;
         let caller = parts.extensions.get::<Caller>().cloned().unwrap_or_default();
         let appid = account_of(shared, &caller, presented(parts).as_deref()).await?;
-        caller.is(&appid);
+        caller.is(Arc::clone(&appid));
         Error::strike(shared, operation, Some(&appid), Phase::Admitted)?;
         if operation == Operation::Create {
             counts::create(shared, &appid).await?;
@@ -116,11 +116,11 @@ fn presented(parts: &Parts) -> Option<Cow<'_, str>> {
     value("access_token").or_else(|| value("cloudbase_access_token"))
 }
 
-async fn account_of(shared: &Shared, caller: &Caller, token: Option<&str>) -> Result<String, Error> {
+async fn account_of(shared: &Shared, caller: &Caller, token: Option<&str>) -> Result<Arc<str>, Error> {
     let config = shared.config();
     let Some(token) = token else {
         return match config.auth {
-            Auth::Open => Ok(first_app(config).to_owned()),
+            Auth::Open => Ok(first_app(config).into()),
             Auth::Verify | Auth::Accept => Err(Error::AccessTokenMissing),
         };
     };
@@ -128,12 +128,12 @@ async fn account_of(shared: &Shared, caller: &Caller, token: Option<&str>) -> Re
     let tokens = config.wechat_tokens.iter();
     let fixed = tokens.fold(None, |found, fixed| if fixed.token.matches(token) { Some(fixed) } else { found });
     if let Some(fixed) = fixed {
-        return Ok(fixed.appid.clone());
+        return Ok(fixed.appid.as_str().into());
     }
     let known = tokens::find(shared, token).await?;
     // Also whoever comes with a token that has ended is known.
     if let Some(known) = &known {
-        caller.is(&known.appid);
+        caller.is(Arc::clone(&known.appid));
     }
     match (config.auth, known) {
         (Auth::Verify, Some(known)) => {
@@ -141,7 +141,7 @@ async fn account_of(shared: &Shared, caller: &Caller, token: Option<&str>) -> Re
         }
         (Auth::Verify, None) => Err(Error::InvalidCredential),
         (Auth::Accept | Auth::Open, Some(known)) => Ok(known.appid),
-        (Auth::Accept | Auth::Open, None) => Ok(first_app(config).to_owned()),
+        (Auth::Accept | Auth::Open, None) => Ok(first_app(config).into()),
     }
 }
 

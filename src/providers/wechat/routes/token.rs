@@ -23,7 +23,7 @@ pub(super) async fn token(
 ) -> Result<Reply<Token>, Error> {
     let credentials = Credentials::from_query(&query.unwrap_or_default());
     if let Some(appid) = &credentials.appid {
-        caller.is(appid);
+        caller.is(appid.as_str());
     }
     let appid = identify(&shared, Operation::Token, &credentials, peer.map(|peer| peer.0))?;
     if method != Method::GET && method != Method::POST {
@@ -43,7 +43,7 @@ pub(super) async fn stable_token(
 ) -> Result<Reply<Token>, Error> {
     let request = StableToken::try_from(fields)?;
     if let Some(appid) = &request.credentials.appid {
-        caller.is(appid);
+        caller.is(appid.as_str());
     }
     let appid = identify(&shared, Operation::StableToken, &request.credentials, peer.map(|peer| peer.0))?;
     counts::stable_token(&shared, &appid).await?;

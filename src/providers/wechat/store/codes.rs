@@ -46,7 +46,7 @@ impl Shown {
 /// A code that lives `seconds`; each call makes another.
 pub(in super::super) async fn temporary(
     shared: &Shared,
-    appid: String,
+    appid: Arc<str>,
     scene: Scene,
     seconds: u32,
 ) -> Result<Made, Error> {
@@ -58,7 +58,7 @@ pub(in super::super) async fn temporary(
 ///
 /// # Errors
 /// [`Error::CodeCount`] where the account has all it may have.
-pub(in super::super) async fn permanent(shared: &Shared, appid: String, scene: Scene) -> Result<Made, Error> {
+pub(in super::super) async fn permanent(shared: &Shared, appid: Arc<str>, scene: Scene) -> Result<Made, Error> {
     let (now, draws) = (shared.clock().of(&appid).unix_seconds(), shared.ids().of(&appid).fork());
     let given = shared.store().change(Permanent { shared: shared.clone(), now, draws, appid, scene }).await?;
     Ok(given.made)
@@ -87,7 +87,7 @@ struct Temporary {
     shared: Shared,
     now: i64,
     draws: Fork,
-    appid: String,
+    appid: Arc<str>,
     scene: Scene,
     seconds: u32,
 }
@@ -138,7 +138,7 @@ struct Permanent {
     shared: Shared,
     now: i64,
     draws: Fork,
-    appid: String,
+    appid: Arc<str>,
     scene: Scene,
 }
 

@@ -51,7 +51,7 @@ pub(in super::super) struct Issued {
 /// What is known of a token that was issued.
 #[derive(Clone)]
 pub(in super::super) struct Known {
-    pub(in super::super) appid: String,
+    pub(in super::super) appid: Arc<str>,
     expires_at: i64,
     superseded_at: Option<i64>,
 }
@@ -133,7 +133,7 @@ fn read(store: &Connection, token: &str) -> Result<Option<Known>, rusqlite::Erro
 }
 
 /// `/cgi-bin/token`: a new token; the one before counts five minutes more, or to its end if that comes first.
-pub(in super::super) async fn issue(shared: &Shared, appid: String) -> Result<Issued, Error> {
+pub(in super::super) async fn issue(shared: &Shared, appid: Arc<str>) -> Result<Issued, Error> {
     let (now, ids) = (shared.clock().of(&appid).unix_seconds(), shared.ids().of(&appid));
     let kept = shared.store().memory::<Kept>();
     // What a seed gives does not depend on how fast it is asked for.
@@ -148,7 +148,7 @@ pub(in super::super) async fn issue(shared: &Shared, appid: String) -> Result<Is
 }
 
 /// `/cgi-bin/stable_token`: the account's stable token, renewed where it is time or where `force` asks for it.
-pub(in super::super) async fn stable(shared: &Shared, appid: String, force: bool) -> Result<Issued, Error> {
+pub(in super::super) async fn stable(shared: &Shared, appid: Arc<str>, force: bool) -> Result<Issued, Error> {
     let now = shared.clock().of(&appid).unix_seconds();
     let current = match kept_or_read(shared, &appid, now).await? {
         Some(current) if current.serves(force, now) => current,
@@ -166,7 +166,7 @@ struct Issue {
     kept: Arc<Kept>,
     now: i64,
     draws: Fork,
-    appid: String,
+    appid: Arc<str>,
 }
 
 /// A stable token that was made, and those that it supersedes.
@@ -297,7 +297,7 @@ struct Renew {
     shared: Shared,
     now: i64,
     draws: Fork,
-    appid: String,
+    appid: Arc<str>,
     force: bool,
 }
 
@@ -459,7 +459,7 @@ fn forget_part(change: &Connection, part: usize, now: i64) -> Result<(), rusqlit
 struct Row {
     ids: Ids,
     token: String,
-    appid: String,
+    appid: Arc<str>,
     kind: &'static str,
     forced: bool,
     issued_at: i64,
@@ -468,8 +468,8 @@ struct Row {
 }
 
 impl Row {
-    fn draw(draws: Fork, appid: &str, kind: &'static str, forced: bool, now: i64, gathering: &Gathering) -> Self {
-        let (ids, appid) = (draws.ids(), appid.to_owned());
+    fn draw(draws: Fork, appid: &Arc<str>, kind: &'static str, forced: bool, now: i64, gathering: &Gathering) -> Self {
+        let (ids, appid) = (draws.ids(), Arc::clone(appid));
         let mut token = draw(&ids, LENGTH);
         gathering.take_in(&ids, &mut token, PREFIX);
         Self { ids, token, appid, kind, forced, issued_at: now, expires_at: now + LIFE, superseded_at: None }
@@ -478,7 +478,7 @@ impl Row {
     /// Brings what is kept in memory up to date.
     fn note(&self, kept: &Kept) {
         let Self { token, appid, expires_at, superseded_at, .. } = self;
-        let known = Known { appid: appid.clone(), expires_at: *expires_at, superseded_at: *superseded_at };
+        let known = Known { appid: Arc::clone(appid), expires_at: *expires_at, superseded_at: *superseded_at };
         kept.known.change(token, known);
     }
 }
@@ -539,7 +539,7 @@ mod tests {
         let store = Store::in_memory(MIGRATIONS).await.expect("a store");
         let tokens = store.run(|connection| -> Result<_, store::Error> {
             let (draws, gathering) = (Ids::seeded(1).fork(), Gathering::default());
-            let mut rows = [0; 3].map(|now| Row::draw(draws, "a", PLAIN, false, now, &gathering));
+            let mut rows = [0; 3].map(|now| Row::draw(draws, &"a".into(), PLAIN, false, now, &gathering));
             assert_eq!(rows[0].token, rows[2].token);
             insert(connection, &mut rows)?;
             Ok(rows.map(|row| row.token))
@@ -559,7 +559,7 @@ mod tests {
 
     #[test]
     fn the_end_that_comes_first_gives_the_reason() {
-        let known = |superseded_at| Known { appid: String::new(), expires_at: 100, superseded_at };
+        let known = |superseded_at| Known { appid: "".into(), expires_at: 100, superseded_at };
         for (superseded_at, now, expected) in [
             (None, 99, Ok(())),
             (None, 100, Err(Error::AccessTokenExpired)),

@@ -41,7 +41,7 @@ pub(super) struct Run {
     ids: Ids,
     stem: String,
     key: String,
-    appid: String,
+    appid: Arc<str>,
     issued_at: i64,
     /// How many there may be.
     size: u32,
@@ -53,9 +53,9 @@ pub(super) struct Run {
 
 impl Run {
     /// A run of so many tokens, the first of which is given.
-    pub(super) fn draw(draws: Fork, appid: &str, now: i64, size: u32, gathering: &Gathering) -> Self {
+    pub(super) fn draw(draws: Fork, appid: &Arc<str>, now: i64, size: u32, gathering: &Gathering) -> Self {
         let ids = draws.ids();
-        let (mut stem, key, appid) = (draw(&ids, STEM), ids.text(CODE, URL_SAFE), appid.to_owned());
+        let (mut stem, key, appid) = (draw(&ids, STEM), ids.text(CODE, URL_SAFE), Arc::clone(appid));
         gathering.take_in(&ids, &mut stem, PREFIX);
         Self { ids, stem, key, appid, issued_at: now, size, given: 1, superseded_at: None }
     }
@@ -211,7 +211,7 @@ impl Runs {
         self.known.change(&run.stem, Arc::clone(run));
         let mut paces = locked(&self.paces);
         if run.superseded_at.is_none()
-            && let Some(pace) = paces.accounts.get_mut(&run.appid)
+            && let Some(pace) = paces.accounts.get_mut(&*run.appid)
         {
             pace.open = Some(Open { run: Arc::clone(run), given: run.given, is_over: false });
         }
@@ -281,12 +281,12 @@ impl Runs {
     fn look_up(&self, run: &Run, token: &str) -> Option<Known> {
         let number = run.number(token)?;
         let paces = locked(&self.paces);
-        let open = paces.accounts.get(&run.appid).and_then(|pace| pace.open.as_ref());
+        let open = paces.accounts.get(&*run.appid).and_then(|pace| pace.open.as_ref());
         let given = open.filter(|open| open.run.stem == run.stem).map_or(run.given, |open| open.given);
         // Whoever was not the last was followed within the same second.
         let is_followed = number + 1 < given;
         let superseded_at = if is_followed { Some(run.issued_at.saturating_add(OVERLAP)) } else { run.superseded_at };
-        Some(Known { appid: run.appid.clone(), expires_at: run.issued_at.saturating_add(LIFE), superseded_at })
+        Some(Known { appid: Arc::clone(&run.appid), expires_at: run.issued_at.saturating_add(LIFE), superseded_at })
     }
 }
 
@@ -317,7 +317,7 @@ mod tests {
         let left = store.run(|connection| -> Result<_, store::Error> {
             let (runs, draws, mut all) = (Runs::default(), Ids::system().fork(), Vec::new());
             for account in 0..3 * ACCOUNTS {
-                let appid = format!("wx{account}");
+                let appid: Arc<str> = format!("wx{account}").into();
                 let tokens = (0..=SINGLE).find_map(|_| runs.count(connection, &appid, 1, 0).transpose());
                 let mut run = [Run::draw(draws, &appid, 1, tokens.expect("a run")?, &Gathering::default())];
                 super::super::insert(connection, &mut run)?;
@@ -333,7 +333,7 @@ mod tests {
             let run = read(connection, &all[0])?.expect("a row");
             Ok((runs.look_up(&run, &all[0]).map(|known| known.appid), runs.look_up(&run, &all[1]).is_some()))
         });
-        assert_eq!(left.await.expect("done"), (Some("wx0".to_owned()), false));
+        assert_eq!(left.await.expect("done"), (Some("wx0".into()), false));
     }
 
     #[tokio::test]
@@ -342,7 +342,7 @@ mod tests {
         let given = store.run(|connection| -> Result<_, store::Error> {
             let (runs, draws) = (Runs::default(), Ids::system().fork());
             let begin = || {
-                runs.begin(&Arc::new(Run::draw(draws, "a", 1, 9, &Gathering::default())));
+                runs.begin(&Arc::new(Run::draw(draws, &"a".into(), 1, 9, &Gathering::default())));
                 runs.next("a", 1).is_some()
             };
             let count = || Ok::<_, store::Error>((0..=SINGLE).map(|_| runs.count(connection, "a", 1, 0)).last());
@@ -357,7 +357,7 @@ mod tests {
     #[test]
     fn what_a_state_says_may_be_anything() {
         let (runs, draws) = (Runs::default(), Ids::system().fork());
-        let mut run = Run::draw(draws, "a", i64::MAX, u32::MAX, &Gathering::default());
+        let mut run = Run::draw(draws, &"a".into(), i64::MAX, u32::MAX, &Gathering::default());
         run.given = u32::MAX;
         let known = runs.look_up(&run, &run.token(7)).expect("it is one");
         assert_eq!((known.expires_at, known.superseded_at), (i64::MAX, Some(i64::MAX)));

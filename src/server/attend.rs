@@ -3,6 +3,7 @@
 
 use std::any::Any;
 use std::convert::Infallible;
+use std::future::ready;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -14,9 +15,11 @@ use axum::http::request::Parts;
 use axum::http::{HeaderValue, Method, Response as HttpResponse, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::Route;
+use futures_util::FutureExt;
+use futures_util::future::Either;
 use jiff::Timestamp;
 use tower::layer::layer_fn;
-use tower::{Layer, ServiceExt, service_fn};
+use tower::{Layer, Service, service_fn};
 use tower_http::catch_panic::{CatchPanic, CatchPanicLayer, ResponseForPanic};
 use tracing::Instrument;
 
@@ -79,32 +82,44 @@ pub(super) fn attend(routes: Router, attendant: Attendant) -> Router {
         // A route is cloned several times a request, and what is around the handler only once.
         let (attendant, route) = (Arc::clone(&attendant), Arc::new(net.layer(route)));
         service_fn(move |request| {
-            let (attendant, route) = (Arc::clone(&attendant), CatchPanic::clone(&route));
-            async move { Ok::<_, Infallible>(attendant.answer(request, route).await) }
+            Arc::clone(&attendant).answer(request, CatchPanic::clone(&route)).map(Ok::<_, Infallible>)
         })
     }))
 }
 
 impl Attendant {
     /// The answer of `route`, or the vendor's own where it fails.
-    async fn answer(&self, request: Request, route: CatchPanic<Route, Self>) -> Response {
+    ///
+    /// Its futures are put together by hand: an `async` block has room for what it was given and again for what it awaits,
+    /// and these would nest until each request takes and moves kilobytes.
+    fn answer(
+        self: Arc<Self>,
+        request: Request,
+        mut route: CatchPanic<Route, Self>,
+    ) -> impl Future<Output = Response> + Send {
         let (parts, body) = request.into_parts();
         let started = parts.extensions.get().map_or_else(Instant::now, |Started(started)| *started);
         let seen = self.see(&parts, started);
         let wanted = seen.record.is_some().then(|| Kept::part(Bytes::new(), body.is_end_stream()));
         let notes = Notes { body: wanted, ..Notes::default() };
         if self.shared.fetch().sent(&parts.headers) {
-            return self.finish(seen, StatusCode::LOOP_DETECTED.into_response(), notes);
+            return Either::Left(ready(self.finish(seen, StatusCode::LOOP_DETECTED.into_response(), notes)));
         }
         let until = started + self.shared.config().request_timeout;
         // Whatever is logged on the way says for whom it happened.
         let span = tracing::info_span!("request", provider = self.vendor, operation = seen.operation);
-        let answer = route.oneshot(Request::from_parts(parts, body)).instrument(span);
-        match underway::noting(notes, tokio::time::timeout_at(until.into(), answer)).await {
-            (Ok(Ok(answer)), notes) if notes.fault.is_none() => self.finish(seen, answer.map(Body::new), notes),
-            (Ok(Ok(answer)), notes) => self.struck(seen, answer.map(Body::new), notes).await,
-            (Err(_), notes) => self.too_slow(seen, notes),
-        }
+        // A route is always ready.
+        let answer = route.call(Request::from_parts(parts, body)).instrument(span);
+        let noted = underway::noting(notes, tokio::time::timeout_at(until.into(), answer));
+        Either::Right(noted.then(move |(answer, notes)| match answer {
+            Ok(Ok(answer)) if notes.fault.is_none() => {
+                Either::Left(ready(self.finish(seen, answer.map(Body::new), notes)))
+            }
+            Ok(Ok(answer)) => {
+                Either::Right(Box::pin(async move { self.struck(seen, answer.map(Body::new), notes).await }))
+            }
+            Err(_) => Either::Left(ready(self.too_slow(seen, notes))),
+        }))
     }
 
     /// What is to be remembered of a request until it is answered.
@@ -199,7 +214,8 @@ mod tests {
     use crate::config::{Config, Raw};
     use crate::store::Store;
 
-    async fn answer(path: &str) -> Response {
+    /// Who attends to a server with little patience.
+    async fn attendant() -> Attendant {
         let flags = [("request_timeout".to_owned(), "20ms".to_owned())].into();
         let config =
             Config::from_raw(Raw { flags, ..Raw::default() }).unwrap_or_else(|mistakes| panic!("{mistakes:?}"));
@@ -207,19 +223,41 @@ mod tests {
         let app = crate::server::open(config, store, Clock::fixed(0), Ids::seeded(1)).expect("opened");
         let defect =
             |_: &Shared| Response::builder().status(StatusCode::IM_A_TEAPOT).body(Body::empty()).expect("valid");
-        let attendant = Attendant { vendor: "test", operation: |_| "test", defect, shared: app.shared };
+        Attendant { vendor: "test", operation: |_| "test", defect, shared: app.shared }
+    }
+
+    fn request(path: &str) -> Request {
+        Request::builder().uri(path).body(Body::empty()).expect("valid")
+    }
+
+    async fn answer(path: &str) -> Response {
         let routes = Router::new()
             .route("/panic", get(async || -> Response { panic!("on purpose") }))
             .route("/hang", get(async || -> Response { std::future::pending().await }))
             .route("/well", get(async || "well"));
-        let request = Request::builder().uri(path).body(Body::empty()).expect("valid");
-        attend(routes, attendant).oneshot(request).await.expect("infallible")
+        attend(routes, attendant().await).oneshot(request(path)).await.expect("infallible")
     }
 
     #[tokio::test]
     async fn a_panic_and_a_hang_leave_in_the_vendors_shape() {
         assert_eq!(answer("/panic").await.status(), StatusCode::IM_A_TEAPOT);
         assert_eq!(answer("/hang").await.status(), StatusCode::IM_A_TEAPOT);
+    }
+
+    /// Each request has one on the heap. The usual allocator keeps pieces up to this size at hand, and looks for larger
+    /// ones.
+    #[tokio::test]
+    async fn what_attends_to_a_request_is_small() {
+        let attendant = attendant().await;
+        let routes = Router::new().fallback(async || "well").layer(layer_fn(move |route| {
+            let (attendant, route) = (attendant.clone(), CatchPanicLayer::custom(attendant.clone()).layer(route));
+            service_fn(move |request| {
+                let answer = Arc::new(attendant.clone()).answer(request, route.clone());
+                assert!(size_of_val(&answer) <= 1032, "{} bytes", size_of_val(&answer));
+                answer.map(Ok::<_, Infallible>)
+            })
+        }));
+        assert_eq!(routes.oneshot(request("/")).await.expect("infallible").status(), StatusCode::OK);
     }
 
     #[tokio::test]

@@ -10,6 +10,7 @@ mod texts;
 use std::cell::RefCell;
 
 use axum::body::Bytes;
+use futures_util::FutureExt;
 
 pub use kept::Kept;
 pub use texts::Texts;
@@ -39,13 +40,8 @@ pub struct Notes {
 const MAX_TEXT: usize = 1024;
 
 /// Runs `answer`, and gives what was noted meanwhile beside what is in `notes` already.
-pub async fn noting<F: Future>(notes: Notes, answer: F) -> (F::Output, Notes) {
-    NOTES
-        .scope(RefCell::new(notes), async {
-            let output = answer.await;
-            (output, NOTES.with(RefCell::take))
-        })
-        .await
+pub fn noting<F: Future>(notes: Notes, answer: F) -> impl Future<Output = (F::Output, Notes)> {
+    NOTES.scope(RefCell::new(notes), answer.map(|output| (output, NOTES.with(RefCell::take))))
 }
 
 /// Notes what the request is about.

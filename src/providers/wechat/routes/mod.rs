@@ -72,15 +72,19 @@ struct Posted(Fields);
 impl FromRequest<Shared> for Posted {
     type Rejection = Error;
 
-    async fn from_request(request: Request, shared: &Shared) -> Result<Self, Error> {
-        if request.method() != Method::POST {
-            return Err(Error::RequirePost);
+    fn from_request(request: Request, shared: &Shared) -> impl Future<Output = Result<Self, Error>> + Send {
+        // Of the request, the future keeps no more than it needs.
+        let (is_post, body) = (request.method() == Method::POST, request.into_body());
+        async move {
+            if !is_post {
+                return Err(Error::RequirePost);
+            }
+            let bytes = shared.intake().body(body, MAX_JSON).await.map_err(|error| match error {
+                BodyError::TooLarge { .. } | BodyError::Broken(_) => Error::DataFormat,
+                BodyError::NoRoom => Error::System,
+            })?;
+            shared.intake().aside(bytes.len(), move || Self::parse(&bytes)).await
         }
-        let bytes = shared.intake().body(request.into_body(), MAX_JSON).await.map_err(|error| match error {
-            BodyError::TooLarge { .. } | BodyError::Broken(_) => Error::DataFormat,
-            BodyError::NoRoom => Error::System,
-        })?;
-        shared.intake().aside(bytes.len(), move || Self::parse(&bytes)).await
     }
 }
 

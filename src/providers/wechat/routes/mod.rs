@@ -5,14 +5,19 @@ mod scan;
 mod show;
 mod token;
 
+use std::convert::Infallible;
+use std::sync::Arc;
+
 use axum::Router;
-use axum::extract::{FromRequest, Request, State};
+use axum::extract::{FromRequest, Request};
 use axum::http::header::CONNECTION;
 use axum::http::{HeaderValue, Method};
-use axum::middleware::{self, Next};
 use axum::response::Response;
-use axum::routing::any;
+use axum::routing::{Route, any};
+use futures_util::FutureExt;
 use serde_json::Value;
+use tower::layer::layer_fn;
+use tower::{Service, service_fn};
 
 pub(super) use show::NOT_FOUND;
 
@@ -27,40 +32,50 @@ use crate::shared::{Outcome, Shared};
 const MAX_JSON: usize = 1 << 20;
 
 pub(super) fn routes(shared: Shared) -> Router {
-    Router::new()
+    let routes = Router::new()
         .route(Operation::Token.path(), any(token::token))
         .route(Operation::StableToken.path(), any(token::stable_token))
         .route(Operation::Scan.path(), any(scan::img_qrcode))
         .route(Operation::Create.path(), any(create::qrcode_create))
         .route(Operation::Show.path(), any(show::showqrcode))
-        .layer(middleware::from_fn_with_state(shared.clone(), envelope))
-        .with_state(shared)
+        .with_state(shared.clone());
+    enveloped(routes, shared)
 }
 
 pub(super) fn elsewhere(shared: Shared) -> Router {
-    Router::new().fallback(async || Error::InvalidUrl).layer(middleware::from_fn_with_state(shared, envelope))
+    enveloped(Router::new().fallback(async || Error::InvalidUrl), shared)
+}
+
+/// Puts an [`envelope`] around the answers of `routes`.
+fn enveloped(routes: Router, shared: Shared) -> Router {
+    routes.layer(layer_fn(move |route: Route| {
+        let (shared, route) = (shared.clone(), Arc::new(route));
+        service_fn(move |request| envelope(shared.clone(), request, Route::clone(&route)).map(Ok::<_, Infallible>))
+    }))
 }
 
 /// Writes the failures, says whose the answer is, and adds `Connection: keep-alive`, which real answers have.
-async fn envelope(State(shared): State<Shared>, mut request: Request, next: Next) -> Response {
+fn envelope(shared: Shared, mut request: Request, mut route: Route) -> impl Future<Output = Response> + Send {
     let closes = request.headers().get_all(CONNECTION).iter().any(|value| {
         let value = value.to_str().unwrap_or_default();
         value.split(',').any(|option| option.trim().eq_ignore_ascii_case("close"))
     });
     let caller = Caller::default();
     request.extensions_mut().insert(caller.clone());
-    let mut response = next.run(request).await;
-    let credential = caller.appid();
-    if let Some(error) = response.extensions().get::<Error>().copied() {
-        response = error.answer(&shared, credential.as_deref());
-    }
-    if let Some(outcome) = response.extensions_mut().get_mut::<Outcome>() {
-        outcome.credential = credential;
-    }
-    if !closes {
-        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("keep-alive"));
-    }
-    response
+    // A route is always ready.
+    route.call(request).map(move |Ok(mut response)| {
+        let credential = caller.appid();
+        if let Some(error) = response.extensions().get::<Error>().copied() {
+            response = error.answer(&shared, credential.as_deref());
+        }
+        if let Some(outcome) = response.extensions_mut().get_mut::<Outcome>() {
+            outcome.credential = credential;
+        }
+        if !closes {
+            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("keep-alive"));
+        }
+        response
+    })
 }
 
 /// The fields of a JSON object that was posted.

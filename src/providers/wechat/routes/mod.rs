@@ -46,7 +46,7 @@ pub(super) fn elsewhere(shared: Shared) -> Router {
     enveloped(Router::new().fallback(async || Error::InvalidUrl), shared)
 }
 
-/// Puts an [`envelope`] around the answers of `routes`.
+/// Puts an [`envelope`] around the answers of `routes`: as a middleware would, which has several boxes for each request.
 fn enveloped(routes: Router, shared: Shared) -> Router {
     routes.layer(layer_fn(move |route: Route| {
         let (shared, route) = (shared.clone(), Arc::new(route));

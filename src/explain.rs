@@ -104,6 +104,40 @@ impl Effort {
     }
 }
 
+/// The search for the mistake that gives the signature that was sent.
+pub struct Search<'a, W> {
+    right: &'a W,
+    gives: &'a dyn Fn(&W) -> bool,
+    effort: &'a mut Effort,
+    found: Option<(Mistake, W)>,
+}
+
+impl<'a, W: Clone> Search<'a, W> {
+    /// Among ways of signing that are the `right` one but for a mistake; `gives` says whether a way gives the signature.
+    pub fn new(right: &'a W, gives: &'a dyn Fn(&W) -> bool, effort: &'a mut Effort) -> Self {
+        Self { right, gives, effort, found: None }
+    }
+
+    /// Tries a mistake, by its name and sentence and by what it changes in the right way; `false` where there is nothing
+    /// more to try.
+    pub fn add(&mut self, name: &'static str, about: &str, change: &dyn Fn(&mut W)) -> bool {
+        if self.found.is_some() || !self.effort.may_try() {
+            return false;
+        }
+        let mut way = self.right.clone();
+        change(&mut way);
+        if (self.gives)(&way) {
+            self.found = Some((Mistake::new(name, about), way));
+        }
+        self.found.is_none()
+    }
+
+    /// The mistake, and the way with it.
+    pub fn found(self) -> Option<(Mistake, W)> {
+        self.found
+    }
+}
+
 /// An explanation, and whose signature it is about.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Explained {

@@ -13,7 +13,7 @@ use super::authorization::{self, Authorization};
 use super::canonical::{MASK, Pairs};
 use super::{Signed, headers};
 use crate::config::TencentCredential;
-use crate::explain::{self, Canonical, Context, Effort, Explanation, Mistake};
+use crate::explain::{self, Canonical, Context, Effort, Explanation, Mistake, Search};
 use crate::intake::{hosts, query};
 use crate::secret::{self, is_secret_name};
 use crate::signing::{hmac_sha1, hmac_sha256, percent_encode, sha1_hex, sha256_hex};
@@ -286,92 +286,90 @@ impl Tries<'_> {
 
     /// The mistake in the way of signing that gives the signature that was sent, and the way with it.
     fn find_way(&self, right: &Way, key: &str, effort: &mut Effort) -> Option<(Mistake, Way)> {
-        let mut found = None;
-        let mut add = |name: &'static str, about: &str, change: &dyn Fn(&mut Way)| {
-            if found.is_some() || !effort.may_try() {
-                return false;
-            }
-            let mut way = right.clone();
-            change(&mut way);
-            if self.gives(&way, key) {
-                found = Some((Mistake::new(name, about), way));
-            }
-            found.is_none()
-        };
-        add("plus_for_space", "spaces were signed as +; sign %20, whatever the address has", &|way| {
+        let gives = |way: &Way| self.gives(way, key);
+        let mut search = Search::new(right, &gives, effort);
+        search.add("plus_for_space", "spaces were signed as +; sign %20, whatever the address has", &|way| {
             way.encode = explain::plus_encode;
         });
-        add("unencoded_values", "values were signed as they are; sign them percent-encoded", &|way| {
+        search.add("unencoded_values", "values were signed as they are; sign them percent-encoded", &|way| {
             way.encode = str::to_owned;
         });
-        add(
+        search.add(
             "lower_case_escapes",
             "percent escapes were signed with small letters (%2f); sign capitals (%2F)",
             &|way| {
                 way.encode = explain::lower_encode;
             },
         );
-        add("double_encoding", "values were percent-encoded twice before they were signed; encode them once", &|way| {
-            way.encode = |text| percent_encode(&percent_encode(text));
-        });
-        add("upper_case_method", "the method was signed in capitals; sign it in small letters", &|way| {
+        search.add(
+            "double_encoding",
+            "values were percent-encoded twice before they were signed; encode them once",
+            &|way| {
+                way.encode = |text| percent_encode(&percent_encode(text));
+            },
+        );
+        search.add("upper_case_method", "the method was signed in capitals; sign it in small letters", &|way| {
             way.method = way.method.to_ascii_uppercase();
         });
         for method in ["get", "head", "put", "post", "delete"] {
             let about = format!("the method was signed as {method}, and sent as {}", right.method);
-            add("other_method", &about, &|way| method.clone_into(&mut way.method));
+            search.add("other_method", &about, &|way| method.clone_into(&mut way.method));
         }
-        add("encoded_path", "the path was signed percent-encoded; sign it decoded", &|way| {
+        search.add("encoded_path", "the path was signed percent-encoded; sign it decoded", &|way| {
             self.parts.uri.path().clone_into(&mut way.path);
         });
         for path in ["/", ""] {
             let about = format!("the path was signed as {path:?}, and sent as {:?}", right.path);
-            add("other_path", &about, &|way| path.clone_into(&mut way.path));
+            search.add("other_path", &about, &|way| path.clone_into(&mut way.path));
         }
-        self.lists(&mut add);
-        add("no_trailing_newline", "the text of the request lacks the line break at its end", &|way| {
+        self.lists(&mut search);
+        search.add("no_trailing_newline", "the text of the request lacks the line break at its end", &|way| {
             way.format_end = "";
         });
-        add("no_trailing_newline", "the string to sign lacks the line break at its end", &|way| way.string_end = "");
-        add("no_trailing_newline", "both texts lack the line break at their ends", &|way| {
+        search.add("no_trailing_newline", "the string to sign lacks the line break at its end", &|way| {
+            way.string_end = "";
+        });
+        search.add("no_trailing_newline", "both texts lack the line break at their ends", &|way| {
             way.format_end = "";
             way.string_end = "";
         });
-        add("trailing_newline", "the text of the request has a line break too many", &|way| way.format_end = "\n\n");
-        add("raw_sign_key", "the signing key was used as bytes; use its hexadecimal text", &|way| {
+        search.add("trailing_newline", "the text of the request has a line break too many", &|way| {
+            way.format_end = "\n\n";
+        });
+        search.add("raw_sign_key", "the signing key was used as bytes; use its hexadecimal text", &|way| {
             way.key_use = KeyUse::Raw;
         });
-        add(
+        search.add(
             "no_sign_key",
             "the request was signed with SecretKey itself; sign with the key made from it and q-key-time",
             &|way| {
                 way.key_use = KeyUse::Direct;
             },
         );
-        add("other_hash", "SHA-256 was used; this signature is made with SHA-1", &|way| way.sha256 = true);
-        add("swapped_times", "q-sign-time was used for the key, or q-key-time for the string to sign", &|way| {
+        search.add("other_hash", "SHA-256 was used; this signature is made with SHA-1", &|way| way.sha256 = true);
+        search.add("swapped_times", "q-sign-time was used for the key, or q-key-time for the string to sign", &|way| {
             way.key_time.clone_from(&way.sign_time);
         });
-        add("swapped_times", "q-sign-time was used for the key, or q-key-time for the string to sign", &|way| {
+        search.add("swapped_times", "q-sign-time was used for the key, or q-key-time for the string to sign", &|way| {
             way.sign_time.clone_from(&way.key_time);
         });
-        add("upper_case_signature", "the signature is in capitals; write it in small letters", &|way| {
+        search.add("upper_case_signature", "the signature is in capitals; write it in small letters", &|way| {
             way.write = |bytes| hex::encode_upper(bytes);
         });
-        add("base64_signature", "the signature is base64; write it in hexadecimal", &|way| {
+        search.add("base64_signature", "the signature is base64; write it in hexadecimal", &|way| {
             way.write = |bytes| BASE64_STANDARD.encode(bytes);
         });
-        found
+        search.found()
     }
 
     /// Mistakes in what is listed, and in its order.
-    fn lists(&self, add: &mut Add<'_>) {
+    fn lists(&self, search: &mut Search<'_, Way>) {
         let Self { case, authorization, .. } = self;
-        add("unsorted_keys", "keys were signed in the order of the list; sort them", &|way| way.sorted = false);
-        add("header_list_case", "keys were signed with capitals; sign them in small letters", &|way| {
+        search.add("unsorted_keys", "keys were signed in the order of the list; sort them", &|way| way.sorted = false);
+        search.add("header_list_case", "keys were signed with capitals; sign them in small letters", &|way| {
             way.lower_case = false;
         });
-        add(
+        search.add(
             "header_list_case",
             "keys were signed with capitals and unsorted; sign them in small letters, sorted",
             &|way| {
@@ -379,32 +377,34 @@ impl Tries<'_> {
                 way.sorted = false;
             },
         );
-        add("unlisted_host", "the host was signed, and q-header-list does not name it", &|way| {
+        search.add("unlisted_host", "the host was signed, and q-header-list does not name it", &|way| {
             way.header_list.push("host".to_owned());
         });
-        add("unsigned_host", "q-header-list names the host, and it was not signed", &|way| {
+        search.add("unsigned_host", "q-header-list names the host, and it was not signed", &|way| {
             way.header_list.retain(|name| !name.eq_ignore_ascii_case("host"));
         });
-        add("unsigned_headers", "q-header-list names headers, and none was signed", &|way| way.header_list.clear());
-        let all: Vec<_> = case.parameters.iter().map(|(name, _)| percent_encode(name).to_ascii_lowercase()).collect();
-        add("unlisted_parameters", "all parameters were signed, and q-url-param-list does not name them", &|way| {
-            way.parameter_list.clone_from(&all);
+        search.add("unsigned_headers", "q-header-list names headers, and none was signed", &|way| {
+            way.header_list.clear();
         });
-        add("unsigned_parameters", "q-url-param-list names parameters, and none was signed", &|way| {
+        let all: Vec<_> = case.parameters.iter().map(|(name, _)| percent_encode(name).to_ascii_lowercase()).collect();
+        search.add(
+            "unlisted_parameters",
+            "all parameters were signed, and q-url-param-list does not name them",
+            &|way| {
+                way.parameter_list.clone_from(&all);
+            },
+        );
+        search.add("unsigned_parameters", "q-url-param-list names parameters, and none was signed", &|way| {
             way.parameter_list.clear();
         });
         for name in &authorization.parameters {
             let about = format!("q-url-param-list names {name}, and it was not signed");
-            if !add("unsigned_parameter", &about, &|way| way.parameter_list.retain(|listed| listed != name)) {
+            if !search.add("unsigned_parameter", &about, &|way| way.parameter_list.retain(|listed| listed != name)) {
                 break;
             }
         }
     }
 }
-
-/// What tries a mistake, by its name and sentence and by what it changes in the right way; `false` where there is nothing
-/// more to try.
-type Add<'a> = dyn FnMut(&'static str, &str, &dyn Fn(&mut Way)) -> bool + 'a;
 
 #[cfg(test)]
 mod tests {

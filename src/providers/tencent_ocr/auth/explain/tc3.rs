@@ -10,7 +10,7 @@ use super::super::shown;
 use super::super::tc3::{ALGORITHM, Authorization, TERMINATOR, UNSIGNED, canonical_request, is_utc_date};
 use super::{check_time, other_hosts, shown_query};
 use crate::config::TencentCredential;
-use crate::explain::{self, Canonical, Context, Effort, Explanation, Mistake};
+use crate::explain::{self, Canonical, Context, Effort, Explanation, Mistake, Search};
 use crate::intake;
 use crate::providers::tencent_ocr::received::header;
 use crate::secret;
@@ -286,7 +286,7 @@ fn find(
     let gives = |way: &Way, key: &str| secret::equal(way.signature(key).as_bytes(), case.sent());
     // Of the four right ways of a host the first is what SDKs do.
     for way in right.iter().step_by(4) {
-        let found = find_way(case, hashes, way, |way| gives(way, key), effort);
+        let found = find_way(case, hashes, way, &|way| gives(way, key), effort);
         if found.is_some() {
             return found;
         }
@@ -313,124 +313,123 @@ fn find_way(
     case: &Case<'_>,
     hashes: &Hashes,
     right: &Way,
-    gives: impl Fn(&Way) -> bool,
+    gives: &dyn Fn(&Way) -> bool,
     effort: &mut Effort,
 ) -> Option<(Mistake, Way)> {
-    let mut found = None;
-    let mut add = |name: &'static str, about: &str, change: &dyn Fn(&mut Way)| {
-        if found.is_some() || !effort.may_try() {
-            return false;
-        }
-        let mut way = right.clone();
-        change(&mut way);
-        if gives(&way) {
-            found = Some((Mistake::new(name, about), way));
-        }
-        found.is_none()
-    };
-    bodies(case, hashes, &mut add);
-    queries(right, &mut add);
-    headers(right, &mut add);
+    let mut search = Search::new(right, gives, effort);
+    bodies(case, hashes, &mut search);
+    queries(right, &mut search);
+    headers(right, &mut search);
     for method in ["GET", "POST", "get", "post"] {
         let about = format!("the method was signed as {method}, and sent as {}", right.method);
-        add("other_method", &about, &|way| method.clone_into(&mut way.method));
+        search.add("other_method", &about, &|way| method.clone_into(&mut way.method));
     }
     for path in ["", "/ocr", "/v1"] {
         let about = format!("the path was signed as {path:?}, and sent as {:?}", right.path);
-        add("other_path", &about, &|way| path.clone_into(&mut way.path));
+        search.add("other_path", &about, &|way| path.clone_into(&mut way.path));
     }
-    add("missing_blank_line", "the canonical request lacks the empty line between headers and SignedHeaders", &|way| {
-        way.headers_end = "";
-    });
-    add("trailing_newline", "the canonical request has a line break at its end", &|way| way.request_end = "\n");
-    add("trailing_newline", "the string to sign has a line break at its end", &|way| way.string_end = "\n");
-    add("unhashed_request", "the string to sign holds the canonical request; it must hold its SHA-256", &|way| {
-        way.hashed = false;
-    });
-    add("hex_keys", "the keys were derived in hexadecimal; use their bytes", &|way| way.hex_keys = true);
+    search.add(
+        "missing_blank_line",
+        "the canonical request lacks the empty line between headers and SignedHeaders",
+        &|way| {
+            way.headers_end = "";
+        },
+    );
+    search.add("trailing_newline", "the canonical request has a line break at its end", &|way| way.request_end = "\n");
+    search.add("trailing_newline", "the string to sign has a line break at its end", &|way| way.string_end = "\n");
+    search.add(
+        "unhashed_request",
+        "the string to sign holds the canonical request; it must hold its SHA-256",
+        &|way| {
+            way.hashed = false;
+        },
+    );
+    search.add("hex_keys", "the keys were derived in hexadecimal; use their bytes", &|way| way.hex_keys = true);
     for prefix in ["", "AWS4"] {
         let about =
             format!("the first key was derived from {prefix:?} and the secret key; it is TC3 and the secret key");
-        add("wrong_key_prefix", &about, &|way| way.key_prefix = prefix);
+        search.add("wrong_key_prefix", &about, &|way| way.key_prefix = prefix);
     }
-    scopes(case, right, &mut add);
-    add("upper_case_signature", "the signature is in capitals; write it in small letters", &|way| {
+    scopes(case, right, &mut search);
+    search.add("upper_case_signature", "the signature is in capitals; write it in small letters", &|way| {
         way.write = |bytes| hex::encode_upper(bytes);
     });
-    add("base64_signature", "the signature is base64; write it in hexadecimal", &|way| {
+    search.add("base64_signature", "the signature is base64; write it in hexadecimal", &|way| {
         way.write = |bytes| BASE64_STANDARD.encode(bytes);
     });
-    found
+    search.found()
 }
 
-/// What tries a mistake, by its name and sentence and by what it changes in the right way; `false` where there is nothing
-/// more to try.
-type Add<'a> = dyn FnMut(&'static str, &str, &dyn Fn(&mut Way)) -> bool + 'a;
-
-fn bodies(case: &Case<'_>, hashes: &Hashes, add: &mut Add<'_>) {
+fn bodies(case: &Case<'_>, hashes: &Hashes, search: &mut Search<'_, Way>) {
     let hash = |way: &mut Way, payload: &[u8]| way.payload_hash = sha256_hex(payload);
     if !case.body.is_empty() {
-        add("empty_body_hash", "the hash of an empty body was signed; sign that of the body that is sent", &|way| {
-            hash(way, b"");
-        });
+        search.add(
+            "empty_body_hash",
+            "the hash of an empty body was signed; sign that of the body that is sent",
+            &|way| {
+                hash(way, b"");
+            },
+        );
     }
     let is_unsigned =
         case.parts.method == Method::GET || header(&case.parts.headers, "x-tc-content-sha256") == Some(UNSIGNED);
     if is_unsigned {
         let about = "the body was signed, and the request says that it is not (UNSIGNED-PAYLOAD, or GET)";
-        add("signed_payload", about, &|way| way.payload_hash.clone_from(&hashes.body));
+        search.add("signed_payload", about, &|way| way.payload_hash.clone_from(&hashes.body));
     } else {
         let about = "UNSIGNED-PAYLOAD was signed, and the header X-TC-Content-SHA256 does not say so";
-        add("unsigned_payload", about, &|way| hash(way, UNSIGNED.as_bytes()));
+        search.add("unsigned_payload", about, &|way| hash(way, UNSIGNED.as_bytes()));
     }
-    add("empty_json_hash", "the hash of {} was signed, and another body sent", &|way| hash(way, b"{}"));
-    add("upper_case_body_hash", "the hash of the body was signed in capitals; sign small letters", &|way| {
+    search.add("empty_json_hash", "the hash of {} was signed, and another body sent", &|way| hash(way, b"{}"));
+    search.add("upper_case_body_hash", "the hash of the body was signed in capitals; sign small letters", &|way| {
         way.payload_hash = way.payload_hash.to_ascii_uppercase();
     });
     if let Some(text) = std::str::from_utf8(case.body).ok().filter(|text| text.len() <= MAX_RESPELLED) {
-        add("unhashed_body", "the body was signed itself; sign its SHA-256 in hexadecimal", &|way| {
+        search.add("unhashed_body", "the body was signed itself; sign its SHA-256 in hexadecimal", &|way| {
             text.clone_into(&mut way.payload_hash);
         });
     }
     for (spelling, about) in &hashes.spellings {
         let about =
             format!("the body was signed {about}, and encoded again before it was sent; sign the bytes that are sent");
-        add("body_reencoded", &about, &|way| way.payload_hash.clone_from(spelling));
+        search.add("body_reencoded", &about, &|way| way.payload_hash.clone_from(spelling));
     }
 }
 
-fn queries(right: &Way, add: &mut Add<'_>) {
+fn queries(right: &Way, search: &mut Search<'_, Way>) {
     let query = &right.query;
     if query.is_empty() {
         return;
     }
-    add("query_not_signed", "the query was not signed; sign it as it is sent", &|way| way.query.clear());
-    add("plus_for_space", "spaces were signed as %20, and sent as +; sign the query as it is sent", &|way| {
+    search.add("query_not_signed", "the query was not signed; sign it as it is sent", &|way| way.query.clear());
+    search.add("plus_for_space", "spaces were signed as %20, and sent as +; sign the query as it is sent", &|way| {
         way.query = query.replace('+', "%20");
     });
-    add("plus_for_space", "spaces were signed as +, and sent as %20; sign the query as it is sent", &|way| {
+    search.add("plus_for_space", "spaces were signed as +, and sent as %20; sign the query as it is sent", &|way| {
         way.query = query.replace("%20", "+");
     });
-    add("lower_case_escapes", "percent escapes were signed in small letters, and sent in capitals", &|way| {
+    search.add("lower_case_escapes", "percent escapes were signed in small letters, and sent in capitals", &|way| {
         way.query = explain::map_escapes(query, str::to_ascii_lowercase);
     });
-    add("upper_case_escapes", "percent escapes were signed in capitals, and sent in small letters", &|way| {
+    search.add("upper_case_escapes", "percent escapes were signed in capitals, and sent in small letters", &|way| {
         way.query = explain::map_escapes(query, str::to_ascii_uppercase);
     });
-    add("double_encoding", "the query was percent-encoded once more before it was signed", &|way| {
+    search.add("double_encoding", "the query was percent-encoded once more before it was signed", &|way| {
         way.query = explain::map_escapes(query, |escape| format!("%25{}", &escape[1..]));
     });
     let decoded = percent_encoding::percent_decode_str(query).decode_utf8_lossy().into_owned();
-    add("unencoded_values", "the query was signed decoded; sign it as it is sent", &|way| {
+    search.add("unencoded_values", "the query was signed decoded; sign it as it is sent", &|way| {
         way.query.clone_from(&decoded);
     });
     let mut sorted: Vec<_> = query.split('&').collect();
     sorted.sort_unstable();
     let sorted = sorted.join("&");
-    add("sorted_query", "the query was signed sorted, and sent in another order", &|way| way.query.clone_from(&sorted));
+    search.add("sorted_query", "the query was signed sorted, and sent in another order", &|way| {
+        way.query.clone_from(&sorted);
+    });
 }
 
-fn headers(right: &Way, add: &mut Add<'_>) {
+fn headers(right: &Way, search: &mut Search<'_, Way>) {
     let types = [
         "application/json",
         "application/json; charset=utf-8",
@@ -444,14 +443,14 @@ fn headers(right: &Way, add: &mut Add<'_>) {
     let sent = right.headers.iter().find(|(name, _)| name == "content-type").map_or("", |(_, value)| value.as_str());
     for signed in types {
         let about = format!("the signature covers the content type {signed:?}, the request has {:?}", shown("", sent));
-        add("other_content_type", &about, &|way| {
+        search.add("other_content_type", &about, &|way| {
             for (_, value) in way.headers.iter_mut().filter(|(name, _)| name == "content-type") {
                 signed.clone_into(value);
             }
         });
     }
-    add("unsorted_headers", "headers were signed unsorted; sort them by name", &|way| way.headers.reverse());
-    add("unsorted_headers", "headers were signed in another order than SignedHeaders names them", &|way| {
+    search.add("unsorted_headers", "headers were signed unsorted; sort them by name", &|way| way.headers.reverse());
+    search.add("unsorted_headers", "headers were signed in another order than SignedHeaders names them", &|way| {
         way.headers.sort();
     });
     let capitals = |name: &str| -> String {
@@ -461,37 +460,41 @@ fn headers(right: &Way, add: &mut Add<'_>) {
         };
         name.split('-').map(piece).collect::<Vec<_>>().join("-")
     };
-    add("header_list_case", "header names were signed with capitals; sign small letters", &|way| {
+    search.add("header_list_case", "header names were signed with capitals; sign small letters", &|way| {
         way.headers.iter_mut().for_each(|(name, _)| *name = capitals(name));
     });
-    add("header_list_case", "header names and SignedHeaders were signed with capitals; sign small letters", &|way| {
-        way.headers.iter_mut().for_each(|(name, _)| *name = capitals(name));
-        way.signed_headers = way.signed_headers.split(';').map(capitals).collect::<Vec<_>>().join(";");
-    });
-    add("space_behind_colon", "headers were signed with a space behind the colon", &|way| {
+    search.add(
+        "header_list_case",
+        "header names and SignedHeaders were signed with capitals; sign small letters",
+        &|way| {
+            way.headers.iter_mut().for_each(|(name, _)| *name = capitals(name));
+            way.signed_headers = way.signed_headers.split(';').map(capitals).collect::<Vec<_>>().join(";");
+        },
+    );
+    search.add("space_behind_colon", "headers were signed with a space behind the colon", &|way| {
         way.headers.iter_mut().for_each(|(_, value)| value.insert(0, ' '));
     });
     for (name, _) in &right.headers {
         let about = format!("SignedHeaders names {name}, and it was not signed");
         let mistake = if name == "host" { "unsigned_host" } else { "unsigned_header" };
-        if !add(mistake, &about, &|way| way.headers.retain(|(signed, _)| signed != name)) {
+        if !search.add(mistake, &about, &|way| way.headers.retain(|(signed, _)| signed != name)) {
             break;
         }
     }
 }
 
-fn scopes(case: &Case<'_>, right: &Way, add: &mut Add<'_>) {
+fn scopes(case: &Case<'_>, right: &Way, search: &mut Search<'_, Way>) {
     for service in ["ocr", "cvm", "tc3", "cos", ""] {
         let about =
             format!("a key for the service {service:?} was used, the scope says {:?}", shown("", &right.service));
-        add("wrong_service", &about, &|way| service.clone_into(&mut way.key_service));
-        add("wrong_service", &about, &|way| {
+        search.add("wrong_service", &about, &|way| service.clone_into(&mut way.key_service));
+        search.add("wrong_service", &about, &|way| {
             service.clone_into(&mut way.key_service);
             service.clone_into(&mut way.service);
         });
         let about =
             format!("the string to sign has the service {service:?}, the scope says {:?}", shown("", &right.service));
-        add("wrong_service", &about, &|way| service.clone_into(&mut way.service));
+        search.add("wrong_service", &about, &|way| service.clone_into(&mut way.service));
     }
     let Ok(moment) = case.timestamp.parse::<i64>() else { return };
     for off in [-DAY, 0, DAY] {
@@ -501,23 +504,23 @@ fn scopes(case: &Case<'_>, right: &Way, add: &mut Add<'_>) {
             "the date {day} was signed, the scope says {}; use the UTC day of the timestamp in all places",
             shown("", &right.date)
         );
-        add("local_date", &about, &|way| way.key_date.clone_from(&day));
-        add("local_date", &about, &|way| {
+        search.add("local_date", &about, &|way| way.key_date.clone_from(&day));
+        search.add("local_date", &about, &|way| {
             way.key_date.clone_from(&day);
             way.date.clone_from(&day);
         });
-        add("local_date", &about, &|way| way.date.clone_from(&day));
+        search.add("local_date", &about, &|way| way.date.clone_from(&day));
         let compact = day.replace('-', "");
-        add("wrong_date", "the date was signed without hyphens", &|way| {
+        search.add("wrong_date", "the date was signed without hyphens", &|way| {
             way.key_date.clone_from(&compact);
             way.date.clone_from(&compact);
         });
     }
     for off in -2..=2 {
         let about = "another timestamp was signed than the one in X-TC-Timestamp; take the time once";
-        add("other_timestamp", about, &|way| way.timestamp = moment.saturating_add(off).to_string());
+        search.add("other_timestamp", about, &|way| way.timestamp = moment.saturating_add(off).to_string());
     }
-    add("other_timestamp", "the timestamp was signed in milliseconds", &|way| {
+    search.add("other_timestamp", "the timestamp was signed in milliseconds", &|way| {
         way.timestamp = moment.saturating_mul(1000).to_string();
     });
 }

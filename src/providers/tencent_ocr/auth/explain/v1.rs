@@ -10,7 +10,7 @@ use super::super::shown;
 use super::super::v1::{Method1, check_shape};
 use super::{check_time, other_hosts};
 use crate::config::TencentCredential;
-use crate::explain::{self, Canonical, Context, Effort, Explanation, Mistake};
+use crate::explain::{self, Canonical, Context, Effort, Explanation, Mistake, Search};
 use crate::intake::{self, query};
 use crate::secret;
 use crate::signing::percent_encode;
@@ -160,7 +160,7 @@ fn find(
         }
     }
     for way in right.iter().step_by(4) {
-        let found = find_way(way, |way| is(&way.signature(key), sent), effort);
+        let found = find_way(way, &|way| is(&way.signature(key), sent), effort);
         if found.is_some() {
             return found;
         }
@@ -178,64 +178,65 @@ fn find(
 }
 
 /// The mistake in the way of signing that gives the signature that was sent, and the way with it.
-fn find_way(right: &Way, gives: impl Fn(&Way) -> bool, effort: &mut Effort) -> Option<(Mistake, Way)> {
-    let mut found = None;
-    let mut add = |name: &'static str, about: &str, change: &dyn Fn(&mut Way)| {
-        if found.is_some() || !effort.may_try() {
-            return false;
-        }
-        let mut way = right.clone();
-        change(&mut way);
-        if gives(&way) {
-            found = Some((Mistake::new(name, about), way));
-        }
-        found.is_none()
-    };
-    add("encoded_values", "values were signed percent-encoded; sign them as they are", &|way| {
+fn find_way(right: &Way, gives: &dyn Fn(&Way) -> bool, effort: &mut Effort) -> Option<(Mistake, Way)> {
+    let mut search = Search::new(right, gives, effort);
+    search.add("encoded_values", "values were signed percent-encoded; sign them as they are", &|way| {
         way.encode = percent_encode;
     });
-    add("plus_for_space", "values were signed percent-encoded, spaces as +; sign them as they are", &|way| {
+    search.add("plus_for_space", "values were signed percent-encoded, spaces as +; sign them as they are", &|way| {
         way.encode = explain::plus_encode;
     });
-    add("lower_case_escapes", "values were signed percent-encoded in small letters; sign them as they are", &|way| {
-        way.encode = explain::lower_encode;
-    });
-    add("unsorted_keys", "parameters were signed in the order in which they are sent; sort them by name", &|way| {
-        way.sort = |_| {};
-    });
-    add("unsorted_keys", "parameters were sorted without regard to capitals; sort them by their bytes", &|way| {
-        way.sort = |pairs| pairs.sort_by_key(|pair| pair.0.to_ascii_lowercase());
-    });
+    search.add(
+        "lower_case_escapes",
+        "values were signed percent-encoded in small letters; sign them as they are",
+        &|way| {
+            way.encode = explain::lower_encode;
+        },
+    );
+    search.add(
+        "unsorted_keys",
+        "parameters were signed in the order in which they are sent; sort them by name",
+        &|way| {
+            way.sort = |_| {};
+        },
+    );
+    search.add(
+        "unsorted_keys",
+        "parameters were sorted without regard to capitals; sort them by their bytes",
+        &|way| {
+            way.sort = |pairs| pairs.sort_by_key(|pair| pair.0.to_ascii_lowercase());
+        },
+    );
     for method in ["GET", "POST", "get", "post"] {
         let about = format!("the method was signed as {method}, and sent as {}", right.method);
-        add("other_method", &about, &|way| method.clone_into(&mut way.method));
+        search.add("other_method", &about, &|way| method.clone_into(&mut way.method));
     }
     for path in ["", "/v2/index.php", "/ocr"] {
         let about = format!("the path was signed as {path:?}, and sent as {:?}", right.path);
-        add("other_path", &about, &|way| path.clone_into(&mut way.path));
+        search.add("other_path", &about, &|way| path.clone_into(&mut way.path));
     }
-    add("no_question_mark", "the text lacks the ? between path and parameters", &|way| way.question = "");
+    search.add("no_question_mark", "the text lacks the ? between path and parameters", &|way| way.question = "");
     let other = match right.hash {
         Method1::Sha1 => (Method1::Sha256, "SHA-256 was used; SignatureMethod says SHA-1, or is missing"),
         Method1::Sha256 => (Method1::Sha1, "SHA-1 was used; SignatureMethod says SHA-256"),
     };
-    add("other_hash", other.1, &|way| way.hash = other.0);
-    add("hex_signature", "the signature is hexadecimal; write it in base64", &|way| {
+    search.add("other_hash", other.1, &|way| way.hash = other.0);
+    search.add("hex_signature", "the signature is hexadecimal; write it in base64", &|way| {
         way.write = |bytes| hex::encode(bytes);
     });
-    add("hex_signature", "the signature is base64 of hexadecimal; write base64 of its bytes", &|way| {
+    search.add("hex_signature", "the signature is base64 of hexadecimal; write base64 of its bytes", &|way| {
         way.write = |bytes| BASE64_STANDARD.encode(hex::encode(bytes));
     });
-    add("trailing_newline", "the text has a line break at its end", &|way| way.end = "\n");
+    search.add("trailing_newline", "the text has a line break at its end", &|way| way.end = "\n");
     for (name, _) in right.pairs.iter() {
         let about = format!("the parameter {} was added after the request was signed", shown("", name));
-        let goes_on = add("unsigned_parameter", &about, &|way| {
+        let goes_on = search.add("unsigned_parameter", &about, &|way| {
             Rc::make_mut(&mut way.pairs).retain(|(signed, _)| signed != name);
         });
         if !goes_on {
             break;
         }
     }
-    add("unsigned_host", "the host was not signed", &|way| way.host.clear());
-    found
+    search.add("unsigned_host", "the host was not signed", &|way| way.host.clear());
+    search.found()
 }

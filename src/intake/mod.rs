@@ -1,11 +1,13 @@
 //! What every door needs to take a request in: the body within its limits, the query decoded strictly, the hosts that a
-//! signature may have been made for, the parts of a form. No vendor's rule, no answer.
+//! signature may have been made for, the parts of a form; and what stands around its routes. No vendor's rule, no answer.
 
+mod around;
 mod body;
 pub mod form;
 mod host;
 pub mod query;
 
+pub use around::around;
 pub use body::{BodyError, Intake};
 pub use host::{Bound, Peer, hosts, named_host, without_port};
 

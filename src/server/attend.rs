@@ -2,7 +2,6 @@
 //! entry of the journal; and what a fault does to its answer.
 
 use std::any::Any;
-use std::convert::Infallible;
 use std::future::ready;
 use std::sync::Arc;
 use std::time::Instant;
@@ -18,13 +17,13 @@ use axum::routing::Route;
 use futures_util::FutureExt;
 use futures_util::future::Either;
 use jiff::Timestamp;
-use tower::layer::layer_fn;
-use tower::{Layer, Service, service_fn};
-use tower_http::catch_panic::{CatchPanic, CatchPanicLayer, ResponseForPanic};
+use tower::{Layer, Service};
+use tower_http::catch_panic::{CatchPanicLayer, ResponseForPanic};
 use tracing::Instrument;
 
 use super::damage::damage;
 use crate::clock::real_time;
+use crate::intake::around;
 use crate::journal::{self, Head, Record};
 use crate::shared::{Outcome, Shared};
 use crate::underway::{self, Kept, Notes};
@@ -76,15 +75,8 @@ impl ResponseForPanic for Attendant {
 
 /// Puts the attendant in front of `routes`.
 pub(super) fn attend(routes: Router, attendant: Attendant) -> Router {
-    let net = CatchPanicLayer::custom(attendant.clone());
     let attendant = Arc::new(attendant);
-    routes.layer(layer_fn(move |route| {
-        // A route is cloned several times a request, and what is around the handler only once.
-        let (attendant, route) = (Arc::clone(&attendant), Arc::new(net.layer(route)));
-        service_fn(move |request| {
-            Arc::clone(&attendant).answer(request, CatchPanic::clone(&route)).map(Ok::<_, Infallible>)
-        })
-    }))
+    around(routes, move |request, route| Arc::clone(&attendant).answer(request, route))
 }
 
 impl Attendant {
@@ -92,11 +84,7 @@ impl Attendant {
     ///
     /// Its futures are put together by hand: an `async` block has room for what it was given and again for what it awaits,
     /// and these would nest until each request takes and moves kilobytes.
-    fn answer(
-        self: Arc<Self>,
-        request: Request,
-        mut route: CatchPanic<Route, Self>,
-    ) -> impl Future<Output = Response> + Send {
+    fn answer(self: Arc<Self>, request: Request, route: Route) -> impl Future<Output = Response> + Send {
         let (parts, body) = request.into_parts();
         let started = parts.extensions.get().map_or_else(Instant::now, |Started(started)| *started);
         let seen = self.see(&parts, started);
@@ -108,8 +96,8 @@ impl Attendant {
         let until = started + self.shared.config().request_timeout;
         // Whatever is logged on the way says for whom it happened.
         let span = tracing::info_span!("request", provider = self.vendor, operation = seen.operation);
-        // A route is always ready.
-        let answer = route.call(Request::from_parts(parts, body)).instrument(span);
+        let mut safe = CatchPanicLayer::custom(Self::clone(&self)).layer(route);
+        let answer = safe.call(Request::from_parts(parts, body)).instrument(span);
         let noted = underway::noting(notes, tokio::time::timeout_at(until.into(), answer));
         Either::Right(noted.then(move |(answer, notes)| match answer {
             Ok(Ok(answer)) if notes.fault.is_none() => {
@@ -249,14 +237,11 @@ mod tests {
     #[tokio::test]
     async fn what_attends_to_a_request_is_small() {
         let attendant = attendant().await;
-        let routes = Router::new().fallback(async || "well").layer(layer_fn(move |route| {
-            let (attendant, route) = (attendant.clone(), CatchPanicLayer::custom(attendant.clone()).layer(route));
-            service_fn(move |request| {
-                let answer = Arc::new(attendant.clone()).answer(request, route.clone());
-                assert!(size_of_val(&answer) <= 1032, "{} bytes", size_of_val(&answer));
-                answer.map(Ok::<_, Infallible>)
-            })
-        }));
+        let routes = around(Router::new().fallback(async || "well"), move |request, route| {
+            let answer = Arc::new(attendant.clone()).answer(request, route);
+            assert!(size_of_val(&answer) <= 1032, "{} bytes", size_of_val(&answer));
+            answer
+        });
         assert_eq!(routes.oneshot(request("/")).await.expect("infallible").status(), StatusCode::OK);
     }
 

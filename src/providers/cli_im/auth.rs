@@ -2,12 +2,14 @@
 
 use std::sync::Arc;
 
-use axum::extract::{FromRequestParts, Request, State};
+use axum::extract::{FromRequestParts, Request};
 use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
-use axum::middleware::Next;
 use axum::response::Response;
+use axum::routing::Route;
+use futures_util::FutureExt;
+use tower::Service;
 
 use super::error::Error;
 use crate::config::Auth;
@@ -39,16 +41,21 @@ impl FromRequestParts<Shared> for ApiKey {
 struct Caller(Arc<str>);
 
 /// Finds out whose key a request carries, for [`ApiKey`] and for what is known of the answer.
-pub(super) async fn identify(State(shared): State<Shared>, mut request: Request, next: Next) -> Response {
+pub(super) fn identify(
+    shared: &Shared,
+    mut request: Request,
+    mut route: Route,
+) -> impl Future<Output = Response> + Send + use<> {
     let id = presented(request.headers()).and_then(|key| shared.credentials().api_key(key));
     if let Some(id) = &id {
         request.extensions_mut().insert(Caller(Arc::clone(id)));
     }
-    let mut response = next.run(request).await;
-    if let Some(outcome) = response.extensions_mut().get_mut::<Outcome>() {
-        outcome.credential = id;
-    }
-    response
+    route.call(request).map(move |Ok(mut response)| {
+        if let Some(outcome) = response.extensions_mut().get_mut::<Outcome>() {
+            outcome.credential = id;
+        }
+        response
+    })
 }
 
 fn presented(headers: &HeaderMap) -> Option<&str> {

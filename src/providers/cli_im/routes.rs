@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::State;
-use axum::middleware;
 use axum::routing::post;
 
 use super::auth::{self, ApiKey};
@@ -13,6 +12,7 @@ use super::wire::{self, Reply};
 use crate::codec::Kinds;
 use crate::faults::Phase;
 use crate::fetch::FetchLimits;
+use crate::intake::around;
 use crate::shared::Shared;
 
 /// The vendor documents nothing; these are ours.
@@ -20,11 +20,11 @@ const PICTURE: FetchLimits = FetchLimits { redirects: 5, total: Duration::from_s
 
 pub(super) fn routes(shared: Shared) -> Router {
     let scan_url = || post(scan_url).fallback(async || Error::MethodNotAllowed);
-    Router::new()
+    let routes = Router::new()
         .route("/api/v1/qrcode/scan_url", scan_url())
         .route("/qrcode/scan_url", scan_url())
-        .layer(middleware::from_fn_with_state(shared.clone(), auth::identify))
-        .with_state(shared)
+        .with_state(shared.clone());
+    around(routes, move |request, route| auth::identify(&shared, request, route))
 }
 
 pub(super) fn elsewhere() -> Router {

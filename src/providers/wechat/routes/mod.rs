@@ -5,9 +5,6 @@ mod scan;
 mod show;
 mod token;
 
-use std::convert::Infallible;
-use std::sync::Arc;
-
 use axum::Router;
 use axum::extract::{FromRequest, Request};
 use axum::http::header::CONNECTION;
@@ -16,8 +13,7 @@ use axum::response::Response;
 use axum::routing::{Route, any};
 use futures_util::FutureExt;
 use serde_json::Value;
-use tower::layer::layer_fn;
-use tower::{Service, service_fn};
+use tower::Service;
 
 pub(super) use show::NOT_FOUND;
 
@@ -25,7 +21,7 @@ use super::Operation;
 use super::auth::Caller;
 use super::error::Error;
 use super::wire::Fields;
-use crate::intake::BodyError;
+use crate::intake::{BodyError, around};
 use crate::shared::{Outcome, Shared};
 
 /// Bytes of a JSON body; a request fits many times over.
@@ -46,12 +42,9 @@ pub(super) fn elsewhere(shared: Shared) -> Router {
     enveloped(Router::new().fallback(async || Error::InvalidUrl), shared)
 }
 
-/// Puts an [`envelope`] around the answers of `routes`: as a middleware would, which has several boxes for each request.
+/// Puts an [`envelope`] around the answers of `routes`.
 fn enveloped(routes: Router, shared: Shared) -> Router {
-    routes.layer(layer_fn(move |route: Route| {
-        let (shared, route) = (shared.clone(), Arc::new(route));
-        service_fn(move |request| envelope(shared.clone(), request, Route::clone(&route)).map(Ok::<_, Infallible>))
-    }))
+    around(routes, move |request, route| envelope(shared.clone(), request, route))
 }
 
 /// Writes the failures, says whose the answer is, and adds `Connection: keep-alive`, which real answers have.
@@ -62,7 +55,6 @@ fn envelope(shared: Shared, mut request: Request, mut route: Route) -> impl Futu
     });
     let caller = Caller::default();
     request.extensions_mut().insert(caller.clone());
-    // A route is always ready.
     route.call(request).map(move |Ok(mut response)| {
         let credential = caller.appid();
         if let Some(error) = response.extensions().get::<Error>().copied() {
